@@ -1,0 +1,11 @@
+"""rnnlib: recurrent networks from scratch, as small as the ideas allow.
+
+Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``layers``,
+``bptt``, ``tasks``, ``corpora``, ``models``, ``training``, ``experiments``, ``figures``, ``check``.
+Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
+"""
+
+from rnnlib import bptt, cells, init, layers, models, tasks, training
+
+__version__ = "0.1.0"
+__all__ = ["bptt", "cells", "init", "layers", "models", "tasks", "training"]

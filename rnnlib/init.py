@@ -1,0 +1,101 @@
+"""Initialisations: each fills a weight in place and takes an explicit generator.
+
+A packed weight such as the LSTM's ``W_h (4H, H)`` holds one block a gate:
+each block is filled as a matrix of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from rnnlib import validate
+
+
+@torch.no_grad()
+def uniform_(W: Tensor, bound: float, generator: Generator | None = None) -> Tensor:
+    r"""Fill with $U(-\mathrm{bound}, \mathrm{bound})$; torch's recurrent layers use $1/\sqrt H$."""
+    _floats("W", W)
+    validate.real("bound", bound, low=0.0)
+    return W.uniform_(-bound, bound, generator=validate.generator("generator", generator))
+
+
+@torch.no_grad()
+def xavier_(W: Tensor, generator: Generator | None = None, blocks: int = 1) -> Tensor:
+    r"""Xavier (Glorot) uniform: variance $2 / (\text{in} + \text{out})$ for each block.
+
+    $W_{ij} \sim U(-a, a)$ with $a = \sqrt{6 / (\text{in} + \text{out})}$.
+    Source: Glorot and Bengio (2010).
+    """
+    for block in _blocks(W, blocks):
+        fan_out, fan_in = block.shape
+        uniform_(block, math.sqrt(6 / (fan_in + fan_out)), generator)
+    return W
+
+
+@torch.no_grad()
+def orthogonal_(
+    W: Tensor, generator: Generator | None = None, gain: float = 1.0, blocks: int = 1
+) -> Tensor:
+    r"""Each block is ``gain`` times a random orthogonal matrix: $W^\top W = \text{gain}^2 I$.
+
+    For a block that is not square, the shorter of its rows or columns are orthonormal.
+    Source: Saxe, McClelland and Ganguli (2014); Mezzadri (2007) for the sign of $R$.
+    """
+    validate.real("gain", gain)
+    validate.generator("generator", generator)
+    for block in _blocks(W, blocks):
+        rows, cols = block.shape
+        normal = torch.empty(max(rows, cols), min(rows, cols), dtype=W.dtype, device=W.device)
+        Q, R = torch.linalg.qr(normal.normal_(generator=generator))
+        Q = Q * R.diagonal().sign()  # makes the distribution uniform over orthogonal matrices
+        block.copy_(gain * (Q if rows >= cols else Q.T))
+    return W
+
+
+@torch.no_grad()
+def forget_bias_(b: Tensor, value: float = 1.0) -> Tensor:
+    """Set the forget gate's quarter of an LSTM bias ``b (4H,)``, packed i, f, g, o.
+
+    Source: Gers, Schmidhuber and Cummins (2000); Jozefowicz, Zaremba and Sutskever (2015).
+    """
+    validate.real("value", value)
+    _i, f, _g, _o = _quarters(b)
+    f.fill_(value)
+    return b
+
+
+@torch.no_grad()
+def chrono_(b: Tensor, T_max: int, generator: Generator | None = None) -> Tensor:
+    r"""Forget biases for memories of 1 to ``T_max`` steps: $b_f \sim \ln U(1, T_{max} - 1)$.
+
+    And $b_i = -b_f$; ``b (4H,)`` is packed i, f, g, o.
+    Source: Tallec and Ollivier (2018).
+    """
+    validate.positive_int("T_max", T_max, minimum=3)
+    validate.generator("generator", generator)
+    i, f, _g, _o = _quarters(b)
+    f.uniform_(1, T_max - 1, generator=generator).log_()
+    i.copy_(-f)
+    return b
+
+
+def _floats(name: str, value: Any) -> Tensor:
+    """``value`` if it is a floating tensor; what it holds does not matter, it will be replaced."""
+    return validate.tensor(name, value, (...,), finite=False)
+
+
+def _blocks(W: Tensor, blocks: int) -> tuple[Tensor, ...]:
+    rows = validate.tensor("W", W, ("out", "in"), finite=False).shape[0]
+    if rows % validate.positive_int("blocks", blocks):
+        raise ValueError(f"blocks must divide W's {rows} rows, got {blocks}")
+    return W.chunk(blocks)
+
+
+def _quarters(b: Tensor) -> tuple[Tensor, ...]:
+    if len(validate.tensor("b", b, ("4H",), finite=False)) % 4:
+        raise ValueError(f"b must be an LSTM bias of shape (4H,), got {tuple(b.shape)}")
+    return b.chunk(4)

@@ -1,0 +1,78 @@
+"""Synthetic tasks: seeded generators of (inputs, labels) that test one ability each."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+
+from rnnlib import validate
+
+
+def palindromes(
+    T: int, N: int, generator: Generator | None = None, *, one_hot: bool = False
+) -> tuple[Tensor, Tensor]:
+    """N random palindromes of T digits: the first T-1 are the input, the last is the label.
+
+    The label equals the first digit, so the network must keep it over T-2 steps.
+    Returns x (N, T-1, 1) with digits as numbers 0 to 9, or (N, T-1, 10) with ``one_hot``,
+    as float32, and y (N,) as int64.
+    Raises TypeError or ValueError for T below 2 or N below 1.
+    """
+    validate.positive_int("T", T, minimum=2)
+    validate.positive_int("N", N)
+    validate.generator("generator", generator)
+    left = torch.randint(0, 10, (N, (T + 1) // 2), generator=generator)
+    digits = torch.cat([left, left[:, : T // 2].flip(1)], dim=1)  # (N, T)
+    x, y = digits[:, :-1], digits[:, -1]
+    if one_hot:
+        return torch.nn.functional.one_hot(x, 10).float(), y
+    return x.unsqueeze(-1).float(), y
+
+
+class PalindromeDataset(Dataset[tuple[np.ndarray, int]]):
+    """Palindromes of ``seq_length`` digits as a data set: item k depends on (seed, k) alone.
+
+    Each item is the first ``seq_length - 1`` digits as float32 (seq_length - 1,) and the last
+    as an int, as the course's own training script expects; it asks for ``input_length + 1``.
+    The number of palindromes is huge, so the length is ``sys.maxsize``, as the course has it.
+    """
+
+    def __init__(self, seq_length: int, seed: int = 0):
+        self.seq_length = validate.positive_int("seq_length", seq_length, minimum=2)
+        self.seed = validate.positive_int("seed", seed, minimum=0)
+
+    def __len__(self) -> int:
+        return sys.maxsize
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        index = validate.positive_int("index", index, minimum=0)
+        T = self.seq_length
+        left = np.random.default_rng([self.seed, index]).integers(0, 10, (T + 1) // 2)
+        digits = np.concatenate([left, left[: T // 2][::-1]])
+        return digits[:-1].astype(np.float32), int(digits[-1])
+
+
+class PalindromeBatches:
+    """An endless, resumable source of palindrome batches for ``rnnlib.training.train``."""
+
+    def __init__(self, T: int, N: int, seed: int, *, one_hot: bool = False):
+        self.T = validate.positive_int("T", T, minimum=2)
+        self.N = validate.positive_int("N", N)
+        self.one_hot = one_hot
+        self.generator = torch.Generator().manual_seed(validate.positive_int("seed", seed, 0))
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        return palindromes(self.T, self.N, self.generator, one_hot=self.one_hot)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the source stands: the state of its generator."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where ``state_dict`` was taken."""
+        self.generator.set_state(state["generator"])
