@@ -1,0 +1,47 @@
+"""The command line: ``python -m rnnlib.experiments STUDY [options]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rnnlib import validate
+from rnnlib.experiments import gradient_flow, palindrome
+
+STUDIES = {"palindrome": palindrome, "gradient_flow": gradient_flow}
+
+
+def positive(text: str) -> int:
+    """An option's value that counts something."""
+    return validate.positive_int("value", int(text))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the study that the arguments name; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m rnnlib.experiments", description=__doc__)
+    studies = parser.add_subparsers(dest="study", required=True, metavar="STUDY")
+    for name, module in STUDIES.items():
+        text = (module.__doc__ or "").strip()
+        one = studies.add_parser(
+            name,
+            help=text.splitlines()[0],
+            description=text,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        module.add_arguments(one)
+        one.add_argument("--seeds", type=positive, default=5, help="seeds 0 to SEEDS-1")
+        one.add_argument(
+            "--workers", type=positive, default=None, help="processes; default: all cores"
+        )
+        one.add_argument("--name", default=name, help="the record's name: data/results/NAME.json")
+    chosen = parser.parse_args(arguments)
+    try:
+        STUDIES[chosen.study].main(chosen)
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,85 @@
+"""Plots in one style: lines told apart by colour, lightness and dash, on white paper.
+
+White paper and dark ink stay legible in a dark page and on a grey printer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+
+# After Okabe and Ito (2008), ordered so that neighbours differ in lightness as well.
+COLOURS = ["#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#8A6D00"]
+DASHES: list[Any] = ["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults for the book; call once at the top of a notebook."""
+    plt.rcParams.update(
+        {
+            "figure.figsize": (7.0, 3.6),
+            "figure.dpi": 130,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "axes.prop_cycle": cycler(color=COLOURS) + cycler(linestyle=DASHES),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#dddddd",
+            "grid.linewidth": 0.6,
+            "axes.axisbelow": True,
+            "lines.linewidth": 1.8,
+            "font.size": 10,
+            "legend.frameon": False,
+            "legend.handlelength": 3.2,
+            "image.cmap": "viridis",
+            "svg.hashsalt": "rnnlib",
+        }
+    )
+
+
+def mean_and_range(
+    ax: Axes, x: Sequence[float], runs: Sequence[Sequence[float]], label: str, **style: Any
+) -> None:
+    """The mean of ``runs`` (R, len(x)) as a line, smallest to largest as a band."""
+    values = np.asarray(runs, dtype=float)
+    if values.ndim != 2 or values.shape[1] != len(x):
+        raise ValueError(f"runs must have shape (R, {len(x)}), got {values.shape}")
+    (line,) = ax.plot(x, values.mean(axis=0), label=label, **style)
+    ax.fill_between(
+        x, values.min(axis=0), values.max(axis=0), color=line.get_color(), alpha=0.18, linewidth=0
+    )
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
+    """A Markdown table for the last line of a cell; numbers are printed as they are given."""
+    from IPython.display import Markdown
+
+    lines = [header, ["---"] * len(header), *rows]
+    return Markdown("\n".join("| " + " | ".join(str(v) for v in line) + " |" for line in lines))
+
+
+def palindrome_lengths(record: dict[str, Any]) -> Any:
+    """Accuracy against palindrome length from a recorded study: a dot a seed, lines for means."""
+    fig, ax = plt.subplots()
+    for shift, (kind, one_hot) in enumerate({"numbers": False, "one-hot vectors": True}.items()):
+        runs = [r for r in record["runs"] if r["settings"]["one_hot"] == one_hot]
+        lengths = sorted({r["settings"]["T"] for r in runs})
+        accuracy = [
+            [r["result"]["test_accuracy"] for r in runs if r["settings"]["T"] == T]
+            for T in lengths
+        ]
+        x = np.array(lengths) + 0.4 * (shift - 0.5)  # side by side, so that dots do not hide
+        (line,) = ax.plot(x, [np.mean(a) for a in accuracy], label=f"digits as {kind}")
+        for x_T, a in zip(x, accuracy, strict=True):
+            ax.plot([x_T] * len(a), a, "os"[shift], color=line.get_color(), alpha=0.6, ms=5)
+    ax.axhline(0.1, color="black", linestyle=":", linewidth=1, label="chance")
+    ax.set(xlabel="length T of the palindrome (digits)", ylabel="accuracy", ylim=(0, 1.05))
+    ax.legend()
+    return fig
