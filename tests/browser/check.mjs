@@ -1,0 +1,386 @@
+#!/usr/bin/env node
+// Look at the built book as a reader does, in Debian's Chromium, with no network.
+//
+//   node tests/browser/check.mjs _build/html [--pages a,b] [--shots DIR] [--jobs 2]
+//
+// Every page is opened three times (desktop light, desktop dark, phone 390 px wide) and must have
+//   offline   asked nobody but this book's own folder for anything
+//   errors    no console error, no uncaught exception, no missing file (KNOWN_ERRORS: the theme's own)
+//   maths     MathJax finished; every formula typeset; no TeX left in the text; no undefined macro or label
+//   images    every image loaded, with a text alternative that is not a file name
+//   a11y      no WCAG 2.1 A/AA violation that axe-core finds, with everything folded opened (ALLOWED: the theme's own)
+//   sideways  at 390 px the page does not scroll sideways and nothing is cut off
+//   links     every link into the book has a page, and every #anchor an element
+// --pages takes parts of page names; --shots writes <page>.{light,dark,phone}.png.
+// CHROMIUM names another browser. Ends with "N passed, N failed" (pages); exit 1 if one failed.
+
+import { createServer } from 'node:http';
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, extname, join, posix, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+// What the theme logs on every page: sphinx-thebe adds its inline script twice. Matched whole.
+export const KNOWN_ERRORS = ["Identifier 'THEBE_JS_URL' has already been declared"];
+
+// Accessibility violations in markup that is the theme's: {rule, selector, reason}. What custom.css and
+// a11y.js can mend does not belong here. An entry that no page needs any more is reported.
+export const ALLOWED = [];
+
+// Hosts that a page may ask: none.
+export const ALLOWED_OUTSIDE = [];
+
+const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
+// The phone is a first visit: nothing stored, the theme decides.
+const VIEWS = [
+  { name: 'light', theme: 'light', viewport: { width: 1280, height: 900 } },
+  { name: 'dark', theme: 'dark', viewport: { width: 1280, height: 900 } },
+  { name: 'phone', theme: '', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true },
+];
+// Outside names resolve to nothing, so that every such request fails as it does without a network; look() records it.
+// (Playwright's own routing would switch the browser's cache off, and every page would compile MathJax anew.)
+const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync', `--host-resolver-rules=${['MAP * ~NOTFOUND', '127.0.0.1', ...ALLOWED_OUTSIDE].join(', EXCLUDE ')}`];
+const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.json': 'application/json',
+  '.svg': 'image/svg+xml', '.png': 'image/png', '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg', '.gif': 'image/gif', '.webp': 'image/webp',
+  '.woff': 'font/woff', '.woff2': 'font/woff2', '.ttf': 'font/ttf', '.ipynb': 'application/json', '.txt': 'text/plain; charset=utf-8' };
+const BASE = '/book/'; // served below a folder, as on GitHub Pages: a link to "/x" is then dead, as it would be there
+const TIMEOUT = 45000;
+
+function options(argv) {
+  const o = { root: '', pages: [], shots: '', jobs: 2 };
+  for (let i = 0; i < argv.length; i++) {
+    const value = () => argv[++i] ?? usage(`${argv[i - 1]} needs a value`);
+    if (argv[i] === '--pages') o.pages = value().split(',').filter(Boolean);
+    else if (argv[i] === '--shots') o.shots = resolve(value());
+    else if (argv[i] === '--jobs') o.jobs = Math.max(1, Number(value()) || 1);
+    else if (argv[i].startsWith('-') || o.root) usage(`unknown argument: ${argv[i]}`);
+    else o.root = resolve(argv[i]);
+  }
+  if (!o.root) usage('which folder?');
+  if (!existsSync(o.root)) usage(`no such folder: ${o.root} (build the book first: make book)`);
+  return o;
+}
+
+function usage(message) {
+  console.error(`check: ${message}\nusage: node tests/browser/check.mjs _build/html [--pages a,b] [--shots DIR] [--jobs N]`);
+  process.exit(2);
+}
+
+/** Every page of the book, sphinx's own folders (_static, _sources, ...) left out. */
+function pagesOf(root) {
+  const found = [];
+  const walk = (folder) => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.name.startsWith('_') || entry.name.startsWith('.')) continue;
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) walk(path);
+      else if (entry.name.endsWith('.html')) found.push(relative(root, path).split(sep).join('/'));
+    }
+  };
+  walk(root);
+  return found.sort();
+}
+
+function serve(root) {
+  const server = createServer((request, response) => {
+    let path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
+    if (path === '/favicon.ico') return response.writeHead(204).end();
+    path = path.startsWith(BASE) ? posix.normalize('/' + path.slice(BASE.length)) : null;
+    if (path?.endsWith('/')) path += 'index.html';
+    const file = path && join(root, path);
+    if (!file || !existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end('not found');
+    response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream', 'cache-control': 'max-age=3600' });
+    createReadStream(file).pipe(response);
+  });
+  return new Promise((done) => server.listen(0, '127.0.0.1', () => done({ server, origin: `http://127.0.0.1:${server.address().port}` })));
+}
+
+// ---- what runs inside the page ------------------------------------------------------------------
+
+/** Wait until MathJax is done, if the page loads it. */
+async function settle() {
+  const wanted = document.querySelector('script[src*="mathjax" i], script[src*="tex-chtml"], script[src*="tex-mml"]');
+  for (let i = 0; wanted && !window.MathJax?.startup?.promise && i < 40; i++) await new Promise((r) => setTimeout(r, 50));
+  if (window.MathJax?.startup?.promise) await window.MathJax.startup.promise;
+  for (const image of document.images) image.loading = 'eager';
+  await Promise.all([...document.images].map((image) => image.complete || new Promise((r) => { image.onload = image.onerror = r; })));
+  await document.fonts.ready;
+  await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
+}
+
+/** Unfold every dropdown, solution, hidden cell and tab, so that what is inside is checked as well. */
+async function unfold() {
+  for (const details of document.querySelectorAll('details')) details.open = true;
+  for (const button of document.querySelectorAll('button.toggle-button-hidden')) button.click();
+  const style = document.createElement('style');
+  style.textContent = '.sd-tab-content { display: block !important } *, ::before, ::after { transition: none !important; animation: none !important }';
+  document.head.append(style);
+  await new Promise((r) => setTimeout(r, 350)); // the theme makes scrolling boxes focusable a moment after a change
+}
+
+function maths() {
+  const bad = [];
+  const short = (text) => text.trim().replace(/\s+/g, ' ').slice(0, 90);
+  const formulas = [...document.querySelectorAll('span.math, div.math')].filter((e) => !e.closest('pre, code'));
+  const raw = formulas.filter((e) => !e.querySelector('mjx-container'));
+  if (raw.length) bad.push(`${raw.length} of ${formulas.length} formulas not typeset: ${short(raw[0].textContent)}`);
+  if (formulas.length && !window.MathJax?.version) bad.push('MathJax did not load');
+  for (const e of document.querySelectorAll('mjx-merror, [data-mjx-error]'))
+    bad.push(`MathJax error: ${e.getAttribute('data-mjx-error') ?? short(e.textContent)}`);
+  for (const item of window.MathJax?.startup?.document?.math ?? []) {
+    item.root?.walkTree?.((node) => {
+      if (node.isKind?.('mtext') && node.attributes?.get('mathcolor') === 'red') bad.push(`undefined macro in: ${short(item.math)}`);
+    });
+    if (/\\(eq)?ref\b/.test(item.math) && item.typesetRoot?.textContent.includes('???')) bad.push(`reference to no equation: ${short(item.math)}`);
+  }
+  const skip = 'script, style, noscript, template, textarea, pre, code, kbd, mjx-container, .sr-only';
+  const tex = /\$\$|\\[([]|\\(begin|end|frac|left|right|text|mathbf|partial|sum)\b|\$[^$\n]{0,200}[\\^_{][^$\n]{0,200}\$/;
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (tex.test(node.data) && !node.parentElement.closest(skip)) bad.push(`raw TeX: ${short(node.data)}`);
+  }
+  if (tex.test(document.title)) bad.push(`raw TeX in the title: ${document.title}`);
+  return { count: document.querySelectorAll('mjx-container').length, bad: [...new Set(bad)] };
+}
+
+function images() {
+  const bad = [];
+  for (const image of document.images) {
+    const name = image.getAttribute('src')?.slice(0, 100);
+    if (!image.complete || image.naturalWidth === 0) bad.push(`did not load: ${name}`);
+    if (['presentation', 'none'].includes(image.getAttribute('role')) || image.closest('[aria-hidden="true"]')) continue;
+    const alt = image.getAttribute('alt')?.trim() ?? '';
+    if (!alt) bad.push(`no alt text: ${name}`);
+    else if (/\.(png|jpe?g|gif|svg|webp)$/i.test(alt) && !/\s/.test(alt)) bad.push(`alt text is a file name: ${name}`);
+  }
+  return bad;
+}
+
+function sideways(width) {
+  const bad = [];
+  const path = (e) => e.tagName.toLowerCase() + (e.id ? `#${e.id}` : '') + [...e.classList].slice(0, 3).map((c) => `.${c}`).join('');
+  const scrolls = document.scrollingElement.scrollWidth;
+  if (scrolls > width) bad.push(`the page is ${scrolls} px wide on a ${width} px screen`);
+  // An element that sticks out must lie in a box that fits and scrolls; otherwise it is cut off or widens the page.
+  const article = document.querySelector('article') ?? document.body;
+  const out = [...article.querySelectorAll('*')].filter((e) => {
+    if (e.closest('mjx-assistive-mml, .sr-only, svg *') || !e.checkVisibility({ visibilityProperty: true, opacityProperty: true })) return false;
+    const box = e.getBoundingClientRect();
+    if (box.width < 2 || box.height < 2 || (box.right <= width + 1 && box.left >= -1)) return false;
+    for (let up = e.parentElement; up && up !== document.body; up = up.parentElement) {
+      const held = up.getBoundingClientRect();
+      if (['auto', 'scroll'].includes(getComputedStyle(up).overflowX) && held.right <= width + 1 && held.left >= -1) return false;
+    }
+    return true;
+  });
+  for (const e of out.filter((e) => !out.includes(e.parentElement)).slice(0, 5)) {
+    const box = e.getBoundingClientRect();
+    bad.push(`sticks out (${Math.round(box.left)} to ${Math.round(box.right)} px): ${path(e)} in ${path(e.parentElement)}`);
+  }
+  return bad;
+}
+
+function themeIs(theme) {
+  const root = document.documentElement;
+  if (!root.dataset.theme) return []; // not a page of this theme
+  const colour = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g).slice(0, 3).map(Number);
+  const dark = colour.reduce((a, b) => a + b) / 3 < 100;
+  return root.dataset.theme === theme && dark === (theme === 'dark') ? [] : [`asked for ${theme}, got ${root.dataset.theme} on rgb(${colour})`];
+}
+
+function links() {
+  return {
+    ids: [...document.querySelectorAll('[id], a[name]')].map((e) => e.id || e.name),
+    hrefs: [...document.querySelectorAll('a[href]')].map((a) => ({ href: a.href, raw: a.getAttribute('href'), text: a.textContent.trim().slice(0, 40) })),
+    hints: [...document.querySelectorAll('link[rel~=preconnect], link[rel~=dns-prefetch], link[rel~=prefetch]')].map((l) => l.href),
+  };
+}
+
+async function accessibility({ tags, allowed }) {
+  const result = await window.axe.run(document, { runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'], reporter: 'v2' });
+  const used = [];
+  const bad = [];
+  for (const violation of result.violations) {
+    for (const node of violation.nodes) {
+      const target = node.target.flat().join(' ');
+      const element = document.querySelector(target);
+      const entry = allowed.findIndex((a) => a.rule === violation.id && element?.matches(a.selector));
+      if (entry >= 0) used.push(entry);
+      else {
+        const d = [...node.any, ...node.all, ...node.none].find((c) => c.data)?.data;
+        const more = d?.contrastRatio ? ` (${d.fgColor} on ${d.bgColor}: ${d.contrastRatio}, needs ${d.expectedContrastRatio})` : '';
+        bad.push(`${violation.id}: ${target}${more}`);
+      }
+    }
+  }
+  return { bad, used };
+}
+
+// ---- driving ------------------------------------------------------------------------------------
+
+const idsOf = new Map();
+function staticIds(file) {
+  if (!idsOf.has(file)) idsOf.set(file, new Set([...readFileSync(file, 'utf8').matchAll(/\s(?:id|name)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))/g)].map((m) => m[1] ?? m[2] ?? m[3])));
+  return idsOf.get(file);
+}
+
+function deadLinks(root, origin, url, { ids, hrefs, hints }) {
+  const bad = [];
+  const own = new Set(ids);
+  for (const { href, raw, text } of hrefs) {
+    let target;
+    try { target = new URL(href); } catch { bad.push(`not an address: ${raw}`); continue; }
+    if (target.protocol === 'file:' || /^(localhost|127\.)/.test(target.hostname) && target.origin !== origin) bad.push(`points to this machine: ${raw}`);
+    if (target.origin !== origin) continue;
+    if (!target.pathname.startsWith(BASE)) { bad.push(`leaves the book's folder: ${raw} (${text})`); continue; }
+    let path = decodeURIComponent(target.pathname.slice(BASE.length));
+    if (path === '' || path.endsWith('/')) path += 'index.html';
+    const file = join(root, path);
+    if (!existsSync(file) || !statSync(file).isFile()) { bad.push(`no such page: ${raw} (${text})`); continue; }
+    const anchor = decodeURIComponent(target.hash.slice(1));
+    if (!anchor || !file.endsWith('.html')) continue;
+    const known = target.pathname === new URL(url).pathname ? own : staticIds(file);
+    if (!known.has(anchor)) bad.push(`no such anchor: ${raw} (${text})`);
+  }
+  for (const hint of hints) if (new URL(hint).origin !== origin) bad.push(`tells the browser to connect to ${hint}`);
+  return [...new Set(bad)];
+}
+
+function within(milliseconds, job, message) {
+  let timer;
+  const late = new Promise((_, no) => { timer = setTimeout(() => no(new Error(message)), milliseconds); });
+  return Promise.race([job, late]).finally(() => clearTimeout(timer));
+}
+
+async function look(context, view, page, book) {
+  const { root, origin, axe, shots, allowed } = book;
+  const problems = [];
+  const note = (kind, list) => { for (const text of list) problems.push({ kind, text, view: view.name }); };
+  const tab = await context.newPage();
+  const url = origin + BASE + page.split('/').map(encodeURIComponent).join('/');
+  const outside = new Set();
+  const own = (address) => address.startsWith(origin + '/') || /^(data|blob|about):/.test(address);
+  tab.on('request', (r) => own(r.url()) || ALLOWED_OUTSIDE.includes(new URL(r.url()).host) || outside.add(r.url().slice(0, 200)));
+  tab.on('websocket', (s) => outside.add(s.url()));
+  tab.on('response', (r) => r.status() >= 400 && own(r.url()) && note('errors', [`${r.status()} ${r.url().slice(origin.length + BASE.length)}`]));
+  tab.on('pageerror', (e) => KNOWN_ERRORS.includes(e.message) || note('errors', [`uncaught: ${e.message}`]));
+  tab.on('console', (m) => {
+    if (m.type() !== 'error' || KNOWN_ERRORS.some((k) => m.text() === `Uncaught SyntaxError: ${k}`)) return;
+    // A refused outside request, or a file that is missing, is listed above under its own name.
+    if (/^Failed to load resource/.test(m.text()) || (/ERR_FAILED|CORS policy/.test(m.text()) && outside.size)) return;
+    note('errors', [`console: ${m.text().slice(0, 200)}`]);
+  });
+  let formulas = 0;
+  let used = [];
+  try {
+    await tab.goto(url, { waitUntil: 'load', timeout: TIMEOUT });
+    await within(TIMEOUT, tab.evaluate(settle), 'the page did not settle (MathJax, images or fonts)');
+    note('theme', await tab.evaluate(themeIs, view.theme || 'light'));
+    if (shots) {
+      const file = join(shots, `${page.replace(/\.html$/, '').replaceAll('/', '__')}.${view.name}.png`);
+      await tab.screenshot({ path: file, fullPage: true });
+    }
+    await tab.evaluate(unfold);
+    if (view.name === 'light') {
+      const found = await tab.evaluate(maths);
+      formulas = found.count;
+      note('maths', found.bad);
+      note('images', await tab.evaluate(images));
+      note('links', deadLinks(root, origin, url, await tab.evaluate(links)));
+    }
+    if (view.name === 'phone') note('sideways', await tab.evaluate(sideways, view.viewport.width));
+    await tab.evaluate(axe);
+    const report = await tab.evaluate(accessibility, { tags: AXE_TAGS, allowed });
+    note('a11y', report.bad);
+    used = report.used;
+  } catch (error) {
+    note('page', [error.message.split('\n')[0]]);
+  } finally {
+    await tab.close();
+  }
+  note('offline', [...outside].map((address) => `asked for ${address}`));
+  return { problems, formulas, used };
+}
+
+function redirect(root, page) {
+  const to = readFileSync(join(root, page), 'utf8').slice(0, 2000).match(/http-equiv="refresh"\s+content="[\d.]+;\s*url=([^"]+)"/i)?.[1];
+  if (!to) return null;
+  if (/^(https?:)?\/\//.test(to)) return { to, bad: [`redirects outside: ${to}`] };
+  return { to, bad: existsSync(join(root, dirname(page), to.split('#')[0])) ? [] : [`redirects to nothing: ${to}`] };
+}
+
+/** Checks a folder; returns {passed, failed, problems: {page: [{kind, text, view}]}}. */
+export async function check(root, { pages = [], shots = '', jobs = 2, allowed = ALLOWED, log = console.log } = {}) {
+  const { chromium } = await import('playwright-core');
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  const todo = pagesOf(root).filter((p) => !pages.length || pages.some((part) => p.includes(part)));
+  if (!todo.length) throw new Error(`no page to check in ${root}`);
+  if (shots) mkdirSync(shots, { recursive: true });
+  const executablePath = process.env.CHROMIUM || BROWSERS.find((path) => existsSync(path));
+  if (!executablePath || !existsSync(executablePath)) throw new Error('no Chromium found: install it (apt-get install chromium), or name one with CHROMIUM=/path/to/it');
+  const began = Date.now();
+  const { server, origin } = await serve(root);
+  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const book = { root, origin, axe, shots, allowed };
+  const result = { passed: 0, failed: 0, problems: {} };
+  const needed = new Set();
+  try {
+    const contexts = [];
+    for (const view of VIEWS) {
+      const { name, theme, ...screen } = view;
+      const context = await browser.newContext({ ...screen, colorScheme: theme || 'light', reducedMotion: 'reduce', serviceWorkers: 'block' });
+      if (theme) await context.addInitScript((t) => { try { localStorage.setItem('mode', t); localStorage.setItem('theme', t); } catch { /* about:blank */ } }, theme);
+      contexts.push([context, view]);
+    }
+    const queue = [...todo];
+    const work = async () => {
+      for (let page = queue.shift(); page; page = queue.shift()) {
+        const start = Date.now();
+        const moved = redirect(root, page);
+        let problems = moved ? moved.bad.map((text) => ({ kind: 'links', text, view: 'light' })) : [];
+        let formulas = 0;
+        for (const [context, view] of moved ? [] : contexts) {
+          const seen = await look(context, view, page, book);
+          problems.push(...seen.problems);
+          formulas ||= seen.formulas;
+          seen.used.forEach((u) => needed.add(u));
+        }
+        const merged = new Map(); // the same problem in several views is one line
+        for (const p of problems) {
+          const key = `${p.kind}: ${p.text}`;
+          if (!merged.has(key)) merged.set(key, { ...p, views: [] });
+          if (!merged.get(key).views.includes(p.view)) merged.get(key).views.push(p.view);
+        }
+        result.problems[page] = [...merged.values()];
+        const bad = merged.size;
+        result[bad ? 'failed' : 'passed']++;
+        const what = moved ? `redirects to ${moved.to}` : `${formulas} formulas`;
+        log(`${bad ? 'FAIL' : 'ok  '} ${page} (${what}, ${((Date.now() - start) / 1000).toFixed(1)} s)`);
+        for (const [key, p] of merged) log(`       ${key}${p.views.length === VIEWS.length ? '' : ` [${p.views.join(', ')}]`}`);
+      }
+    };
+    await Promise.all(Array.from({ length: jobs }, work));
+  } finally {
+    await browser.close();
+    server.close();
+  }
+  if (!pages.length) allowed.forEach((a, i) => needed.has(i) || log(`note: no page needs this allowance any more, remove it: ${a.rule} ${a.selector}`));
+  log(`${todo.length} pages in ${((Date.now() - began) / 1000).toFixed(0)} s`);
+  log(`${result.passed} passed, ${result.failed} failed`);
+  return result;
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const o = options(process.argv.slice(2));
+  try {
+    const { failed } = await check(o.root, o);
+    process.exitCode = failed ? 1 : 0;
+  } catch (error) {
+    const missing = error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND';
+    console.error(`check: ${missing ? 'run tools/vendor.sh first (playwright-core and axe-core are not installed)' : error.message}`);
+    process.exitCode = 2;
+  }
+}

@@ -1,0 +1,250 @@
+"""The book's frame: address, pins, contents, notebooks with their twins and outputs."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+SLUG = PROJECT["urls"]["Repository"].removeprefix("https://github.com/")
+NAMES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
+
+
+def tool(name: str, *args: str | Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a script of tools/ on the book under `root`."""
+    command = [sys.executable, ROOT / "tools" / f"{name}.py", "--root", root, *args]
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True)
+
+
+# ---- address ------------------------------------------------------------------------------------
+
+
+def test_the_address_is_the_same_everywhere() -> None:
+    done = tool("address", "check")
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the files that carry the address."""
+    files = ["pyproject.toml", "_config.yml", "README.md", "CITATION.cff"]
+    files += ["tools/first_cell.py", "tools/notebooks.py"]
+    files += [f"notebooks/{name}.ipynb" for name in NAMES]
+    files += [f"notebooks/src/{name}.py" for name in NAMES]
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    return tmp_path
+
+
+@pytest.mark.parametrize("file", ["_config.yml", "README.md", "CITATION.cff", *NAMES[:1]])
+def test_another_address_is_found(copy: Path, file: str) -> None:
+    path = copy / (file if "." in file else f"notebooks/{file}.ipynb")
+    path.write_text(path.read_text("utf-8").replace(SLUG, "someone/else"), "utf-8")
+    done = tool("address", "check", root=copy)
+    assert done.returncode == 1
+    assert f"{path.relative_to(copy)} names someone/else, expected {SLUG}" in done.stdout
+
+
+def test_the_address_is_set_everywhere_and_outputs_stay_fresh(copy: Path) -> None:
+    done = tool("address", "set", "https://github.com/Ada/rnn-book", root=copy)
+    assert done.returncode == 0, done.stdout
+    assert not [p for p in copy.rglob("*.*") if p.is_file() and SLUG in p.read_text("utf-8")]
+    command = [sys.executable, copy / "tools/notebooks.py", "--root", copy, "check"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_wrong_address_is_refused(copy: Path) -> None:
+    done = tool("address", "set", "https://example.org/book", root=copy)
+    assert done.returncode == 1
+    assert "expected https://github.com/OWNER/REPOSITORY" in done.stderr
+
+
+# ---- notebooks ----------------------------------------------------------------------------------
+
+
+def test_notebooks_agree_with_twins_and_outputs() -> None:
+    done = tool("notebooks", "check")
+    assert done.returncode == 0, done.stdout
+
+
+STUB = """# %% [markdown]
+# # A stub
+
+# %%
+x = 20 + 1
+
+# %%
+print(2 * x)
+
+# %% mystnb={"image": {"alt": "A line."}}
+from IPython.display import SVG
+SVG('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>')
+"""
+
+
+@pytest.fixture(scope="session")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book with one notebook, executed from its twin."""
+    root = tmp_path_factory.mktemp("stub")
+    (root / "notebooks" / "src").mkdir(parents=True)
+    (root / "notebooks" / "src" / "stub.py").write_text(STUB, "utf-8")
+    done = tool("notebooks", "execute", root=root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+@pytest.fixture
+def stub(executed: Path, tmp_path: Path) -> Path:
+    """A copy of that book, to be spoilt."""
+    return Path(shutil.copytree(executed, tmp_path / "stub"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert text.count(old) == 1, f"expected {old!r} once in {path.name}"
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def complaint(root: Path) -> str:
+    done = tool("notebooks", "check", root=root)
+    assert done.returncode == 1, f"check found nothing: {done.stdout}"
+    return done.stdout
+
+
+def test_a_fresh_notebook_passes_and_executing_again_changes_nothing_but_the_time(
+    stub: Path,
+) -> None:
+    assert tool("notebooks", "check", root=stub).returncode == 0
+    path = stub / "notebooks" / "stub.ipynb"
+    seconds = re.compile(r'"seconds": [\d.]+')
+    before = path.read_text("utf-8")
+    assert tool("notebooks", "execute", root=stub).returncode == 0
+    assert seconds.sub("", path.read_text("utf-8")) == seconds.sub("", before)
+
+
+def test_an_edited_twin_is_found(stub: Path) -> None:
+    edit(stub / "notebooks/src/stub.py", "print(2 * x)", "print(3 * x)")
+    assert "cell 4 ('print(2 * x)'): notebook and twin differ" in complaint(stub)
+
+
+def test_a_stale_output_is_found_after_sync(stub: Path) -> None:
+    edit(stub / "notebooks/src/stub.py", "print(2 * x)", "print(3 * x)")
+    done = tool("notebooks", "sync", root=stub)
+    assert "notebook from twin" in done.stdout and "must run again" in done.stdout
+    assert "cell 4 ('print(3 * x)'): stale output" in complaint(stub)
+    assert tool("notebooks", "execute", root=stub).returncode == 0
+    assert tool("notebooks", "check", root=stub).returncode == 0
+    assert '"63\\n"' in (stub / "notebooks/stub.ipynb").read_text("utf-8")
+
+
+def test_an_edited_notebook_is_found_and_taken_by_sync(stub: Path) -> None:
+    edit(stub / "notebooks/stub.ipynb", '"print(2 * x)"', '"print(4 * x)"')
+    found = complaint(stub)
+    assert "cell 4 ('print(4 * x)'): notebook and twin differ" in found
+    assert "cell 4 ('print(4 * x)'): stale output" in found
+    assert "twin from notebook" in tool("notebooks", "sync", root=stub).stdout
+    assert "print(4 * x)" in (stub / "notebooks/src/stub.py").read_text("utf-8")
+
+
+def test_two_edits_are_refused(stub: Path) -> None:
+    edit(stub / "notebooks/stub.ipynb", '"print(2 * x)"', '"print(4 * x)"')
+    edit(stub / "notebooks/src/stub.py", "print(2 * x)", "print(3 * x)")
+    for command in ("sync", "execute"):
+        done = tool("notebooks", command, root=stub)
+        assert done.returncode == 1
+        assert "both changed" in done.stderr and "--from twin" in done.stderr
+
+
+def test_a_removed_output_is_found(stub: Path) -> None:
+    path = stub / "notebooks/stub.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[3].outputs = []
+    nbformat.write(notebook, path)
+    assert "cell 4 ('print(2 * x)'): its output was removed or edited" in complaint(stub)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("print(2 * x)", "1 / 0", "ZeroDivisionError"),
+        ("print(2 * x)", "import sys; sys.stderr.write('no')", "writes to stderr"),
+        ("print(2 * x)", "print('/home/me/file.txt')", "path of one machine: '/home/me/file.txt'"),
+        (' mystnb={"image": {"alt": "A line."}}', "", "image without alternative text"),
+    ],
+)
+def test_unfit_outputs_are_found(stub: Path, old: str, new: str, expected: str) -> None:
+    edit(stub / "notebooks/src/stub.py", old, new)
+    done = tool("notebooks", "execute", root=stub)
+    # A failing cell stops the run and is named at once; all else is found by the check.
+    assert expected in (done.stderr if done.returncode else complaint(stub))
+
+
+def test_a_missing_twin_and_a_missing_notebook_are_found(stub: Path) -> None:
+    (stub / "notebooks/src/stub.py").rename(stub / "notebooks/src/other.py")
+    found = complaint(stub)
+    assert "stub: has no twin" in found
+    assert "other: the twin has no notebook" in found
+
+
+# ---- contents and configuration -----------------------------------------------------------------
+
+
+def contents() -> list[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+    return [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
+
+
+def test_every_page_and_notebook_is_in_the_table_of_contents() -> None:
+    pages = [f"book/{path.stem}" for path in ROOT.glob("book/*.md")]
+    pages += [f"notebooks/{path.stem}" for path in ROOT.glob("notebooks/*.ipynb")]
+    assert sorted(contents()) == sorted(pages)
+
+
+def test_a_notebook_follows_its_page() -> None:
+    listed = contents()
+    for name in NAMES:
+        assert listed[listed.index(f"notebooks/{name}") - 1] == f"book/{name}"
+
+
+def test_pages_are_not_executed_when_the_book_is_built() -> None:
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    assert config["execute"]["execute_notebooks"] == "off"
+
+
+def test_the_book_pins_exactly_and_the_library_does_not() -> None:
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    exact = re.compile(r"[\w.-]+==[\w.]+")
+    assert [line for line in pins if not exact.fullmatch(line)] == []
+    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["figures"]]
+    assert [line for line in wanted if not re.fullmatch(r"[\w-]+>=[\d.]+", line)] == []
+    assert PROJECT["requires-python"] == ">=3.11"
+    missing = {re.split("[>=]", line)[0] for line in wanted} - {p.split("==")[0] for p in pins}
+    assert not missing, f"requirements.txt does not pin {missing}"
+
+
+def test_importing_rnnlib_is_quick_and_brings_no_plotting() -> None:
+    code = (
+        "import sys, time, torch; start = time.perf_counter(); import rnnlib; "
+        "print(time.perf_counter() - start); "
+        "print(*[m for m in ('matplotlib', 'ipywidgets', 'IPython') if m in sys.modules])"
+    )
+    seconds = []
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        first, second, *_ = [*done.stdout.splitlines(), ""]
+        assert second == "", f"import rnnlib also imports {second}"
+        seconds.append(float(first))
+        if seconds[-1] < 1:
+            return
+    pytest.fail(f"import rnnlib took {min(seconds):.2f} s beyond torch; expected under 1 s")

@@ -1,0 +1,67 @@
+"""Build the book into _build/html, with MathJax from this machine when it is vendored.
+
+    python tools/build_book.py [--strict] [--builder html|linkcheck]
+
+STRICT=1 in the environment does the same as --strict: warnings are errors.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from paste import paste
+
+ROOT = Path(__file__).resolve().parent.parent
+MATHJAX = "vendor/mathjax/tex-chtml-full.js"
+
+
+def config_file() -> Path:
+    """The configuration to build with: _config.yml, or a copy that uses the vendored MathJax."""
+    plain = ROOT / "_config.yml"
+    local = ROOT / "_build" / "_config.local.yml"
+    if not (ROOT / "book" / "_static" / MATHJAX).exists():
+        print("==> mathematics: MathJax from the CDN (equations need a network)", flush=True)
+        return plain
+    print("==> mathematics: the vendored MathJax (the book works offline)", flush=True)
+    config = yaml.safe_load(plain.read_text("utf-8"))
+    config["sphinx"]["config"] |= {"mathjax_path": MATHJAX, "mathjax_options": {"defer": "defer"}}
+    local.parent.mkdir(exist_ok=True)
+    local.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
+    return local
+
+
+def main() -> int:
+    """Run jupyter-book and print where the book lies."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--strict", action="store_true", default=os.environ.get("STRICT") == "1")
+    parser.add_argument("--builder", choices=("html", "linkcheck"), default="html")
+    args = parser.parse_args()
+
+    print("==> taking the outputs that pages show out of the notebooks", flush=True)
+    try:
+        paste(ROOT)
+    except ValueError as problem:
+        print(f"{problem}. Run: make execute", file=sys.stderr)
+        return 1
+    jupyter_book = "from jupyter_book.cli.main import main; main()"  # it has no __main__
+    command = [sys.executable, "-c", jupyter_book, "build", str(ROOT), "--all", "--quiet"]
+    command += ["--config", str(config_file()), "--builder", args.builder]
+    if args.strict:
+        command += ["-W", "--keep-going", "-n"]
+    print("==> building the book" + (", warnings are errors" if args.strict else ""), flush=True)
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    if done.returncode:
+        print(
+            f"The book could not be built (jupyter-book gave {done.returncode}).", file=sys.stderr
+        )
+        return done.returncode
+    if args.builder == "html":
+        print(f"==> the book: {(ROOT / '_build/html/index.html').as_uri()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

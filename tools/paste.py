@@ -1,0 +1,51 @@
+"""Take tagged outputs out of the executed notebooks, so that pages can show them.
+
+A cell tagged `paste:NAME` in notebooks/STEM.ipynb gives book/_generated/STEM/NAME.png for a
+figure, or NAME.md for a table or text. `tools/build_book.py` calls this before each build: the
+files are build products and always agree with the notebook that a reader can open.
+"""
+
+import base64
+import sys
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+TAG = "paste:"
+
+
+def paste(root: Path = ROOT) -> list[Path]:
+    """Write the outputs of all tagged cells; return the files written."""
+    written = []
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for tag in cell.metadata.get("tags", []):
+                if not tag.startswith(TAG):
+                    continue
+                suffix, content = output(cell, f"{path.name}, cell tagged {tag}")
+                target = root / "book" / "_generated" / path.stem / (tag[len(TAG) :] + suffix)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if not target.exists() or target.read_bytes() != content:
+                    target.write_bytes(content)
+                written.append(target)
+    return written
+
+
+def output(cell: nbformat.NotebookNode, where: str) -> tuple[str, bytes]:
+    """The cell's one figure, table or text, as a file suffix and the file's content."""
+    for item in cell.outputs:
+        data = item.get("data", {})
+        if "image/png" in data:
+            return ".png", base64.b64decode(data["image/png"])
+        if "text/markdown" in data:
+            return ".md", data["text/markdown"].encode()
+        if item.output_type == "stream":
+            return ".md", f"```text\n{item.text.rstrip()}\n```\n".encode()
+    raise ValueError(f"{where}: expected a figure, a table or text as output, got none")
+
+
+if __name__ == "__main__":
+    for file in paste():
+        print(file.relative_to(ROOT))
+    sys.exit(0)
