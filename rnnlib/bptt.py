@@ -21,12 +21,11 @@ def rnn_forward(x: Array, h0: Array, W_hx: Array, W_hh: Array, b_h: Array) -> Ar
     x (N, T, D), h0 (N, H), W_hx (H, D), W_hh (H, H), b_h (H,) -> h (N, T, H).
     Raises TypeError or ValueError that names an argument of the wrong type, shape or value.
     """
-    H = validate.array("W_hh", W_hh, ("H", "H")).shape[0]
-    N, T, D = validate.array("x", x, ("N", "T", "D"), like=W_hh).shape
-    validate.array("W_hx", W_hx, (H, D), like=W_hh)
-    validate.array("b_h", b_h, (H,), like=W_hh)
-    h_t = validate.array("h0", h0, (N, H), like=W_hh)
-    h = np.empty((N, T, H), dtype=x.dtype)
+    validate.arrays(
+        W_hh=(W_hh, "H H"), x=(x, "N T D"), W_hx=(W_hx, "H D"), b_h=(b_h, "H"), h0=(h0, "N H")
+    )
+    N, T, _ = x.shape
+    h, h_t = np.empty((N, T, len(b_h)), dtype=x.dtype), h0
     for t in range(T):
         h_t = np.tanh(x[:, t] @ W_hx.T + h_t @ W_hh.T + b_h)  # (N, H)
         h[:, t] = h_t
@@ -46,16 +45,14 @@ def rnn_backward(
     Returns each gradient under its variable's name: W_hx, W_hh, b_h, x (N, T, D), h0 (N, H),
     and the total derivative h (N, T, H).
     """
-    H = validate.array("W_hh", W_hh, ("H", "H")).shape[0]
-    N, T, D = validate.array("x", x, ("N", "T", "D"), like=W_hh).shape
-    validate.array("W_hx", W_hx, (H, D), like=W_hh)
-    validate.array("h0", h0, (N, H), like=W_hh)
-    validate.array("h", h, (N, T, H), like=W_hh)
-    validate.array("dh_immediate", dh_immediate, (N, T, H), like=W_hh)
-    dW_hx, dW_hh, db_h = np.zeros_like(W_hx), np.zeros_like(W_hh), np.zeros(H, dtype=h.dtype)
+    validate.arrays(
+        W_hh=(W_hh, "H H"), x=(x, "N T D"), W_hx=(W_hx, "H D"), h0=(h0, "N H"),
+        h=(h, "N T H"), dh_immediate=(dh_immediate, "N T H"),
+    )  # fmt: skip
+    dW_hx, dW_hh, db_h = np.zeros_like(W_hx), np.zeros_like(W_hh), np.zeros_like(W_hh[0])
     dx, dh = np.empty_like(x), np.empty_like(h)
     from_future = np.zeros_like(h0)  # W_hh^T delta a_{t+1}: nothing comes from beyond T
-    for t in reversed(range(T)):
+    for t in reversed(range(x.shape[1])):
         h_before = h[:, t - 1] if t > 0 else h0  # (N, H)
         dh[:, t] = dh_immediate[:, t] + from_future  # the total derivative
         da = (1 - h[:, t] ** 2) * dh[:, t]  # (N, H), through tanh

@@ -72,8 +72,7 @@ def palindrome_lengths(record: dict[str, Any]) -> Any:
         runs = [r for r in record["runs"] if r["settings"]["one_hot"] == one_hot]
         lengths = sorted({r["settings"]["T"] for r in runs})
         accuracy = [
-            [r["result"]["test_accuracy"] for r in runs if r["settings"]["T"] == T]
-            for T in lengths
+            [r["result"]["test_accuracy"] for r in runs if r["settings"]["T"] == T] for T in lengths
         ]
         x = np.array(lengths) + 0.4 * (shift - 0.5)  # side by side, so that dots do not hide
         (line,) = ax.plot(x, [np.mean(a) for a in accuracy], label=f"digits as {kind}")

@@ -30,7 +30,8 @@ def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf) 
         raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
     number = float(value)
     if not math.isfinite(number) or not low <= number <= high:
-        raise ValueError(f"{name} must be finite and in [{low}, {high}], got {value}")
+        bounded = "" if (low, high) == (-math.inf, math.inf) else f" and in [{low}, {high}]"
+        raise ValueError(f"{name} must be finite{bounded}, got {value}")
     return number
 
 
@@ -134,6 +135,20 @@ def array(name: str, value: Any, shape: Shape, like: np.ndarray | None = None) -
     if not np.isfinite(value).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return value
+
+
+def arrays(**named: tuple[Any, str]) -> None:
+    """Check NumPy arrays whose shapes share letters: ``arrays(W=(W, "H D"), x=(x, "N D"))``.
+
+    A letter gets its size where it first stands; all must have the first one's data type.
+    """
+    sizes: dict[str, int] = {}
+    first: np.ndarray | None = None
+    for name, (value, text) in named.items():
+        letters = text.split()
+        array(name, value, [sizes.get(letter, letter) for letter in letters], like=first)
+        first = value if first is None else first
+        sizes |= dict(zip(letters, value.shape, strict=True))
 
 
 def labels(name: str, value: Any, shape: Shape, classes: int) -> Any:

@@ -57,10 +57,10 @@ def run_study(
     interruption goes on with what is missing. The record is written beside, then renamed.
     """
     workers = os.cpu_count() or 1 if workers is None else validate.positive_int("workers", workers)
+    if not settings or any("seed" not in s for s in settings):
+        raise ValueError(f"settings must be dictionaries with a seed, got {str(settings)[:99]}")
     folder = data_dir() / "results" if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)
-    if not settings or any("seed" not in s for s in settings):
-        raise ValueError(f"settings must be a list of dictionaries with a seed, got {settings}")
     partial = folder / f"{name}.partial.jsonl"
     wanted = {_key(s): s for s in settings}
     done = {_key(r["settings"]): r for r in _read_partial(partial)}

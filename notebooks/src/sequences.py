@@ -1,0 +1,398 @@
+# %% [markdown]
+# # Sequences: run it
+#
+# This notebook goes with the page [Sequences, notation, tasks](../book/sequences.md).
+# You will make palindromes, see which networks can read them and which cannot, and check that an unrolled network is a deep network with shared weights.
+# It runs in about a minute on one processor core.
+
+# %% tags=["hide-input"]
+# This notebook uses rnnlib, the small library of this book.
+# In Colab it is missing at first: then this cell installs it, which takes about half a minute.
+# Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
+# Your torch, numpy and matplotlib stay as they are, because rnnlib asks for lower bounds only.
+import importlib
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("rnnlib") is None:
+    address = "https://github.com/your_name/recurrent-networks-from-scratch"
+    print(f"Installing rnnlib from {address}")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"rnnlib @ git+{address}"]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"rnnlib could not be installed. pip says:\n{done.stderr}")
+    importlib.invalidate_caches()
+
+# %%
+import os
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import Markdown
+from torch import nn
+
+from rnnlib import check, figures, layers, models, tasks, training
+
+FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
+figures.use_style()
+
+# %% [markdown]
+# ## The task
+#
+# A palindrome reads the same from both ends: 303, 4224, 175282571.
+# Show a network all digits but the last, and ask for the last.
+# It equals the first digit, so the network has to keep that digit in mind while all the others go by.
+#
+# `rnnlib.tasks.palindromes(T, N, generator)` draws `N` palindromes of `T` digits.
+# The input `x` has shape `(N, T-1, 1)`, and the label `y` has shape `(N,)`.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+x, y = tasks.palindromes(T=9, N=4, generator=torch.Generator().manual_seed(1))
+print("x", tuple(x.shape), "y", tuple(y.shape))
+for digits, label in zip(x[:, :, 0].int().tolist(), y.tolist(), strict=True):
+    print("read", *digits, "-> answer", label)
+
+# %% [markdown]
+# ## The problem: who can read a number of any length?
+#
+# Four readers get the same task and the same training.
+#
+# - **Bag**: counts how often each digit occurs and forgets the order; a hidden layer reads the counts.
+# - **Window**: a hidden layer reads the last three digits.
+# - **Whole window**: a hidden layer reads all $T-1$ digits at once.
+# - **RNN**: reads one digit after the other with one set of weights; chapter 2 derives it.
+#
+# All of them see digits as one-hot vectors, have 128 hidden units, and are trained with Adam.
+# We run each on palindromes of 9 and of 10 digits, with three seeds.
+
+
+# %%
+class Reader(nn.Module):
+    """A hidden layer over features of the whole sequence: x (N, T-1, 10) -> logits (N, 10)."""
+
+    def __init__(self, features, inputs):
+        super().__init__()
+        self.features = features
+        self.net = nn.Sequential(nn.Linear(inputs, 128), nn.ReLU(), nn.Linear(128, 10))
+
+    def forward(self, x):
+        return self.net(self.features(x))
+
+
+def make(kind, T, seed):
+    torch.manual_seed(seed)
+    if kind == "bag":
+        return Reader(lambda x: x.sum(dim=1), 10)  # counts (N, 10)
+    if kind == "window":
+        return Reader(lambda x: x[:, -3:].flatten(1), 30)  # the last three digits (N, 30)
+    if kind == "whole window":
+        return Reader(lambda x: x.flatten(1), 10 * (T - 1))  # all digits (N, 10(T-1))
+    return models.Classifier(layers.RNN(10, 128), 10)
+
+
+def accuracy(model, T, seed):
+    x, y = tasks.palindromes(T, 2000, torch.Generator().manual_seed(seed), one_hot=True)
+    with torch.no_grad():
+        return (model(x).argmax(dim=1) == y).double().mean().item()
+
+
+def fit(kind, T, seed, steps):
+    model = make(kind, T, seed)
+    source = tasks.PalindromeBatches(T, 128, seed=100 + seed, one_hot=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    training.train(
+        model, source, training.classification_loss, optimizer, steps, clip_norm=1.0,
+    )
+    return model
+
+
+KINDS = ["bag", "window", "whole window", "RNN"]
+SEEDS = range(1 if FAST else 3)
+STEPS = 100 if FAST else 800
+trained = {(k, T, s): fit(k, T, s, STEPS) for k in KINDS for T in (9, 10) for s in SEEDS}
+scores = {key: accuracy(model, key[1], 10_000 + key[2]) for key, model in trained.items()}
+
+# %% mystnb={"image": {"alt": "Bar chart of test accuracy for four readers at palindrome lengths 9 and 10. The whole window and the RNN are near one at both lengths, the window of three digits stays near chance, and the bag of digits is far better at length 10 than at length 9."}}
+fig, ax = plt.subplots()
+for offset, T, hatch in [(-0.2, 9, ""), (0.2, 10, "//")]:
+    runs = np.array([[scores[k, T, s] for s in SEEDS] for k in KINDS])  # (kinds, seeds)
+    middle = runs.mean(axis=1)
+    spread = [middle - runs.min(axis=1), runs.max(axis=1) - middle]
+    ax.bar(
+        np.arange(4) + offset, middle, 0.36, yerr=spread, capsize=3, hatch=hatch,
+        edgecolor="white", label=f"T = {T}",
+    )
+ax.axhline(0.1, color="black", linestyle=":", label="chance")
+ax.set_xticks(range(4), KINDS)
+ax.set(ylim=(0, 1.05), ylabel="accuracy on 2,000 fresh numbers", xlabel="reader")
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+
+# %%
+mean = {(k, T): np.mean([scores[k, T, s] for s in SEEDS]) for k in KINDS for T in (9, 10)}
+Markdown(
+    f"The bars are means over {len(SEEDS)} seeds, and the thin lines go from the worst seed to the best. "
+    f"The window of three digits reaches {mean['window', 9]:.2f} and {mean['window', 10]:.2f}: "
+    "the answer lies outside of what it sees, and the digits are independent, so it can only guess. "
+    f"The whole window and the RNN reach {mean['whole window', 10]:.2f} and {mean['RNN', 10]:.2f} at 10 digits."
+)
+
+# %% [markdown]
+# The bag is the surprise.
+# It throws the order away, and yet it does well at the even length.
+# The reason is in the numbers, not in the network: digits come in pairs, and the last digit is the one that we cut off.
+# With an even number of digits, exactly one digit is left without its partner, and that digit is the answer.
+# With an odd number, the digit in the middle has no partner either, so two candidates remain.
+# A network may find such a short cut instead of the memory that we wanted to test.
+# Exercise 2 asks you to write it down.
+#
+# ## What the whole window cannot do
+#
+# The whole window solves the task as well as the RNN.
+# But it has one weight for each position, so it is built for one length: at any other length it cannot even be applied.
+# The RNN can.
+# Whether it is *right* at other lengths is another question, so we ask it.
+
+# %% mystnb={"image": {"alt": "Line plot of the accuracy of RNNs trained at length 10 when tested at lengths 2 to 20. Accuracy is near one at the training length and falls on both sides."}}
+lengths = list(range(2, 21))
+runs = [[accuracy(trained["RNN", 10, s], T, 20_000 + s) for T in lengths] for s in SEEDS]
+fig, ax = plt.subplots()
+figures.mean_and_range(ax, lengths, runs, "RNN trained at T = 10", marker="o")
+ax.axhline(0.1, color="black", linestyle=":", label="chance")
+ax.set(xlabel="length T of the test numbers (digits)", ylabel="accuracy", ylim=(0, 1.05))
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The line is the mean over the seeds and the band spans them.
+# Shared weights let the network *run* on every length.
+# They do not make it *right* there: it was trained to answer after nine digits, and at no other time.
+# To read all lengths, it has to be trained on all lengths.
+
+# %%
+sizes = {k: sum(w.numel() for w in trained[k, 10, 0].parameters()) for k in KINDS}
+longer = sum(w.numel() for w in make("whole window", 100, 0).parameters())
+figures.table(
+    ["reader", "weights at T = 10", "weights at T = 100"],
+    [
+        ["whole window", f"{sizes['whole window']:,}", f"{longer:,}"],
+        ["RNN", f"{sizes['RNN']:,}", f"{sizes['RNN']:,}"],
+    ],
+)
+
+# %% [markdown]
+# ## Shapes
+#
+# Every layer of `rnnlib` keeps one contract.
+# The batch comes first: inputs `(N, T, D)`, outputs `(N, T, H)`.
+# The state after the last step is `h (L, N, H)` for `L` layers, and the pair `(h, c)` for the LSTM.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+N, T, D, H, L = 4, 7, 3, 5, 2
+x = torch.randn(N, T, D, generator=torch.Generator().manual_seed(0))
+for layer in (layers.RNN(D, H, L), layers.GRU(D, H, L), layers.LSTM(D, H, L)):
+    outputs, state = layer(x)
+    h = layers.hidden(state)
+    shapes = tuple(state.shape) if state is h else tuple(tuple(s.shape) for s in state)
+    print(f"{type(layer).__name__:4}  outputs {tuple(outputs.shape)}  state {shapes}")
+    assert torch.equal(outputs[:, -1], h[-1])  # the top layer's last output is its state
+
+# %% [markdown]
+# ## Claim: an unrolled network is a deep network with shared weights
+#
+# The page says: give every time step its own copy of the weights, differentiate as in any deep network, and add the copies' gradients up.
+# The sum is the gradient of the shared weight.
+# We build both networks and compare.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+generator = torch.Generator().manual_seed(2)
+N, T, D, H = 3, 6, 2, 4
+x = torch.randn(N, T, D, generator=generator, dtype=torch.float64)
+cell = layers.RNN(D, H, generator=generator).double().cells[0]
+
+h = layers.unroll(cell, x)[-1]  # one cell, used T times
+h.square().sum().backward()
+
+copies = [layers.RNN(D, H).double().cells[0] for _ in range(T)]  # T layers of a deep network
+for copy in copies:
+    copy.load_state_dict(cell.state_dict())
+h_deep = cell.zero_state(N)
+for t, copy in enumerate(copies):
+    h_deep = copy(x[:, t], h_deep)
+h_deep.square().sum().backward()
+
+print("same output:", torch.equal(h, h_deep))
+for name, weight in cell.named_parameters():
+    total = sum(copy.get_parameter(name).grad for copy in copies)
+    error = check.relative_error(weight.grad, total)
+    print(f"{name:3}: sum over copies = shared gradient, error below 1e-12: {error < 1e-12}")
+    assert error < 1e-12
+
+# %% [markdown]
+# ## Claim: the total derivative is not the immediate one
+#
+# The smallest recurrent network is $h_t = w\,h_{t-1}$.
+# After three steps $h_3 = w^3 h_0$, so the total derivative is $\partial h_3/\partial w = 3 w^2 h_0$.
+# The immediate derivative $\partial^{+} h_3/\partial w$ treats $h_2$ as a constant: it is $h_2 = w^2 h_0$, a third of it.
+# In code, `detach` makes a value a constant.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+w = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+h = [torch.tensor(1.0, dtype=torch.float64)]
+for _ in range(3):
+    h.append(w * h[-1])
+(total,) = torch.autograd.grad(h[3], w, retain_graph=True)
+(immediate,) = torch.autograd.grad(w * h[2].detach(), w)
+print(f"total {total:.2f}, immediate {immediate:.2f}")
+assert total == 3 * 0.5**2 and immediate == 0.5**2
+
+# %% [markdown]
+# ## Mistakes people make
+#
+# **Time where the batch should be.**
+# Many data loaders give `(T, N, D)`.
+# A batch-first layer takes it without complaint, since any number is a fine batch size, and mixes time with batch.
+#
+# **`reshape` where `transpose` was meant.**
+# `x.reshape(T, N, D)` has the right shape and the wrong content: it cuts the rows elsewhere and builds new sequences out of pieces of several.
+#
+# Two properties catch both.
+# An output must not depend on later inputs, and no sequence must depend on its neighbours in the batch.
+
+
+# %%
+# NBVAL_CHECK_OUTPUT
+def looks_ahead(f, x):
+    """True if an output depends on a later input."""
+    changed = x.clone()
+    changed[:, -1] += 1
+    return not torch.equal(f(x)[:, :-1], f(changed)[:, :-1])
+
+
+def mixes_the_batch(f, x):
+    """True if a sequence's outputs depend on another sequence."""
+    changed = x.clone()
+    changed[0] += 1
+    return not torch.equal(f(x)[1:], f(changed)[1:])
+
+
+rnn = layers.RNN(D, H, generator=torch.Generator().manual_seed(0))
+x = torch.randn(5, 6, D, generator=torch.Generator().manual_seed(1))
+attempts = {
+    "batch first": lambda x: rnn(x)[0],
+    "time first": lambda x: rnn(x.transpose(0, 1))[0].transpose(0, 1),
+    "reshaped": lambda x: rnn(x.reshape(6, 5, D))[0].reshape(5, 6, H),
+}
+for name, f in attempts.items():
+    print(f"{name:11}  looks ahead: {looks_ahead(f, x)!s:5}  mixes: {mixes_the_batch(f, x)}")
+
+# %% [markdown]
+# The second row is the silent one: nothing looks ahead, and still every sequence is stirred into the others.
+#
+# ## Exercises
+#
+# Each exercise has a cell with a check.
+# Until you answer, it says so.
+#
+# ### Exercise 1: make a palindrome
+#
+# Complete `mirror(left, T)`: it gets the first $\lceil T/2 \rceil$ digits as a list and returns all $T$.
+#
+# *Hint.* For odd $T$ the middle digit must not be doubled.
+
+
+# %% tags=["exercise-1"]
+def mirror(left, T):
+    return None  # your answer
+
+
+check.answer("even", mirror([4, 2], 4), [4, 2, 2, 4])
+check.answer("odd", mirror([1, 7, 5, 2, 8], 9), [1, 7, 5, 2, 8, 2, 5, 7, 1])
+
+# %% [markdown]
+# <details>
+# <summary>Solution 1</summary>
+#
+# ```python
+# def mirror(left, T):
+#     return left + left[: T // 2][::-1]
+# ```
+#
+# </details>
+#
+# ### Exercise 2: answer without memory
+#
+# Complete `answer_from_counts`.
+# It gets the counts of the ten digits among the $T-1$ inputs, `(N, 10)`, for an even $T$, and returns the answers `(N,)`.
+#
+# *Hint.* Which digit has lost its partner?
+
+
+# %% tags=["exercise-2"]
+def answer_from_counts(counts):
+    return None  # your answer
+
+
+x, y = tasks.palindromes(12, 1000, torch.Generator().manual_seed(5), one_hot=True)
+check.answer("from counts", answer_from_counts(x.sum(dim=1)), y)
+
+# %% [markdown]
+# <details>
+# <summary>Solution 2</summary>
+#
+# ```python
+# def answer_from_counts(counts):
+#     return (counts % 2).argmax(dim=1)  # the only odd count
+# ```
+#
+# Every digit of a palindrome of even length occurs an even number of times.
+# Cutting off the last one makes one count odd.
+# So the task does not *force* a network to remember the first digit, if the length is even.
+# An odd length hides the answer among two digits, and leaves less of a short cut.
+#
+# </details>
+#
+# ### Exercise 3: a total derivative by hand
+#
+# Let $h_t = w\,h_{t-1} + x_t$ with $h_0 = 0$.
+# Write $\partial h_3/\partial w$ as a function of $w$ and $x_1, x_2, x_3$.
+#
+# *Hint.* Write $h_3$ out, or use $\partial h_t/\partial w = h_{t-1} + w\,\partial h_{t-1}/\partial w$.
+
+
+# %% tags=["exercise-3"]
+def dh3_dw(w, x1, x2, x3):
+    return None  # your answer
+
+
+w = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+h = torch.zeros((), dtype=torch.float64)
+for x_t in (1.0, -2.0, 3.0):
+    h = w * h + x_t
+h.backward()
+check.answer("dh3/dw", dh3_dw(0.7, 1.0, -2.0, 3.0), w.grad)
+
+# %% [markdown]
+# <details>
+# <summary>Solution 3</summary>
+#
+# $h_3 = w^2 x_1 + w x_2 + x_3$, so the derivative is $2 w x_1 + x_2$.
+#
+# ```python
+# def dh3_dw(w, x1, x2, x3):
+#     return 2 * w * x1 + x2
+# ```
+#
+# The immediate derivative is $h_2 = w x_1 + x_2$: it misses one of the two paths along which $w$ works on $x_1$.
+#
+# </details>
+#
+# ## Next
+#
+# [The vanilla RNN and back-propagation through time](../book/vanilla_rnn.md) derives the gradient that this notebook took from autograd.
