@@ -156,7 +156,7 @@ Markdown(
 # The RNN can.
 # Whether it is *right* at other lengths is another question, so we ask it.
 
-# %% mystnb={"image": {"alt": "Accuracy of three RNNs trained at length 10, tested at lengths 2 to 30, one line each. All are at one at length 10 and at or near zero beside it. One of them is at one again at lengths 6, 14, 18 and further on, every four digits; another at 22, and the third nearly so at 20 and half at 29."}}
+# %% tags=["paste:other_lengths"] mystnb={"image": {"alt": "Accuracy of three RNNs trained at length 10, tested at lengths 2 to 30, one line each. All are at one at length 10 and at or near zero beside it. One of them is at one again at lengths 6, 14, 18 and further on, every four digits; another at 22, and the third nearly so at 20 and half at 29."}}
 lengths = list(range(2, 31))
 fig, ax = plt.subplots()
 for s, marker in zip(SEEDS, "os^", strict=False):
