@@ -41,7 +41,7 @@ def test_tagged_outputs_are_written_and_others_are_not(tmp_path):
 
 def test_a_tagged_cell_without_output_is_named(tmp_path):
     notebook(tmp_path, cell("paste:plot"))
-    with pytest.raises(ValueError, match="a.ipynb, cell tagged paste:plot: expected a figure"):
+    with pytest.raises(ValueError, match="tagged paste:plot: expected a figure"):
         paste(tmp_path)
 
 
