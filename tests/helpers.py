@@ -1,0 +1,65 @@
+"""What several tests share."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnlib import layers
+from rnnlib.check import relative_error
+
+F64 = torch.float64
+LAYERS: dict[str, tuple[type[layers.Recurrent], dict[str, str]]] = {
+    "rnn tanh": (layers.RNN, {}),
+    "rnn relu": (layers.RNN, {"nonlinearity": "relu"}),
+    "lstm": (layers.LSTM, {}),
+    "gru": (layers.GRU, {}),
+}
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def layer(kind: str, D: int, H: int, L: int = 1, seed: int = 0) -> layers.Recurrent:
+    """One of the four kinds of layer, in float64."""
+    of_kind, options = LAYERS[kind]
+    return of_kind(D, H, L, generator=seeded(seed), **options).double()
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=seeded(seed), dtype=F64)
+
+
+def random_state(kind: str, L: int, N: int, H: int) -> Any:
+    h = normal(L, N, H, seed=1)
+    return (h, normal(L, N, H, seed=2)) if kind == "lstm" else h
+
+
+def tensors(state: Any) -> tuple[Tensor, ...]:
+    """The tensors of a state: (h,), or (h, c)."""
+    return state if isinstance(state, tuple) else (state,)
+
+
+def same(a: Iterable[Tensor], b: Iterable[Tensor]) -> bool:
+    """True if all are equal to the last bit."""
+    return all(torch.equal(u, v) for u, v in zip(a, b, strict=True))
+
+
+def largest_error(found: dict[str, Any], expected: dict[str, Any]) -> float:
+    """The largest relative error over all names; of a sequence, over each of its steps.
+
+    The error of an array is its largest difference over its largest entry. A sequence (N, T, ...)
+    is taken step by step: a wrong gradient that is small at step 1 does not hide behind step T.
+    """
+    assert found.keys() == expected.keys()
+    errors = []
+    for name, a in found.items():
+        b = expected[name]
+        assert a.shape == b.shape, name
+        steps = range(a.shape[1]) if a.ndim == 3 else [slice(None)]
+        errors += [
+            relative_error(a[:, t], b[:, t]) if a.ndim == 3 else relative_error(a, b) for t in steps
+        ]
+    return max(errors)

@@ -1,0 +1,267 @@
+"""Cells and layers against torch's own, with its weights, in float64."""
+
+from typing import Any
+
+import pytest
+import torch
+from helpers import F64, LAYERS, largest_error, layer, normal, random_state, same, seeded, tensors
+from torch import Tensor, nn
+
+from rnnlib import cells, layers
+
+TORCH = {"rnn tanh": nn.RNN, "rnn relu": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+each_kind = pytest.mark.parametrize("kind", LAYERS)
+each_depth = pytest.mark.parametrize("L", [1, 2, 3])
+N, T, D, H = 3, 6, 4, 5
+
+
+def torch_layer(kind: str, L: int = 1) -> Any:
+    """torch's layer with random weights, both of its biases included."""
+    twin = TORCH[kind](D, H, L, batch_first=True, dtype=F64, **LAYERS[kind][1])
+    for k, w in enumerate(twin.parameters()):
+        w.data = 0.5 * normal(*w.shape, seed=k)
+    return twin
+
+
+def results(module: nn.Module, x: Tensor, state: Any, kind: str, L: int) -> dict[str, Tensor]:
+    """Outputs, last state and the gradients of x and the first state, by name.
+
+    The loss weighs every output and every entry of the last state at random.
+    """
+    module.zero_grad()
+    x = x.clone().requires_grad_()
+    first = tuple(s.clone().requires_grad_() for s in tensors(state))
+    outputs, last = module(x, first if kind == "lstm" else first[0])
+    values = [outputs, *tensors(last)]
+    sum((normal(*v.shape, seed=9 + k) * v).sum() for k, v in enumerate(values)).backward()
+    named = {"outputs": outputs, "dx": x.grad}
+    for k, (s, leaf) in enumerate(zip(tensors(last), first, strict=True)):
+        named |= {f"state {k} layer {m}": s[m] for m in range(L)}
+        named |= {f"d state {k} layer {m}": leaf.grad[m] for m in range(L)}
+    return named
+
+
+def our_gradients(net: layers.Recurrent) -> dict[str, Tensor]:
+    return {
+        f"{name} layer {k}": w.grad
+        for k, cell in enumerate(net.cells)
+        for name, w in cell.named_parameters()
+    }
+
+
+def their_gradients(twin: Any) -> dict[str, Tensor]:
+    """torch's, under our names: b from b_ih, and the GRU's b_nh from the last third of b_hh."""
+    grads = {}
+    for k, (W_ih, W_hh, b_ih, b_hh) in enumerate(twin.all_weights):
+        named = {"W_x": W_ih.grad, "W_h": W_hh.grad, "b": b_ih.grad}
+        if isinstance(twin, nn.GRU):
+            named["b_nh"] = b_hh.grad[2 * twin.hidden_size :]
+        grads |= {f"{name} layer {k}": g for name, g in named.items()}
+    return grads
+
+
+@each_kind
+@each_depth
+def test_from_torch_gives_torchs_numbers_and_all_gradients(kind, L) -> None:
+    twin = torch_layer(kind, L)
+    ours = type(layer(kind, D, H)).from_torch(twin)
+    x, state = normal(N, T, D), random_state(kind, L, N, H)
+    expected = results(twin, x, state, kind, L) | their_gradients(twin)
+    assert largest_error(results(ours, x, state, kind, L) | our_gradients(ours), expected) <= 1e-12
+
+
+@each_kind
+@each_depth
+def test_to_torch_gives_our_numbers_and_all_gradients(kind, L) -> None:
+    ours = layer(kind, D, H, L)
+    twin = ours.to_torch()
+    assert twin.batch_first
+    x, state = normal(N, T, D), random_state(kind, L, N, H)
+    expected = results(twin, x, state, kind, L) | their_gradients(twin)
+    assert largest_error(results(ours, x, state, kind, L) | our_gradients(ours), expected) <= 1e-12
+
+
+@each_kind
+@each_depth
+def test_there_and_back_is_exact(kind, L) -> None:
+    ours = layer(kind, D, H, L)
+    back = type(ours).from_torch(ours.to_torch())
+    assert ours.state_dict().keys() == back.state_dict().keys()
+    assert same(ours.state_dict().values(), back.state_dict().values())
+    assert getattr(back.cells[0], "nonlinearity", "tanh") == LAYERS[kind][1].get(
+        "nonlinearity", "tanh"
+    )
+
+
+@each_kind
+@each_depth
+def test_every_gate_of_every_parameter_gets_a_gradient(kind, L) -> None:
+    net = layer(kind, D, H, L)
+    net(normal(N, T, D))[0][:, -1].sum().backward()  # a loss at the last step only
+    for cell in net.cells:
+        for name, w in cell.named_parameters():
+            gates = 1 if name == "b_nh" else cell.gates
+            for gate, block in enumerate(w.grad.chunk(gates)):
+                assert block.abs().max() > 0, (name, gate)
+
+
+@each_kind
+def test_one_step_equals_torchs_cell(kind) -> None:
+    one = layer(kind, D, H).cells[0]
+    theirs: Any = {"lstm": nn.LSTMCell, "gru": nn.GRUCell}.get(kind, nn.RNNCell)(
+        D, H, dtype=F64, **LAYERS[kind][1]
+    )
+    theirs.load_state_dict(
+        {k.removesuffix("_l0"): v for k, v in layer(kind, D, H).to_torch().state_dict().items()}
+    )
+    x, state = normal(N, D), random_state(kind, 1, N, H)
+    h = tuple(s[0] for s in tensors(state))
+    h = h if kind == "lstm" else h[0]
+    found, expected = tensors(one(x, h)), tensors(theirs(x, h))
+    assert largest_error(dict(enumerate(found)), dict(enumerate(expected))) <= 1e-12
+
+
+@each_kind
+@each_depth
+def test_no_state_is_the_zero_state(kind, L) -> None:
+    net, x = layer(kind, D, H, L), normal(N, T, D)
+    zeros = tuple(torch.zeros_like(s) for s in tensors(random_state(kind, L, N, H)))
+    outputs, last = net(x)
+    expected, expected_last = net(x, zeros if kind == "lstm" else zeros[0])
+    assert same([outputs, *tensors(last)], [expected, *tensors(expected_last)])
+
+
+@each_kind
+@each_depth
+def test_the_state_carried_over_a_cut_changes_nothing(kind, L) -> None:
+    net, x, state = layer(kind, D, H, L), normal(N, T, D), random_state(kind, L, N, H)
+    outputs, last = net(x, state)
+    for cut in (1, T - 1):
+        early, between = net(x[:, :cut], state)
+        late, end = net(x[:, cut:], between)
+        joined = [torch.cat([early, late], dim=1), *tensors(end)]
+        whole = [outputs, *tensors(last)]
+        assert largest_error(dict(enumerate(joined)), dict(enumerate(whole))) <= 1e-12
+
+
+@each_kind
+def test_a_batch_equals_its_sequences_one_by_one(kind) -> None:
+    net, x, state = layer(kind, D, H, 2), normal(N, T, D), random_state(kind, 2, N, H)
+    whole, _ = net(x, state)
+    for n in range(N):
+        one = tuple(s[:, n : n + 1] for s in tensors(state))
+        outputs, _ = net(x[n : n + 1], one if kind == "lstm" else one[0])
+        assert largest_error({"h": outputs}, {"h": whole[n : n + 1]}) <= 1e-12
+
+
+@each_kind
+@each_depth
+def test_shapes_are_batch_first(kind, L) -> None:
+    of_kind, options = LAYERS[kind]
+    outputs, state = of_kind(D, H, L, **options)(torch.zeros(N, T, D))
+    assert outputs.shape == (N, T, H)
+    assert outputs.dtype == torch.float32
+    assert [s.shape for s in tensors(state)] == [(L, N, H)] * (2 if kind == "lstm" else 1)
+    assert isinstance(state, tuple) == (kind == "lstm")
+    assert same([outputs[:, -1]], [tensors(state)[0][-1]])
+
+
+@each_kind
+def test_unroll_gives_every_state(kind) -> None:
+    net, x, state = layer(kind, D, H), normal(N, T, D), random_state(kind, 1, N, H)
+    outputs, last = net(x, state)
+    first = tuple(s[0] for s in tensors(state))
+    states = layers.unroll(net.cells[0], x, first if kind == "lstm" else first[0])
+    assert same([torch.stack([layers.hidden(s) for s in states], dim=1)], [outputs])
+    assert same(tensors(states[-1]), [s[0] for s in tensors(last)])
+    assert same([layers.hidden(layers.unroll(net.cells[0], x)[-1])], [net(x)[0][:, -1]])
+
+
+@pytest.mark.parametrize(("D", "H"), [(1, 1), (4, 5), (10, 128)])
+def test_parameter_counts(D, H) -> None:
+    def count(kind: str) -> int:
+        return sum(w.numel() for w in layer(kind, D, H).parameters())
+
+    per_gate = D * H + H * H + H
+    assert count("rnn tanh") == count("rnn relu") == per_gate
+    assert count("lstm") == 4 * per_gate
+    assert count("gru") == 3 * per_gate + H
+
+
+def clear_of_kinks(cell: Any, x: Tensor, h: Tensor) -> bool:
+    """No sum of a ReLU within 1e-3 of 0, where a difference of 1e-6 would cross the kink."""
+    return bool(((x @ cell.W_x.T + h @ cell.W_h.T + cell.b).abs() > 1e-3).all())
+
+
+def with_weights(module: nn.Module) -> Any:
+    """The module as a function of its weights too, for gradcheck."""
+    names = [name for name, _ in module.named_parameters()]
+
+    def f(x: Tensor, *rest: Tensor) -> Any:
+        states, weights = rest[: len(rest) - len(names)], rest[len(rest) - len(names) :]
+        state = states if len(states) == 2 else states[0]
+        out = torch.func.functional_call(module, dict(zip(names, weights, strict=True)), (x, state))
+        return tuple(t for part in tensors(out) for t in tensors(part))
+
+    return f
+
+
+@each_kind
+def test_gradcheck_of_the_cell(kind) -> None:
+    one = layer(kind, 2, 3).cells[0]
+    x = normal(2, 2).requires_grad_()
+    state = [s[0].requires_grad_() for s in tensors(random_state(kind, 1, 2, 3))]
+    assert kind != "rnn relu" or clear_of_kinks(one, x, state[0])
+    assert torch.autograd.gradcheck(with_weights(one), (x, *state, *one.parameters()))
+
+
+@each_kind
+def test_gradcheck_of_two_layers(kind) -> None:
+    net = layer(kind, 2, 3, 2)
+    x = normal(2, 3, 2).requires_grad_()
+    state = [s.requires_grad_() for s in tensors(random_state(kind, 2, 2, 3))]
+    if kind == "rnn relu":
+        x_of = x
+        for cell, h in zip(net.cells, state[0], strict=True):
+            hs = [h, *layers.unroll(cell, x_of, h)]
+            assert all(clear_of_kinks(cell, x_of[:, t], hs[t]) for t in range(3))
+            x_of = torch.stack(hs[1:], dim=1)
+    assert torch.autograd.gradcheck(with_weights(net), (x, *state, *net.parameters()))
+
+
+@each_kind
+def test_the_generator_alone_decides_the_weights(kind) -> None:
+    before = torch.get_rng_state()
+    first, again, other = (layer(kind, D, H, 2, seed=s) for s in (3, 3, 4))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert same(first.parameters(), again.parameters())
+    assert not any(
+        torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True)
+    )
+
+
+@each_kind
+def test_weights_start_within_one_over_root_h(kind) -> None:
+    for w in layer(kind, 50, 100, 2).parameters():
+        assert 0.09 < w.abs().max() <= 0.1
+        assert abs(w.mean()) < 0.02
+
+
+def test_cells_say_their_sizes() -> None:
+    assert repr(cells.GRUCell(3, 5)) == "GRUCell(input_size=3, hidden_size=5)"
+
+
+def test_zero_state_is_zero_and_like_the_weights() -> None:
+    for kind in LAYERS:
+        for s in tensors(layer(kind, D, H).cells[0].zero_state(7)):
+            assert s.shape == (7, H)
+            assert s.dtype == F64
+            assert not s.any()
+
+
+def test_a_fresh_default_layer_uses_the_global_generator() -> None:
+    torch.manual_seed(5)
+    a = layers.GRU(2, 3)
+    torch.manual_seed(5)
+    assert same(a.parameters(), layers.GRU(2, 3).parameters())
+    assert not same(a.parameters(), layers.GRU(2, 3, generator=seeded(1)).parameters())

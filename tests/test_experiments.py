@@ -1,0 +1,321 @@
+"""Studies: what a record holds, that it can be interrupted, the command line, the runs."""
+
+import json
+import math
+import multiprocessing
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_study
+import torch
+from helpers import largest_error, layer, seeded
+
+from rnnlib import bptt, experiments, layers, models, tasks
+from rnnlib.experiments import gradient_flow, palindrome, study
+from rnnlib.experiments.__main__ import STUDIES, main
+from rnnlib.training import History
+
+SHARED = dict(weights="uniform", optimizer="rmsprop", lr=1e-3, clip=10.0, hidden=8, batch=4)
+SETTINGS = [
+    {"cell": cell, "T": 3, "one_hot": one_hot, "seed": seed, "steps": 5, **SHARED}
+    for cell, one_hot in [("rnn", False), ("lstm", True)]
+    for seed in (1, 0)
+]
+
+
+def without_times(record: dict[str, Any]) -> dict[str, Any]:
+    record = {k: v for k, v in record.items() if k not in ("finished", "run_seconds", "workers")}
+    return record | {"runs": [{**r, "seconds": 0} for r in record["runs"]]}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> dict[str, Any]:
+    """The record of an uninterrupted study on two processes."""
+    folder = tmp_path_factory.mktemp("whole")
+    path = study.run_study("tiny", palindrome.run, SETTINGS, workers=2, folder=folder)
+    assert [p.name for p in folder.iterdir()] == ["tiny.json"]
+    return json.loads(path.read_text("utf-8"))
+
+
+def test_a_record_says_how_it_was_made(whole) -> None:
+    assert list(whole) == [
+        "study", "command", "finished", "run_seconds", "workers", "seeds", "versions",
+        "hardware", "runs",
+    ]  # fmt: skip
+    assert whole["study"] == "tiny"
+    assert whole["command"].startswith("python -m rnnlib.experiments")
+    assert whole["workers"] == 2
+    assert whole["seeds"] == [0, 1]
+    assert whole["versions"] == {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+    assert whole["hardware"]["threads_per_run"] == 1
+    assert whole["run_seconds"] == pytest.approx(sum(r["seconds"] for r in whole["runs"]), abs=0.1)
+
+
+def test_runs_stand_in_the_order_of_the_settings(whole) -> None:
+    assert [r["settings"] for r in whole["runs"]] == SETTINGS
+    for r in whole["runs"]:
+        assert r["result"].keys() == {
+            "steps", "solved", "test_accuracy", "train_accuracy_per_100_steps"
+        }  # fmt: skip
+        assert r["result"]["steps"] == 5
+
+
+def test_an_interrupted_study_continues_with_what_is_missing_on_any_number_of_processes(
+    whole, tmp_path, capsys
+) -> None:
+    kept = [{**whole["runs"][k], "seconds": 1000.0 + k} for k in (2, 0)]
+    other = {"settings": {**SETTINGS[0], "T": 99}, "seconds": 1.0, "result": {}}
+    lines = [json.dumps(r) for r in (kept[0], other, kept[1])]
+    cut_off = json.dumps(whole["runs"][1])[:-40]
+    (tmp_path / "tiny.partial.jsonl").write_text("\n".join([*lines, cut_off]), "utf-8")
+    path = study.run_study("tiny", palindrome.run, SETTINGS, workers=1, folder=tmp_path)
+    record = json.loads(path.read_text("utf-8"))
+    assert without_times(record) == without_times(whole)
+    seconds = [r["seconds"] for r in record["runs"]]
+    assert (seconds[0], seconds[2]) == (1000.0, 1002.0)  # taken over, not run again
+    assert max(seconds[1], seconds[3]) < 1000
+    assert [p.name for p in tmp_path.iterdir()] == ["tiny.json"]
+    assert "2 of 4 runs were there, 2 to go" in capsys.readouterr().out
+
+
+def test_a_failing_run_stops_the_study_and_loses_no_other_run(tmp_path) -> None:
+    partial = tmp_path / "tiny.partial.jsonl"
+    partial.write_text('{"settings": {"seed": 7}, "sec', "utf-8")  # a line cut off before
+    settings = [{"seed": 0}, {"seed": 1}, {"seed": 2, "fails": True}]
+    settings += [{"seed": s, "sleep": 60} for s in range(3, 9)]
+    with pytest.raises(ArithmeticError, match="seed 2 fails"):
+        study.run_study("tiny", tiny_study.run, settings, workers=1, folder=tmp_path)
+    assert not multiprocessing.active_children()  # what waits is not run first
+    assert not (tmp_path / "tiny.json").exists()
+    kept = [json.loads(line) for line in partial.read_text("utf-8").splitlines()[1:]]
+    assert [r["settings"]["seed"] for r in kept] == [0, 1]
+    study.run_study("tiny", tiny_study.run, settings[:2], folder=tmp_path)
+    record = json.loads((tmp_path / "tiny.json").read_text("utf-8"))
+    assert [r["result"] for r in record["runs"]] == [{"twice": 0}, {"twice": 2}]
+
+
+def complete(folder: Path, name: str, seeds: int = 2) -> Path:
+    """A record from a study whose runs were all there already: it starts no process."""
+    runs = [{"settings": {"seed": s}, "seconds": 1.0, "result": {"a": s}} for s in range(seeds)]
+    folder.mkdir(exist_ok=True)
+    text = "".join(json.dumps(r) + "\n" for r in runs)
+    (folder / f"{name}.partial.jsonl").write_text(text, "utf-8")
+    return study.run_study(name, tiny_study.run, [r["settings"] for r in runs], folder=folder)
+
+
+def test_a_record_has_one_run_a_line(tmp_path) -> None:
+    lines = complete(tmp_path, "tiny", 5).read_text("utf-8").splitlines()
+    assert sum(line.startswith('  {"settings"') for line in lines) == 5
+
+
+def test_load_reads_a_record_and_suggests_the_nearest_name(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(study, "data_dir", lambda: tmp_path)
+    for name in ("palindrome", "gradient_flow"):
+        complete(tmp_path / "results", name)
+    assert [r["result"] for r in experiments.load("palindrome")["runs"]] == [{"a": 0}, {"a": 1}]
+    with pytest.raises(ValueError, match=r"name .*got 'palindrom'; did you mean 'palindrome'\?"):
+        experiments.load("palindrom")
+    with pytest.raises(ValueError, match=r"\['gradient_flow', 'palindrome'\], got 'xyz'$"):
+        experiments.load("xyz")
+
+
+# ---- the command line ---------------------------------------------------------------------------
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    return [sys.executable, tiny_study.__file__, str(folder), *arguments]
+
+
+def test_ctrl_c_keeps_the_finished_runs_and_the_same_command_goes_on(tmp_path) -> None:
+    arguments = (
+        "palindrome --lengths 3 --inputs one_hot --seeds 40 --steps 40 --hidden 8 --batch 4 "
+        "--workers 1 --name short"
+    ).split()
+    partial = tmp_path / "results" / "short.partial.jsonl"
+    process = subprocess.Popen(
+        command(tmp_path, *arguments), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    for _ in range(3000):
+        if partial.exists() and partial.read_text("utf-8").count("\n") >= 2:
+            break
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to every process of the group
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert errors.endswith("interrupted: run the same command again to go on\n")
+    finished = [json.loads(line) for line in partial.read_text("utf-8").splitlines()]
+    assert 2 <= len(finished) < 40
+    again = subprocess.run(
+        command(tmp_path, *arguments), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert f"short: {len(finished)} of 40 runs were there" in again.stdout
+    record = json.loads((tmp_path / "results" / "short.json").read_text("utf-8"))
+    assert [r["settings"]["seed"] for r in record["runs"]] == list(range(40))
+    assert [r for r in record["runs"] if r in finished] == sorted(
+        finished, key=lambda r: r["settings"]["seed"]
+    )
+    assert record["command"].endswith(" ".join(arguments))
+
+
+def test_help_lists_the_studies_and_their_options(capsys) -> None:
+    for arguments, words in [([], STUDIES), (["palindrome"], ["--lengths", "--seeds", "(default"])]:
+        with pytest.raises(SystemExit) as stop:
+            main([*arguments, "--help"])
+        assert stop.value.code == 0
+        text = capsys.readouterr().out
+        assert all(word in text for word in words)
+
+
+def test_python_m_runs_the_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnlib.experiments", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "gradient_flow" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("palindrom", "invalid choice: 'palindrom'"),
+        ("", "required: STUDY"),
+        ("palindrome --cells rnm", "--cells: invalid choice: 'rnm'"),
+        ("palindrome --seeds 0", "--seeds: invalid positive value: '0'"),
+        ("palindrome --seeds 1.5", "--seeds: invalid positive value: '1.5'"),
+        ("gradient_flow --workers 0", "--workers: invalid positive value: '0'"),
+    ],
+)
+def test_a_wrong_command_exits_with_2_and_says_why(arguments, said, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments.split())
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_command_line_makes_the_settings(monkeypatch) -> None:
+    asked = []
+    for module in STUDIES.values():
+        monkeypatch.setattr(module, "run_study", lambda *arguments: asked.append(arguments))
+    main(["palindrome", "--cells", "rnn", "gru", "--lengths", "5", "9", "--seeds", "3"])
+    main(["gradient_flow", "--variants", "lstm", "--seeds", "2", "--workers", "1", "--name", "g"])
+    (name, run, settings, workers), (name_2, _, settings_2, workers_2) = asked
+    assert (name, run, workers) == ("palindrome", palindrome.run, None)
+    assert len(settings) == 2 * 2 * 2 * 3  # cells, inputs, lengths, seeds
+    assert {s["T"] for s in settings} == {5, 9}
+    assert {s["one_hot"] for s in settings} == {True, False}
+    assert (name_2, workers_2) == ("g", 1)
+    assert [(s["variant"], s["seed"]) for s in settings_2] == [("lstm", 0), ("lstm", 1)]
+
+
+# ---- the runs -----------------------------------------------------------------------------------
+
+
+def test_a_palindrome_is_solved_after_20_perfect_batches_running() -> None:
+    perfect, wrong = {"accuracy": 1.0}, {"accuracy": 0.99}
+    assert palindrome.solved(History(metrics=[wrong] + 20 * [perfect]))
+    assert not palindrome.solved(History(metrics=19 * [perfect]))
+    assert not palindrome.solved(History(metrics=19 * [perfect] + [wrong]))
+
+
+def test_palindromes_of_three_digits_are_learned() -> None:
+    result = palindrome.run(
+        cell="rnn",
+        T=3,
+        one_hot=True,
+        seed=0,
+        steps=1000,
+        **SHARED | {"lr": 1e-2, "batch": 64, "hidden": 32},
+    )
+    assert result["solved"]
+    assert result["test_accuracy"] == 1
+    curve = result["train_accuracy_per_100_steps"]
+    assert len(curve) == math.ceil(result["steps"] / 100)
+    assert curve[-1] > 0.9
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("weights", ["uniform", "xavier", "orthogonal"])
+def test_weights_are_initialised_as_named(cell, weights) -> None:
+    model = palindrome.build(cell, 10, 64, weights, 9, seeded())
+    one = model.rnn.cells[0]
+    for block in one.W_h.detach().chunk(one.gates):
+        if weights == "orthogonal":
+            assert block.T @ block == pytest.approx(torch.eye(64), abs=1e-5)
+        else:
+            bound = {"uniform": 1 / 8, "xavier": math.sqrt(6 / 128)}[weights]
+            assert 0.99 * bound < block.abs().max() <= bound
+
+
+def test_chrono_reaches_back_over_the_whole_length() -> None:
+    b = palindrome.build("lstm", 10, 500, "chrono", 40, seeded()).rnn.cells[0].b.detach()
+    i, f, _, _ = b.chunk(4)
+    assert math.log(38) < f.max() <= math.log(39)
+    assert torch.equal(i, -f)
+
+
+def test_variants_are_built_as_named() -> None:
+    for variant, (cell, _, forget_bias) in gradient_flow.VARIANTS.items():
+        model = gradient_flow.build(variant, 9, 16, seeded())
+        assert type(model.rnn) is palindrome.CELLS[cell]
+        if forget_bias is not None:
+            assert (model.rnn.cells[0].b.chunk(4)[1] == forget_bias).all()
+
+
+def test_gradient_norms_of_the_rnn_equal_the_hand_derived_ones() -> None:
+    N, T = 6, 9
+    model = models.Classifier(layer("rnn tanh", 10, 5), 10)
+    x, y = tasks.palindromes(T + 1, N, seeded(), one_hot=True)
+    norms = gradient_flow.gradient_norms(model, x.double(), y)
+    assert norms.keys() == {"h"}
+    cell, readout = model.rnn.cells[0], model.readout
+    arrays = [w.detach().numpy() for w in (*cell.parameters(), readout.weight, readout.bias)]
+    _, grads = bptt.rnn_loss(x.double().numpy(), y.numpy(), np.zeros((N, 5)), *arrays)
+    per_sequence = N * np.linalg.norm(grads["h"], axis=2)  # rnn_loss is the mean over N
+    expected = {"h": per_sequence.mean(axis=0)}
+    assert largest_error({"h": np.array(norms["h"])}, expected) <= 1e-12
+
+
+def test_gradient_norms_of_the_lstm_are_total_derivatives_for_h_and_c() -> None:
+    T = 5
+    model = models.Classifier(layer("lstm", 10, 4), 10)
+    cell = model.rnn.cells[0]
+    x, y = tasks.palindromes(T + 1, 3, seeded(), one_hot=True)
+    x = x.double()
+    norms = gradient_flow.gradient_norms(model, x, y)
+    states = layers.unroll(cell, x)
+    for t in range(T):
+        # dL/dh_t: the rest of the sequence from h_t on. dL/dc_t also goes through h_t.
+        h, c = (s.detach().requires_grad_() for s in states[t])
+        o = (h / torch.tanh(c)).detach()
+        rest = layers.unroll(cell, x[:, t + 1 :], (h, c)) if t + 1 < T else [(h, c)]
+        p = model.readout(rest[-1][0])
+        loss = torch.nn.functional.cross_entropy(p, y, reduction="sum")
+        dh, dc = torch.autograd.grad(loss, (h, c), allow_unused=True)
+        dc = (0 if dc is None else dc) + dh * o * (1 - torch.tanh(c) ** 2)
+        assert norms["h"][t] == pytest.approx(dh.norm(dim=1).mean().item(), rel=1e-12)
+        assert norms["c"][t] == pytest.approx(dc.norm(dim=1).mean().item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("variant", gradient_flow.VARIANTS)
+def test_gradient_flow_measures_at_each_snapshot_and_repeats(variant) -> None:
+    options = dict(variant=variant, T=4, hidden=6, batch=4, lr=1e-2, clip=1.0, seed=3)
+    first, again = (gradient_flow.run(snapshots=[0, 2, 5], **options) for _ in range(2))
+    assert first == again
+    assert [s["step"] for s in first["snapshots"]] == [0, 2, 5]
+    for s in first["snapshots"]:
+        assert s["norms"].keys() == ({"h", "c"} if variant.startswith("lstm") else {"h"})
+        assert all(len(v) == 3 and min(v) > 0 for v in s["norms"].values())
+    # Stopping to measure changes nothing: the run to step 5 is the same without a stop at 2.
+    assert gradient_flow.run(snapshots=[5], **options)["snapshots"] == first["snapshots"][2:]

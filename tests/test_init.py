@@ -1,0 +1,96 @@
+"""Initialisations: bounds, variance, orthogonality, which gate is touched, which generator."""
+
+import math
+
+import pytest
+import torch
+from helpers import F64, seeded
+
+from rnnlib import init
+
+
+def weight(rows: int, cols: int) -> torch.Tensor:
+    return torch.full((rows, cols), torch.nan, dtype=F64)
+
+
+def test_uniform_fills_its_range_and_no_more() -> None:
+    W = init.uniform_(weight(200, 300), 0.3, seeded())
+    assert 0.299 < W.max() <= 0.3
+    assert -0.3 <= W.min() < -0.299
+    assert W.var().item() == pytest.approx(0.3**2 / 3, rel=0.02)
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 4])
+def test_xavier_has_its_variance_and_bound_in_every_block(blocks) -> None:
+    W = init.xavier_(weight(blocks * 200, 300), seeded(), blocks=blocks)
+    for block in W.chunk(blocks):
+        assert block.var().item() == pytest.approx(2 / (200 + 300), rel=0.02)
+        assert 0.99 < block.abs().max() / math.sqrt(6 / (200 + 300)) <= 1
+        assert abs(block.mean()) < 1e-3
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (7, 7), (64, 64), (9, 4), (4, 9), (5, 1)])
+@pytest.mark.parametrize(("blocks", "gain"), [(1, 1.0), (4, 1.7), (3, 0.5)])
+def test_orthogonal_blocks_are_orthogonal_to_1e_12(rows, cols, blocks, gain) -> None:
+    W = init.orthogonal_(weight(blocks * rows, cols), seeded(), gain=gain, blocks=blocks)
+    for block in W.chunk(blocks):
+        product = block.T @ block if rows >= cols else block @ block.T
+        expected = gain**2 * torch.eye(min(rows, cols), dtype=F64)
+        assert (product - expected).abs().max() <= 1e-12
+
+
+def test_orthogonal_signs_are_not_those_of_the_factorisation() -> None:
+    # A QR alone leaves the diagonal's sign fixed: uniform matrices have both, in equal parts.
+    firsts = torch.stack([init.orthogonal_(weight(3, 3), seeded(s)).diagonal() for s in range(300)])
+    assert ((firsts > 0).double().mean(dim=0) - 0.5).abs().max() < 0.1
+    ones = {init.orthogonal_(weight(1, 1), seeded(s)).item() for s in range(20)}
+    assert ones == {-1.0, 1.0}
+
+
+def test_blocks_differ() -> None:
+    for fill in (init.xavier_, init.orthogonal_):
+        first, second = fill(weight(8, 4), seeded(), blocks=2).chunk(2)
+        assert not torch.equal(first, second)
+
+
+def test_forget_bias_touches_the_forget_gate_alone() -> None:
+    b = torch.arange(12.0)
+    assert init.forget_bias_(b, 2.5).tolist() == [0, 1, 2, 2.5, 2.5, 2.5, 6, 7, 8, 9, 10, 11]
+    assert init.forget_bias_(torch.zeros(4)).tolist() == [0, 1, 0, 0]
+
+
+@pytest.mark.parametrize("T_max", [3, 40, 1000])
+def test_chrono_draws_f_from_its_range_sets_i_to_minus_f_and_nothing_else(T_max) -> None:
+    b = torch.full((4000,), 7.0, dtype=F64)
+    i, f, g, o = init.chrono_(b, T_max, seeded()).chunk(4)
+    assert 0 <= f.min() < math.log(1 + 0.01 * T_max)
+    assert math.log(T_max - 1) - 0.1 < f.max() <= math.log(T_max - 1)
+    assert f.exp().mean().item() == pytest.approx(T_max / 2, rel=0.05)  # U(1, T_max - 1)
+    assert torch.equal(i, -f)
+    assert (g == 7).all()
+    assert (o == 7).all()
+
+
+FILLS = {
+    "uniform": lambda g: init.uniform_(weight(8, 4), 1.0, g),
+    "xavier": lambda g: init.xavier_(weight(8, 4), g, blocks=2),
+    "orthogonal": lambda g: init.orthogonal_(weight(8, 4), g, blocks=2),
+    "chrono": lambda g: init.chrono_(torch.zeros(8), 20, g),
+}
+
+
+@pytest.mark.parametrize("name", FILLS)
+def test_a_generator_alone_decides_and_the_global_one_stays(name) -> None:
+    before = torch.get_rng_state()
+    first, again, other = (FILLS[name](seeded(s)) for s in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_parameters_are_filled_in_place_and_keep_their_gradient() -> None:
+    for fill in (init.xavier_, init.orthogonal_):
+        W = torch.nn.Parameter(torch.zeros(4, 4))
+        assert fill(W, seeded()) is W
+        assert W.requires_grad
+        assert W.is_leaf

@@ -1,0 +1,116 @@
+"""Palindromes: what they are, how they are drawn, and how a DataLoader sees them."""
+
+import pytest
+import torch
+from helpers import same, seeded
+from torch.utils.data import DataLoader
+
+from rnnlib.tasks import PalindromeBatches, PalindromeDataset, palindromes
+
+LENGTHS = [2, 3, 4, 5, 10, 11, 40]
+each_length = pytest.mark.parametrize("T", LENGTHS)
+
+
+def is_palindrome(digits: list[int]) -> bool:
+    return digits == digits[::-1]
+
+
+@each_length
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_input_and_label_together_are_a_palindrome(T, one_hot) -> None:
+    x, y = palindromes(T, 50, seeded(), one_hot=one_hot)
+    assert x.shape == (50, T - 1, 10 if one_hot else 1)
+    assert x.dtype == torch.float32
+    assert y.shape == (50,)
+    assert y.dtype == torch.int64
+    digits = (x.argmax(dim=2) if one_hot else x[:, :, 0].long()).tolist()
+    assert all(is_palindrome([*d, label]) for d, label in zip(digits, y.tolist(), strict=True))
+    assert [d[0] for d in digits] == y.tolist()
+
+
+@each_length
+def test_one_hot_has_the_same_digits(T) -> None:
+    scalar, y = palindromes(T, 20, seeded(3))
+    one_hot, y_too = palindromes(T, 20, seeded(3), one_hot=True)
+    assert torch.equal(y, y_too)
+    assert set(one_hot.unique().tolist()) == {0, 1}
+    assert (one_hot.sum(dim=2) == 1).all()
+    assert torch.equal(one_hot @ torch.arange(10.0), scalar[:, :, 0])
+
+
+@pytest.mark.parametrize("T", [5, 6])
+def test_free_digits_are_uniform_and_independent(T) -> None:
+    x, _ = palindromes(T, 20_000, seeded())
+    free = x[:, : (T + 1) // 2, 0].long()
+    expected = 20_000 / 10
+    for column in free.T:
+        chi_square = ((column.bincount(minlength=10) - expected) ** 2 / expected).sum()
+        assert chi_square < 33.7  # 9 degrees of freedom: p = 1e-4
+    pairs = (10 * free[:, 0] + free[:, 1]).bincount(minlength=100)
+    assert ((pairs - 200.0) ** 2 / 200).sum() < 161  # 99 degrees: p = 1e-4
+
+
+def test_the_seed_alone_decides_and_the_global_generator_stays() -> None:
+    before = torch.get_rng_state()
+    assert same(palindromes(9, 30, seeded(1)), palindromes(9, 30, seeded(1)))
+    assert not same(palindromes(9, 30, seeded(1)), palindromes(9, 30, seeded(2)))
+    next(PalindromeBatches(9, 30, seed=1))
+    _ = PalindromeDataset(9)[0]
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@each_length
+def test_items_are_palindromes(T) -> None:
+    data = PalindromeDataset(T, seed=4)
+    for k in range(20):
+        x, y = data[k]
+        assert x.shape == (T - 1,)
+        assert x.dtype == "float32"
+        assert type(y) is int
+        assert is_palindrome([*x.astype(int).tolist(), y])
+        assert set(x) <= set(range(10))
+
+
+def test_an_item_depends_on_seed_and_index_alone() -> None:
+    def item(seed: int, k: int) -> list[float]:
+        x, y = PalindromeDataset(30, seed)[k]
+        return [*x.tolist(), y]
+
+    data = PalindromeDataset(30, 5)
+    for k in (7, 0, 3):  # whatever was asked before
+        assert [*data[k][0].tolist(), data[k][1]] == item(5, k)
+    assert len({tuple(item(seed, k)) for seed in (5, 6) for k in range(50)}) == 100
+    assert item(5, 6) != item(6, 5)
+
+
+def test_items_are_uniform() -> None:
+    data = PalindromeDataset(3)
+    labels = torch.tensor([data[k][1] for k in range(5000)])
+    assert ((labels.bincount(minlength=10) - 500.0) ** 2 / 500).sum() < 33.7
+
+
+def test_a_data_loader_gives_the_courses_batches_with_and_without_workers() -> None:
+    def first_batches(workers: int) -> list[torch.Tensor]:
+        loader = iter(DataLoader(PalindromeDataset(6), batch_size=8, num_workers=workers))
+        return [t for _ in range(3) for t in next(loader)]
+
+    alone, with_worker = first_batches(0), first_batches(1)
+    assert same(alone, with_worker)
+    x, y = alone[:2]
+    assert (x.shape, x.dtype) == ((8, 5), torch.float32)
+    assert (y.shape, y.dtype) == ((8,), torch.int64)
+    assert torch.equal(x[:, 0].long(), y)
+    assert not same(alone[:2], alone[2:4])
+
+
+def test_batches_go_on_from_where_they_stood() -> None:
+    source = PalindromeBatches(7, 4, seed=3, one_hot=True)
+    first = [next(source) for _ in range(2)]
+    state = source.state_dict()
+    later = [next(source) for _ in range(3)]
+    other = PalindromeBatches(7, 4, seed=99, one_hot=True)
+    other.load_state_dict(state)
+    assert all(same(a, b) for a, b in zip(later, (next(other) for _ in range(3)), strict=True))
+    again = PalindromeBatches(7, 4, seed=3, one_hot=True)
+    assert all(same(batch, next(again)) for batch in first)
+    assert not same(*first)

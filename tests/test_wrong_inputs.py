@@ -1,0 +1,333 @@
+"""Typical wrong inputs: each raises an error that names the argument, what came, what fits."""
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from rnnlib import bptt, cells, check, experiments, init, layers, models, tasks, training
+from rnnlib.experiments import study
+
+N, T, D, H, K = 2, 4, 3, 5, 7
+NAN, INF = float("nan"), float("inf")
+
+
+class Wrong(NamedTuple):
+    """A call, its error, the argument the message names, and what else it says."""
+
+    what: str
+    call: Callable[[], Any]
+    error: type[Exception]
+    names: str
+    says: tuple[str, ...]
+
+
+def spoiled(value: Any, with_: float) -> Any:
+    """A copy of an array or tensor with one entry replaced."""
+    copy = value.copy() if isinstance(value, np.ndarray) else value.clone()
+    copy[(0,) * copy.ndim] = with_
+    return copy
+
+
+# ---- one right call of each function, in which one argument is replaced -------------------------
+
+X, STATE = torch.zeros(N, T, D), torch.zeros(2, N, H)
+ZEROS = {
+    "x": (N, T, D), "h0": (N, H), "W_hx": (H, D), "W_hh": (H, H), "b_h": (H,), "W_ph": (K, H),
+    "b_p": (K,), "h": (N, T, H), "dh_immediate": (N, T, H), "dp": (N, T, K), "p": (N, K),
+}  # fmt: skip
+Z = {name: np.zeros(shape) for name, shape in ZEROS.items()}
+Y = np.zeros(N, dtype=int)
+SGD, W = torch.optim.SGD, nn.Parameter(torch.ones(1))
+
+
+def numpy_call(function: Callable[..., Any], *names: str) -> Callable[..., Callable[[], Any]]:
+    right = {name: Y if name == "y" else Z[name] for name in names}
+    return lambda **wrong: lambda: function(**right | wrong)
+
+
+forward = numpy_call(bptt.rnn_forward, "x", "h0", "W_hx", "W_hh", "b_h")
+backward = numpy_call(bptt.rnn_backward, "dh_immediate", "x", "h0", "h", "W_hx", "W_hh")
+loss = numpy_call(bptt.rnn_loss, "x", "y", "h0", "W_hx", "W_hh", "b_h", "W_ph", "b_p")
+readout = numpy_call(bptt.readout_forward, "h", "W_ph", "b_p")
+readout_back = numpy_call(bptt.readout_backward, "dp", "h", "W_ph")
+entropy = numpy_call(bptt.cross_entropy, "p", "y")
+
+
+def layer(kind: type[layers.Recurrent], x: Any = X, *state: Any) -> Callable[[], Any]:
+    return lambda: kind(D, H, 2)(x, *state)
+
+
+def cell(kind: type[cells.Cell], x: Any = X[:, 0], h: Any = STATE[0]) -> Callable[[], Any]:
+    return lambda: kind(D, H)(x, h)
+
+
+def train(**wrong: Any) -> Callable[[], Any]:
+    right = dict(
+        model=nn.Linear(1, 1), source=iter([]), loss_fn=lambda m, b: (W.sum(), {}),
+        optimizer=SGD([W], lr=1.0), steps=0,
+    )  # fmt: skip
+    return lambda: training.train(**right | wrong)
+
+
+def step(returned: Any) -> Callable[[], Any]:
+    return train(loss_fn=lambda m, b: returned, source=iter([0]), steps=1)
+
+
+WRONG = [
+    # sizes and options
+    Wrong("float size", lambda: layers.RNN(3.0, H), TypeError, "input_size", ("3.0 (float)",)),
+    Wrong("size of zero", lambda: layers.LSTM(D, 0), ValueError, "hidden_size", ("least 1", "0")),
+    Wrong("negative size", lambda: layers.GRU(D, -5), ValueError, "hidden_size", ("1", "-5")),
+    Wrong("bool for int", lambda: layers.RNN(D, H, True), TypeError, "num_layers", ("True",)),
+    Wrong("text for int", lambda: cells.GRUCell("3", H), TypeError, "input_size", ("'3' (str)",)),
+    Wrong("no layer", lambda: layers.RNN(D, H, 0), ValueError, "num_layers", ("at least 1",)),
+    Wrong(
+        "unknown nonlinearity", lambda: layers.RNN(D, H, nonlinearity="sigmoid"),
+        ValueError, "nonlinearity", ("'tanh', 'relu'", "'sigmoid'"),
+    ),
+    Wrong(
+        "option of another kind", lambda: layers.LSTM(D, H, nonlinearity="relu"),
+        TypeError, "nonlinearity", (),
+    ),
+    Wrong(
+        "seed for generator", lambda: layers.RNN(D, H, generator=0),
+        TypeError, "generator", ("torch.Generator", "got 0", "manual_seed"),
+    ),
+    Wrong("batch of zero", lambda: cells.LSTMCell(D, H).zero_state(0), ValueError, "N", ("1",)),
+    # inputs of layers
+    Wrong("numpy for torch", layer(layers.RNN, X.numpy()), TypeError, "x", ("Tensor", "ndarray")),
+    Wrong("list for torch", layer(layers.GRU, [[[0.0] * D]]), TypeError, "x", ("Tensor", "list")),
+    Wrong("no batch", layer(layers.RNN, X[0]), ValueError, "x", ("(N, T, 3)", "(4, 3)")),
+    Wrong("other inputs", layer(layers.LSTM, X[..., :2]), ValueError, "x", ("3)", "(2, 4, 2)")),
+    Wrong("empty batch", layer(layers.GRU, X[:0]), ValueError, "x", ("empty", "(0, 4, 3)")),
+    Wrong("empty time", layer(layers.RNN, X[:, :0]), ValueError, "x", ("empty", "(2, 0, 3)")),
+    Wrong("integers", layer(layers.RNN, X.long()), TypeError, "x", ("floating", "int64")),
+    Wrong("other dtype", layer(layers.LSTM, X.double()), TypeError, "x", ("float32", "float64")),
+    Wrong("other device", layer(layers.GRU, X.to("meta")), ValueError, "x", ("cpu", "meta")),
+    Wrong("NaN input", layer(layers.RNN, spoiled(X, NAN)), ValueError, "x", ("finite", "NaN")),
+    Wrong("infinite input", layer(layers.GRU, spoiled(X, INF)), ValueError, "x", ("infinity",)),
+    # states of layers
+    Wrong("h for (h, c)", layer(layers.LSTM, X, STATE), TypeError, "state", ("(h, c)", "Tensor")),
+    Wrong("list for (h, c)", layer(layers.LSTM, X, [STATE] * 2), TypeError, "state", ("list",)),
+    Wrong("three states", layer(layers.LSTM, X, (STATE,) * 3), TypeError, "state", ("of 3",)),
+    Wrong("(h, c) for h", layer(layers.GRU, X, (STATE,) * 2), TypeError, "state", ("tuple",)),
+    Wrong(
+        "state of one layer", layer(layers.RNN, X, STATE[0]),
+        ValueError, "state", ("(2, 2, 5)", "(2, 5)"),
+    ),
+    Wrong(
+        "batch-first state", layer(layers.GRU, torch.zeros(6, T, D), torch.zeros(6, 2, H)),
+        ValueError, "state", ("(2, 6, 5)", "(6, 2, 5)"),
+    ),
+    Wrong(
+        "c of another size", layer(layers.LSTM, X, (STATE, STATE[..., :4])),
+        ValueError, "state c", ("(2, 2, 5)", "(2, 2, 4)"),
+    ),
+    Wrong(
+        "NaN state", layer(layers.LSTM, X, (spoiled(STATE, NAN), STATE)),
+        ValueError, "state h", ("finite",),
+    ),
+    Wrong(
+        "state on another device", layer(layers.RNN, X, STATE.to("meta")),
+        ValueError, "state", ("cpu", "meta"),
+    ),
+    # cells, one step
+    Wrong("a sequence", cell(cells.RNNCell, X), ValueError, "x", ("(N, 3)", "(2, 4, 3)")),
+    Wrong(
+        "h that broadcasts", cell(cells.GRUCell, h=STATE[0, 0]),
+        ValueError, "h", ("(2, 5)", "(5,)"),
+    ),
+    Wrong(
+        "tensor for (h, c)", cell(cells.LSTMCell, h=STATE), TypeError, "state", ("(h, c)",)
+    ),
+    Wrong(
+        "half precision h", cell(cells.RNNCell, h=STATE[0].half()),
+        TypeError, "h", ("float32", "float16"),
+    ),
+    Wrong("no cell", lambda: layers.unroll(layers.RNN(D, H), X), TypeError, "cell", ("RNN",)),
+    Wrong(
+        "unroll one step", lambda: layers.unroll(cells.RNNCell(D, H), X[:, 0]),
+        ValueError, "x", ("(N, T, 3)", "(2, 3)"),
+    ),
+    # torch's layers
+    Wrong(
+        "other torch layer", lambda: layers.LSTM.from_torch(nn.GRU(D, H)),
+        TypeError, "module", ("nn.LSTM", "GRU"),
+    ),
+    Wrong(
+        "two directions", lambda: layers.GRU.from_torch(nn.GRU(D, H, bidirectional=True)),
+        ValueError, "module", ("bidirectional=False", "True"),
+    ),
+    Wrong(
+        "dropout", lambda: layers.RNN.from_torch(nn.RNN(D, H, 2, dropout=0.5)),
+        ValueError, "module", ("dropout=0", "0.5"),
+    ),
+    Wrong(
+        "no bias", lambda: layers.RNN.from_torch(nn.RNN(D, H, bias=False)),
+        ValueError, "module", ("bias=True", "False"),
+    ),
+    Wrong(
+        "projection", lambda: layers.LSTM.from_torch(nn.LSTM(D, H, proj_size=2)),
+        ValueError, "module", ("proj_size=0", "2"),
+    ),
+    # initialisations
+    Wrong("vector", lambda: init.xavier_(torch.zeros(3)), ValueError, "W", ("(out, in)", "(3,)")),
+    Wrong("array", lambda: init.orthogonal_(Z["W_hh"]), TypeError, "W", ("Tensor", "ndarray")),
+    Wrong("integer weight", lambda: init.uniform_(torch.ones(2, 2).int(), 1), TypeError, "W", ()),
+    Wrong("negative bound", lambda: init.uniform_(X, -0.1), ValueError, "bound", ("-0.1",)),
+    Wrong("NaN gain", lambda: init.orthogonal_(STATE[0], gain=NAN), ValueError, "gain", ("nan",)),
+    Wrong("seed", lambda: init.xavier_(STATE[0], 42), TypeError, "generator", ("42",)),
+    Wrong(
+        "blocks that do not fit", lambda: init.xavier_(torch.zeros(6, 2), blocks=4),
+        ValueError, "blocks", ("6 rows", "4"),
+    ),
+    Wrong("matrix", lambda: init.forget_bias_(STATE[0]), ValueError, "b", ("(4H,)", "(2, 5)")),
+    Wrong("bias of a GRU", lambda: init.chrono_(torch.zeros(15), 9), ValueError, "b", ("(15,)",)),
+    Wrong("text", lambda: init.forget_bias_(torch.zeros(4), "1"), TypeError, "value", ("'1'",)),
+    Wrong("short memory", lambda: init.chrono_(torch.zeros(4), 2), ValueError, "T_max", ("3", "2")),
+    # bptt
+    Wrong("torch for numpy", forward(x=X), TypeError, "x", ("numpy.ndarray", "Tensor")),
+    Wrong("list for numpy", forward(b_h=[0.0] * H), TypeError, "b_h", ("numpy.ndarray", "list")),
+    Wrong("not square", forward(W_hh=Z["W_hx"]), ValueError, "W_hh", ("(H, H)", "(5, 3)")),
+    Wrong("transposed", forward(W_hx=Z["W_hx"].T), ValueError, "W_hx", ("(5, 3)", "(3, 5)")),
+    Wrong("column bias", forward(b_h=Z["b_h"][:, None]), ValueError, "b_h", ("(5,)", "(5, 1)")),
+    Wrong("h0 of torch's shape", forward(h0=Z["h0"][None]), ValueError, "h0", ("(2, 5)", "(1, 2")),
+    Wrong("time first", forward(x=Z["x"].swapaxes(0, 1)), ValueError, "h0", ("(4, 5)", "(2, 5)")),
+    Wrong("NaN weight", forward(W_hh=spoiled(Z["W_hh"], NAN)), ValueError, "W_hh", ("finite",)),
+    Wrong("infinite h0", loss(h0=spoiled(Z["h0"], -INF)), ValueError, "h0", ("infinity",)),
+    Wrong("no steps", loss(x=Z["x"][:, :0]), ValueError, "x", ("empty", "(2, 0, 3)")),
+    Wrong("integers", forward(x=Z["x"].astype(int)), TypeError, "x", ("float", "int")),
+    Wrong(
+        "mixed precision", loss(b_h=Z["b_h"].astype(np.float32)),
+        TypeError, "b_h", ("float64", "float32"),
+    ),
+    Wrong("complex", forward(x=Z["x"] + 0j), TypeError, "x", ("floating", "complex128")),
+    Wrong(
+        "gradient of the last step alone", backward(dh_immediate=Z["dh_immediate"][:, -1]),
+        ValueError, "dh_immediate", ("(2, 4, 5)", "(2, 5)"),
+    ),
+    Wrong("h with h0 in front", backward(h=np.zeros((N, T + 1, H))), ValueError, "h", ("(2, 5,",)),
+    Wrong("readout of another H", readout(W_ph=Z["W_hx"]), ValueError, "h", ("(..., 3)",)),
+    Wrong("scalar bias", readout(b_p=np.array(0.0)), ValueError, "b_p", ("(7,)", "()")),
+    Wrong("dp of one step", readout_back(dp=Z["p"]), ValueError, "dp", ("(2, 4, 7)", "(2, 7)")),
+    Wrong("float labels", loss(y=np.zeros(N)), TypeError, "y", ("integers", "float64")),
+    Wrong("labels as list", loss(y=[0, 0]), TypeError, "y", ("numpy.ndarray", "list")),
+    Wrong("a label missing", loss(y=np.zeros((N, T - 1), int)), ValueError, "y", ("(2, 4)",)),
+    Wrong("one-hot labels", loss(y=np.zeros((N, T, K), int)), ValueError, "y", ("(N, T)", "7)")),
+    Wrong("label too large", entropy(y=Y + K), ValueError, "y", ("[0, 7)", "from 7 to 7")),
+    Wrong("negative label", entropy(y=Y - 1), ValueError, "y", ("[0, 7)", "-1")),
+    Wrong("bool labels", entropy(y=Y == 0), TypeError, "y", ("integers", "bool")),
+    Wrong("NaN logit", entropy(p=spoiled(Z["p"], NAN)), ValueError, "p", ("NaN",)),
+    Wrong("softmax of a list", lambda: bptt.softmax([1.0, 2.0]), TypeError, "p", ("list",)),
+    Wrong("softmax of nothing", lambda: bptt.softmax(Z["p"][:, :0]), ValueError, "p", ("0)",)),
+    # tasks
+    Wrong("one digit", lambda: tasks.palindromes(1, 9), ValueError, "T", ("at least 2", "1")),
+    Wrong("float length", lambda: tasks.palindromes(5.0, 9), TypeError, "T", ("5.0 (float)",)),
+    Wrong("no sequence", lambda: tasks.palindromes(5, 0), ValueError, "N", ("at least 1", "0")),
+    Wrong("seed", lambda: tasks.palindromes(5, 9, 1), TypeError, "generator", ("got 1",)),
+    Wrong(
+        "negative seed", lambda: tasks.PalindromeDataset(5, -1), ValueError, "seed", ("0", "-1")
+    ),
+    Wrong(
+        "short length", lambda: tasks.PalindromeDataset(1), ValueError, "seq_length", ("2", "1")
+    ),
+    Wrong("negative index", lambda: tasks.PalindromeDataset(5)[-1], ValueError, "index", ("-1",)),
+    Wrong("slice", lambda: tasks.PalindromeDataset(5)[:3], TypeError, "index", ("slice",)),
+    Wrong("no seed", lambda: tasks.PalindromeBatches(5, 9, None), TypeError, "seed", ("None",)),
+    # models
+    Wrong(
+        "torch's layer", lambda: models.Classifier(nn.RNN(D, H), K),
+        TypeError, "rnn", ("rnnlib layer", "RNN"),
+    ),
+    Wrong(
+        "no class", lambda: models.Classifier(layers.RNN(D, H), 0), ValueError, "classes", ("0",)
+    ),
+    Wrong(
+        "tokens", lambda: models.Classifier(layers.RNN(D, H), K)(torch.zeros(N, T).long()),
+        ValueError, "x", ("(N, T, 3)", "(2, 4)"),
+    ),
+    # training
+    Wrong("layer's class", train(model=nn.Linear), TypeError, "model", ("Module", "type")),
+    Wrong("data loader", train(source=[1, 2]), TypeError, "source", ("__next__", "list")),
+    Wrong("loss for loss_fn", train(loss_fn=0.5), TypeError, "loss_fn", ("function", "0.5")),
+    Wrong("name for optimizer", train(optimizer="adam"), TypeError, "optimizer", ("str",)),
+    Wrong("negative steps", train(steps=-1), ValueError, "steps", ("at least 0", "-1")),
+    Wrong("float steps", train(steps=1e3), TypeError, "steps", ("1000.0 (float)",)),
+    Wrong("clip of zero", train(clip_norm=0), ValueError, "clip_norm", ("positive", "0")),
+    Wrong("NaN clip", train(clip_norm=NAN), ValueError, "clip_norm", ("finite, got nan",)),
+    Wrong("never evaluated", train(eval_every=0), ValueError, "eval_every", ("1", "0")),
+    Wrong("patience alone", train(patience=3), ValueError, "patience", ("evaluate=None",)),
+    Wrong("metrics for evaluate", train(evaluate={"loss": 1}), TypeError, "evaluate", ("dict",)),
+    Wrong("steps for stop_when", train(stop_when=100), TypeError, "stop_when", ("100 (int)",)),
+    Wrong("no way back", train(checkpoint="c"), TypeError, "source", ("state_dict",)),
+    Wrong(
+        "number for path", train(checkpoint=3, source=tasks.PalindromeBatches(5, 2, 0)),
+        TypeError, "checkpoint", ("a path", "int"),
+    ),
+    Wrong(
+        "folder that is not there",
+        train(checkpoint="no/such/c", source=tasks.PalindromeBatches(5, 2, 0)),
+        ValueError, "checkpoint", ("no/such/c",),
+    ),
+    Wrong("loss without metrics", step(W.sum()), TypeError, "loss_fn", ("(loss, metrics)",)),
+    Wrong("loss as number", step((1.0, {})), TypeError, "loss", ("Tensor", "float")),
+    Wrong("loss of each sequence", step((W * torch.ones(4), {})), ValueError, "loss", ("(4,)",)),
+    Wrong("no gradients", lambda: training.clip_gradient([W], 1.0), ValueError, "parameters", ()),
+    Wrong(
+        "negative norm", lambda: training.clip_gradient([W], -1.0), ValueError, "max_norm", ("-1",)
+    ),
+    # experiments and checks
+    Wrong("unknown record", lambda: experiments.load("none"), ValueError, "name", ("'none'",)),
+    Wrong(
+        "no worker", lambda: study.run_study("x", print, [{"seed": 0}], workers=0),
+        ValueError, "workers", ("at least 1", "0"),
+    ),
+    Wrong("no settings", lambda: study.run_study("x", print, []), ValueError, "settings", ("[]",)),
+    Wrong(
+        "no seed", lambda: study.run_study("x", print, [{"T": 5}]),
+        ValueError, "settings", ("seed", "{'T': 5}"),
+    ),
+    Wrong(
+        "shapes that differ", lambda: check.relative_error(np.zeros(2), np.zeros(3)),
+        ValueError, "b", ("(2,)", "(3,)"),
+    ),
+    Wrong(
+        "float32 differences",
+        lambda: check.central_difference(lambda: 0.0, np.zeros(2, np.float32)),
+        TypeError, "x", ("float64", "float32"),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda w: f"{w.names}: {w.what}")
+def test_the_error_names_the_argument_what_came_and_what_fits(wrong) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        wrong.call()
+    assert caught.type is wrong.error
+    message = str(caught.value)
+    assert re.search(rf"(?<!\w){re.escape(wrong.names)}(?!\w)", message), message
+    for words in wrong.says:
+        assert words in message, message
+
+
+def test_there_are_at_least_fifty() -> None:
+    assert len({(w.what, w.names) for w in WRONG}) >= 50
+
+
+RIGHT = {
+    "rnn_forward": forward(), "rnn_backward": backward(), "rnn_loss": loss(),
+    "readout_forward": readout(), "readout_backward": readout_back(), "cross_entropy": entropy(),
+    "RNN": layer(layers.RNN, X, STATE), "LSTM": layer(layers.LSTM, X, (STATE, STATE)),
+    "RNNCell": cell(cells.RNNCell), "LSTMCell": cell(cells.LSTMCell, h=(STATE[0], STATE[0])),
+    "train": train(), "train one step": step((W.sum(), {})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_calls_are_right_but_for_what_is_wrong(name) -> None:
+    RIGHT[name]()
