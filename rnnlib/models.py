@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
-from rnnlib.layers import Recurrent
+from rnnlib.layers import RNN, Recurrent
 
 
 class Classifier(nn.Module):
@@ -29,3 +30,21 @@ class Classifier(nn.Module):
         """x (N, T, D) -> logits (N, K)."""
         outputs, _ = self.rnn(x)  # (N, T, H)
         return self.readout(outputs[:, -1])  # (N, K)
+
+
+def latch() -> Classifier:
+    r"""Ten tanh units that answer one-hot palindromes of any length; written down, not trained.
+
+    $W_{hh} = 3I$, $W_{hx}$ with 1 on the diagonal and -1 elsewhere, no bias, and $W_{ph} = I$.
+    The first digit drives its unit up and the others down; with the factor 3 each unit then
+    stays on its side, since a later input of size 1 is too weak to turn it.
+    """
+    model = Classifier(RNN(10, 10), 10)
+    cell = model.rnn.cells[0]
+    with torch.no_grad():
+        cell.W_h.copy_(3 * torch.eye(10))
+        cell.W_x.copy_(2 * torch.eye(10) - 1)
+        cell.b.zero_()
+        model.readout.weight.copy_(torch.eye(10))
+        model.readout.bias.zero_()
+    return model

@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers import F64, LAYERS, largest_error, layer, normal, same, seeded
 
+from rnnlib import models, tasks
 from rnnlib.models import Classifier
 
 each_kind = pytest.mark.parametrize("kind", LAYERS)
@@ -36,3 +37,9 @@ def test_the_generator_decides_the_readout_within_torchs_bounds() -> None:
     assert not torch.equal(first.readout.weight, other.readout.weight)
     for w in first.readout.parameters():
         assert 0.09 < w.abs().max() <= 0.1
+
+
+def test_the_latch_answers_palindromes_of_any_length() -> None:
+    for T in (2, 3, 40, 1000):
+        x, y = tasks.palindromes(T, 200, seeded(T), one_hot=True)
+        assert torch.equal(models.latch()(x).argmax(dim=1), y)

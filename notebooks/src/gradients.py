@@ -248,6 +248,19 @@ figures.table(
 # The plain one starts with as little gradient as the LSTM and still gets well above chance; the orthogonal one starts level and does not profit.
 # So we look at what the optimizer does to them.
 #
+# ## A large gradient is not a memory
+#
+# The ten units that chapter 2 writes down answer palindromes of every length.
+# Here is how much gradient reaches their first state.
+
+# %%
+x, y = batch(0, T=30)
+norms = gradient_norms(models.latch(), x, y)["h"]
+print(f"the latch at T = 30: gradient at the first digit / last = {norms[0] / norms[-1]:.0e}")
+
+# %% [markdown]
+# A perfect memory, and no gradient at all: a unit that is safely on one side cannot be moved by a small change.
+#
 # ## A good start can be lost, and a bad one mended
 #
 # RMSprop's first step is ten learning rates in every weight, whatever the gradient; the page shows why.

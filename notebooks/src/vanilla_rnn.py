@@ -241,20 +241,14 @@ for k in range(9):
 # ## Claim: ten units are enough for every length
 #
 # Before we ask how far training gets, here is what the network *can* do.
-# The page gives the weights: $W_{hh} = 3I$, $W_{hx}$ with 1 on the diagonal and $-1$ elsewhere, no bias, and the state itself as logits.
+# `models.latch()` has the page's weights: $W_{hh} = 3I$, $W_{hx}$ with 1 on the diagonal and $-1$ elsewhere, no bias, and the state itself as logits.
 
 # %%
 # NBVAL_CHECK_OUTPUT
-latch = models.Classifier(layers.RNN(10, 10), 10)
-with torch.no_grad():
-    cell = latch.rnn.cells[0]
-    cell.W_h.copy_(3 * torch.eye(10))
-    cell.W_x.copy_(2 * torch.eye(10) - 1)
-    cell.b.zero_()
-    latch.readout.weight.copy_(torch.eye(10))
-    latch.readout.bias.zero_()
-    for T in (5, 40, 1000):
-        x, y = tasks.palindromes(T, 500, torch.Generator().manual_seed(T), one_hot=True)
+latch = models.latch()
+for T in (5, 40, 1000):
+    x, y = tasks.palindromes(T, 500, torch.Generator().manual_seed(T), one_hot=True)
+    with torch.no_grad():
         print(f"T = {T:4}: accuracy {(latch(x).argmax(dim=1) == y).double().mean():.3f}")
 
 # %% [markdown]
