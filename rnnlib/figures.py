@@ -80,5 +80,5 @@ def palindrome_lengths(record: dict[str, Any]) -> Any:
             ax.plot([x_T] * len(a), a, "os"[shift], color=line.get_color(), alpha=0.6, ms=5)
     ax.axhline(0.1, color="black", linestyle=":", linewidth=1, label="chance")
     ax.set(xlabel="length T of the palindrome (digits)", ylabel="accuracy", ylim=(0, 1.05))
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 0.12))  # where no dot can lie: short numbers
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return fig

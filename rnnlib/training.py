@@ -96,7 +96,8 @@ def train(
     stop_when: called after each step with the history; True ends the run.
     checkpoint: a file; if it is there, training goes on from it, to the same last digit as an
         uninterrupted run. It is written every ``checkpoint_every`` steps and at the end.
-    progress: a bar with loss and rate; by default shown unless ``RNNLIB_PROGRESS=0``.
+    progress: a bar with loss and rate; by default shown for 50 steps or more, unless
+        ``RNNLIB_PROGRESS=0``.
 
     Raises ``Diverged`` when the loss or the gradient is not finite, and TypeError or ValueError
     for wrong arguments. Seeds are the caller's: the model's generator and the source's.
@@ -125,8 +126,8 @@ def train(
     parameters = [w for group in optimizer.param_groups for w in group["params"]]
     start = time.perf_counter() - history.seconds
     if progress is None:
-        progress = os.environ.get("RNNLIB_PROGRESS") != "0"
-    bar = tqdm(total=steps, initial=history.steps, disable=not progress, unit="step")
+        progress = steps >= 50 and os.environ.get("RNNLIB_PROGRESS") != "0"
+    bar = tqdm(total=steps, initial=history.steps, disable=not progress, unit="step", leave=False)
     model.train()
     with bar:
         while history.steps < steps and not history.stopped:

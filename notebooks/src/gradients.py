@@ -4,6 +4,7 @@
 # This notebook goes with the page [Vanishing and exploding gradients](../book/gradients.md).
 # You will measure the gradient at every time step, compare it with a prediction, and rescue a run that explodes.
 # It runs in about a minute on one processor core.
+# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -45,7 +46,7 @@ SEEDS = range(1 if FAST else 5)
 # `gradient_norms` keeps every state, back-propagates the loss at the last step, and returns the mean over the batch of $\lVert \partial L/\partial h_t \rVert$ for each $t$; for the LSTM also $\lVert \partial L/\partial c_t \rVert$.
 # The variants differ in the cell and in how it is initialised.
 
-# %% mystnb={"image": {"alt": "Length of the gradient by the hidden state against the number of steps back from the loss, on a logarithmic scale, for six untrained cells. The plain RNN, the LSTM and the GRU fall along straight lines by many orders of magnitude over 50 steps. The LSTM with forget bias 1 falls more slowly; the orthogonal RNN and the LSTM with forget bias 4 stay nearly level."}} tags=["paste:at_start"]
+# %% mystnb={"image": {"alt": "Length of the gradient by the hidden state against the number of steps back from the loss, on a logarithmic scale, for six untrained cells. The plain RNN, the LSTM and the GRU fall along straight lines by many orders of magnitude over 50 steps. The LSTM with forget bias 1 falls more slowly and the orthogonal RNN about tenfold; the LSTM with forget bias 4 drops in the first few steps and then rises slowly."}} tags=["paste:at_start"]
 T, H = 61, 128
 networks = {
     (v, s): build(v, T, H, torch.Generator().manual_seed(s)) for v in VARIANTS for s in SEEDS
@@ -131,7 +132,7 @@ for v, (predicted, measured) in rates.items():
 
 # %%
 v = "lstm forget bias 4"
-for scale, biases in [(1.0, True), (0.01, True), (0.01, False)]:
+for scale, biases in [(1.0, True), (0.01, True), (1.0, False), (0.01, False)]:
     measured, predicted = [], []
     for s in SEEDS:
         model = build(v, T, H, torch.Generator().manual_seed(s))
@@ -150,7 +151,7 @@ for scale, biases in [(1.0, True), (0.01, True), (0.01, False)]:
 
 # %% [markdown]
 # With neither inputs nor biases to add up, the cell does what the linear picture says.
-# The biases are the larger part: they add up in the same direction at every step, and the digits do not.
+# Both have a part, and the biases the larger one: they add up in the same direction at every step, and the digits do not.
 #
 # ## The LSTM's first step
 #
@@ -158,7 +159,7 @@ for scale, biases in [(1.0, True), (0.01, True), (0.01, False)]:
 # Over the first steps it does.
 # The thin lines are the page's prediction: a factor of 0.14 for the first step and 0.64 after it for the LSTM, 0.58 for the RNN.
 
-# %% mystnb={"image": {"alt": "Length of the gradient against steps back for the RNN's h, the LSTM's h and the LSTM's c on a logarithmic scale, with predicted straight lines. From the last step to the one before, the LSTM's h drops to about a seventh, the RNN's to just over a half. After about twenty steps the measured lines cross and the RNN's is below."}} tags=["paste:puzzle"]
+# %% mystnb={"image": {"alt": "Length of the gradient against steps back for the RNN's h, the LSTM's h and the LSTM's c on a logarithmic scale, with predicted straight lines. From the last step to the one before, the LSTM's h drops to about a seventh, the RNN's to just over a half. After 22 steps the measured lines cross and the RNN's is below."}} tags=["paste:puzzle"]
 fig, ax = plt.subplots()
 back = np.arange(26)
 curves = [("rnn", "h"), ("lstm", "h"), ("lstm", "c")]
@@ -185,6 +186,47 @@ Markdown(
     "A plot over ten digits would show the LSTM below the RNN all the way."
 )
 
+# %%
+mean_c = np.mean([at_start["lstm", s]["c"][::-1] for s in SEEDS], axis=0)
+factors = mean_c[1:14] / mean_c[:13]
+print("LSTM, factor a step along c:", " ".join(f"{one:.2f}" for one in factors))
+
+# %% [markdown]
+# The factor along $c$ begins at the root mean square and reaches the spectral radius after a dozen steps.
+#
+# ### Claim: the two roads
+#
+# The page says, for total derivatives and a loss at the last step, that
+#
+# $$\delta c_t = \delta h_t \odot o_t \odot (1 - \tanh^2 c_t) + f_{t+1} \odot \delta c_{t+1}, \qquad \delta h_t = W_h^\top \delta a_{t+1} \quad (t < T).$$
+#
+# We let autograd compute all of these, and put its numbers into the equations.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+generator = torch.Generator().manual_seed(0)
+cell = layers.LSTM(3, 5, generator=generator).double().cells[0]
+x_small = torch.randn(2, 6, 3, generator=generator, dtype=torch.float64)
+h, c = cell.zero_state(2)
+h, c = h.requires_grad_(), c
+a_s, h_s, c_s = [], [], []
+for x_t in x_small.unbind(dim=1):
+    a = x_t @ cell.W_x.T + h @ cell.W_h.T + cell.b  # (N, 4H)
+    i, f, g, o = a.chunk(4, dim=1)
+    c = torch.tanh(g) * torch.sigmoid(i) + c * torch.sigmoid(f)
+    h = torch.tanh(c) * torch.sigmoid(o)
+    a_s, h_s, c_s = [*a_s, a], [*h_s, h], [*c_s, c]
+grads = torch.autograd.grad(h_s[-1].square().sum(), a_s + h_s + c_s)
+da, dh, dc = grads[:6], grads[6:12], grads[12:]
+worst = 0.0
+for t in range(5):
+    o, f_next = torch.sigmoid(a_s[t].chunk(4, dim=1)[3]), torch.sigmoid(a_s[t + 1].chunk(4, dim=1)[1])
+    two_roads = dh[t] * o * (1 - torch.tanh(c_s[t]) ** 2) + f_next * dc[t + 1]
+    worst = max(worst, check.relative_error(two_roads, dc[t]))
+    worst = max(worst, check.relative_error(da[t + 1] @ cell.W_h, dh[t]))
+print("both equations hold to 1e-12:", worst < 1e-12)
+assert worst < 1e-12
+
 # %% [markdown]
 # ## During training
 #
@@ -198,7 +240,7 @@ print("command: ", record["command"])
 print("finished:", record["finished"], "| seeds", record["seeds"])
 print("on:      ", record["hardware"]["cores"], "cores,", "torch", record["versions"]["torch"])
 
-# %% mystnb={"image": {"alt": "Six panels, one for each cell, of the gradient's length relative to its value at the last step against steps back, at the start and after 100, 1000 and 3000 training steps on palindromes of 30 digits. The LSTM and the GRU keep falling. In the two LSTMs with a raised forget bias the curve turns and rises toward the first digit. The two RNNs' curves move up and down."}} tags=["paste:trained"]
+# %% mystnb={"image": {"alt": "Six panels, one for each cell, of the gradient's length relative to its value at the last step against steps back, at the start and after 100, 1000 and 3000 training steps on palindromes of 30 digits. The LSTM and the GRU keep falling. In the two LSTMs with a raised forget bias the curve turns and rises toward the first digit. After training the two RNNs' curves fall for 15 to 20 steps and rise again toward the first digit."}} tags=["paste:trained"]
 def snapshots(variant, k):
     """Snapshot k of every seed of a variant."""
     return [r["result"]["snapshots"][k] for r in record["runs"] if r["settings"]["variant"] == variant]
@@ -241,8 +283,8 @@ figures.table(
 # The accuracies are the worst and the best of five seeds; the last two columns are medians of $\lVert \partial L/\partial h_1 \rVert / \lVert \partial L/\partial h_{29} \rVert$.
 #
 # The LSTM and the GRU stay at chance, and their gradient stays lost.
-# The LSTMs with a raised forget bias learn in most runs or in all, and then their curve has turned.
-# The gradient of a solved task is tiny as a whole, which is why the panels show it relative to the last step.
+# The LSTMs with a raised forget bias learn in most runs or in all, and then the first digit's gradient is the largest.
+# The panels show the gradient relative to the last step, because that of a solved task is tiny as a whole.
 #
 # The two RNNs do not fit a simple story.
 # The plain one starts with as little gradient as the LSTM and still gets well above chance; the orthogonal one starts level and does not profit.
@@ -259,7 +301,7 @@ norms = gradient_norms(models.latch(), x, y)["h"]
 print(f"the latch at T = 30: gradient at the first digit / last = {norms[0] / norms[-1]:.0e}")
 
 # %% [markdown]
-# A perfect memory, and no gradient at all: a unit that is safely on one side cannot be moved by a small change.
+# A perfect memory, and next to no gradient: a unit that is safely on one side cannot be moved by a small change.
 #
 # ## A good start can be lost, and a bad one mended
 #
@@ -338,8 +380,8 @@ figures.table(
 # One row for each start and optimizer; the last two columns give the three seeds.
 #
 # Adam also spreads the singular values in the end, but slowly, and meanwhile it learns the task from the level start.
-# RMSprop's first steps come before there is anything to learn from, and move the matrix to a place that has little to do with the start.
-# That costs the orthogonal network its advantage, and hands the plain one a spectral radius near or above one.
+# RMSprop's first steps move the matrix to a place that has little to do with the start.
+# That costs the orthogonal network its advantage, and brings the plain one's spectral radius near or above one in two of three seeds.
 # A comparison of cells is always a comparison under an optimizer.
 #
 # ## An exploding run, rescued
@@ -366,7 +408,7 @@ def explode(clip_norm, seed, steps=60 if FAST else 1000):
 
 exploded = {(clip, s): explode(clip, s) for clip in (None, 1.0) for s in SEEDS}
 
-# %% mystnb={"image": {"alt": "Two panels over 1,000 training steps. Left, the loss on a logarithmic scale: without clipping it jumps above the chance level and stays there, with clipping it falls in every run. Right, the gradient norm before clipping, with peaks far above the clipping threshold of one."}} tags=["paste:rescued"]
+# %% mystnb={"image": {"alt": "Two panels over 1,000 training steps. Left, the loss on a logarithmic scale: without clipping it jumps above the chance level and stays there, with clipping it falls below chance in all five, in three of them to about 0.001. Right, the gradient norm before clipping, with peaks far above the clipping threshold of one."}} tags=["paste:rescued"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 for (clip, s), history in exploded.items():
     colour, dash = (figures.COLOURS[0], "-") if clip else (figures.COLOURS[1], "--")
@@ -377,7 +419,7 @@ for (clip, s), history in exploded.items():
     axes[1].plot(norm10, color=colour, linestyle=dash, linewidth=1)
 axes[0].axhline(np.log(10), color="black", linestyle=":", linewidth=1, label="chance")
 axes[1].axhline(1, color="black", linestyle=":", linewidth=1)
-for ax, name in zip(axes, ["loss (nats)", "gradient norm before clipping"], strict=True):
+for ax, name in zip(axes, ["loss (nats)", "gradient norm"], strict=True):
     ax.set_yscale("log")
     ax.set(xlabel="training step", ylabel=f"{name}, mean of 10")
 fig.legend(loc="outside upper center", ncols=3)
@@ -393,7 +435,8 @@ Markdown(
     f"Accuracy over the last 50 steps, worst to best seed: {min(ends[None]):.2f} to {max(ends[None]):.2f} without clipping, "
     f"{min(ends[1.0]):.2f} to {max(ends[1.0]):.2f} with. "
     f"The largest gradient norm was {peaks[None]:.0f} without and {peaks[1.0]:.0f} with clipping: "
-    "the walls are met in both, but with clipping a meeting costs a short step."
+    "large gradients occur in both, but with clipping none makes a step longer than 0.5. "
+    "Without it, the losses leave chance within the first steps, at norms of a few; the highest peaks come later."
 )
 
 # %% [markdown]
@@ -474,11 +517,12 @@ shares = [
 assert check.relative_error(sum(shares), dW) < 1e-4  # single precision
 print(f"norm of the whole gradient:        {dW.norm():.1e}")
 for last in (1, 5, 10):
-    print(f"the last {last:2} steps alone make up:    {sum(shares[-last:]).norm() / dW.norm():.4f} of it")
-print(f"the first share that is not zero:  {shares[1].norm() / dW.norm():.0e} of it")
+    print(f"norm of the last {last:2} shares' sum:    {sum(shares[-last:]).norm() / dW.norm():.4f} of that")
+print(f"norm of the first that is not 0:   {shares[1].norm() / dW.norm():.0e} of that")
 
 # %% [markdown]
 # The norm of the sum tells nothing about the early steps.
+# (A ratio can exceed one, because shares can cancel.)
 #
 # ## Exercises
 #
@@ -532,7 +576,13 @@ check.answer("bias", level_bias(), expected)
 #     return np.log(p / (1 - p))
 # ```
 #
-# Try it: `init.forget_bias_(cell.b.data, level_bias())`, and measure the factor as above.
+# Try it on a fresh network, and measure the factor as above:
+#
+# ```python
+# model = build("lstm", T, H, torch.Generator().manual_seed(0))
+# init.forget_bias_(model.rnn.cells[0].b.data, level_bias())
+# factor(gradient_norms(model, *batch(0))["h"])
+# ```
 #
 # </details>
 #

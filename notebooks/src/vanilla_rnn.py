@@ -4,6 +4,7 @@
 # This notebook goes with the page [The vanilla RNN and back-propagation through time](../book/vanilla_rnn.md).
 # You will check the hand-derived gradient, train with it, train as a university course sets it, and see how far the network remembers.
 # It runs in about a minute on one processor core.
+# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -114,7 +115,7 @@ assert worst_autograd < 1e-12 and worst_difference < 1e-7
 # ## Claim: nothing else is needed
 #
 # The gradient is enough to train with.
-# Below there is no torch: the page's two functions and RMSprop, which divides each weight's step by a running mean of its gradient's size (chapter 8 derives it).
+# Below there is no torch: the page's two functions and RMSprop, which divides each weight's step by a running mean of its gradient's size.
 # The task is palindromes of five digits, each digit a one-hot vector.
 
 
@@ -195,7 +196,7 @@ for one_hot in (False, True):
         )
         assert FAST or history.stopped == "stop_when"
 
-# %% mystnb={"image": {"alt": "Training accuracy against training step for palindromes of five digits. The three one-hot runs rise to one within about a hundred steps, the three runs with digits as plain numbers take several times as long."}}
+# %% mystnb={"image": {"alt": "Training accuracy against training step for palindromes of five digits. The three one-hot runs rise to one within about twenty steps, the three runs with digits as plain numbers take several times as long."}}
 fig, ax = plt.subplots()
 for (one_hot, seed), (history, _) in runs.items():
     curve = np.array([m["accuracy"] for m in history.metrics])
@@ -235,7 +236,7 @@ for k in range(9):
 
 # %% [markdown]
 # Good and bad steps take turns.
-# RMSprop divides by the size of recent gradients, so its steps stay large when the gradients become small, and it jumps back and forth across the valley.
+# A likely reason: RMSprop divides by the size of recent gradients, so its steps stay large when the gradients become small, and it jumps back and forth across a valley.
 # What we test are the weights after the last step, on whichever side that is.
 #
 # ## Claim: ten units are enough for every length
@@ -313,7 +314,7 @@ anyone = {k: longest(k, 1) for k in kinds}
 Markdown(
     f"With plain numbers all seeds solve lengths up to {everyone['numbers']}, and at least one solves {anyone['numbers']}. "
     f"With one-hot digits all solve up to {everyone['one-hot']}, and at least one solves {anyone['one-hot']}. "
-    "Students' published answers to this assignment give 100 % up to 10 to 15 digits, and chance beyond."
+    "Answers to the course's assignment that we have seen give 100 % up to 10 to 15 digits, and chance beyond."
 )
 
 # %% [markdown]
@@ -324,7 +325,7 @@ Markdown(
 # So the success rate says more than the mean and its standard deviation, and five seeds give it only to a fifth.
 #
 # The faster learner is not the one that gets further.
-# One-hot digits need a fraction of the steps at 5 and 10 digits, and get no further than plain numbers.
+# One-hot digits need a fraction of the steps at 5 and 10 digits, and do not clearly get further than plain numbers.
 #
 # And the numbers belong to these settings: this initialisation, this optimizer, at most 10,000 steps.
 # They are failures of training, since the ten units above solve every length.
@@ -356,7 +357,7 @@ for kind, remainder in {"even": 0, "odd": 1}.items():
 Markdown(f"Even lengths: {sums['even']}. Odd lengths: {sums['odd']}.")
 
 # %% [markdown]
-# The number of solved runs falls with the length, for odd and even alike; which of two neighbours does better is a matter of five seeds.
+# In this range the number of solved runs falls with the length, for odd and even alike; which of two neighbours does better is a matter of five seeds.
 # The runs that fail do differ: at even lengths they get much further.
 # That fits the short cut by counting, of which such a network could learn a part, but the record does not prove it.
 #
@@ -488,7 +489,8 @@ assert [max(e) < 1e-7 for e in mistakes.values()] == [False, False, False, True]
 # In all three the gradient of $W_{ph}$ is right.
 #
 # Would you notice in training?
-# We train on palindromes of five digits with each of the wrong gradients.
+# We train on palindromes of five digits with the wrong gradients; the first two are the same, so they share a row.
+# The numbers are means over the seeds.
 
 
 # %%
@@ -524,7 +526,8 @@ figures.table(["gradient", "loss at the start", "loss at the end", "accuracy at 
 
 # %% [markdown]
 # The loss falls in every row, and five digits are so few that a random recurrent matrix remembers them well enough for the readout to learn something.
-# Only the comparison with a difference quotient tells the wrong gradients from the right one.
+# So a falling loss proves nothing.
+# The accuracy gives the mistake away here, but only because we know that 1.00 is possible; the difference quotient needs no such knowledge.
 #
 # ## Exercises
 #
