@@ -142,8 +142,8 @@ def train(
             history.loss.append(loss.item())
             history.grad_norm.append(norm)
             history.metrics.append(metrics)
-            bar.update()
             bar.set_postfix(loss=f"{history.loss[-1]:.4f}", refresh=False)
+            bar.update()
             if stop_when is not None and stop_when(history):
                 history.stopped = "stop_when"
             last = history.steps == steps or bool(history.stopped)
