@@ -115,7 +115,7 @@ SEEDS = range(1 if FAST else 3)
 trained = {(k, T, s): fit(k, T, s) for k in KINDS for T in (9, 10) for s in SEEDS}
 scores = {key: accuracy(model, key[1], 10_000 + key[2]) for key, model in trained.items()}
 
-# %% mystnb={"image": {"alt": "Bar chart of test accuracy for four readers at palindrome lengths 9 and 10. The whole window and the RNN are near one at both lengths, the window of three digits stays near chance, and the bag of digits is near one half at length 9 and near one at length 10."}}
+# %% tags=["paste:readers"] mystnb={"image": {"alt": "Bar chart of test accuracy for four readers at palindrome lengths 9 and 10. The whole window and the RNN are near one at both lengths, the window of three digits stays near chance, and the bag of digits is near one half at length 9 and near one at length 10."}}
 fig, ax = plt.subplots()
 for offset, T, hatch in [(-0.2, 9, ""), (0.2, 10, "//")]:
     runs = np.array([[scores[k, T, s] for s in SEEDS] for k in KINDS])  # (kinds, seeds)
