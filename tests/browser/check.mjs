@@ -281,7 +281,11 @@ async function look(context, view, page, book) {
     note('theme', await tab.evaluate(themeIs, view.theme || 'light'));
     if (shots) {
       const file = join(shots, `${page.replace(/\.html$/, '').replaceAll('/', '__')}.${view.name}.png`);
-      await tab.screenshot({ path: file, fullPage: true });
+      const screen = tab.viewportSize();
+      const height = await tab.evaluate(() => document.documentElement.scrollHeight);
+      await tab.setViewportSize({ ...screen, height }); // fullPage alone repeats tiles of tall pages
+      await tab.screenshot({ path: file });
+      await tab.setViewportSize(screen);
     }
     await tab.evaluate(unfold);
     if (view.name === 'light') {
