@@ -72,7 +72,10 @@ class Recurrent(nn.Module):
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """x (N, T, D), state (L, N, H) or zeros -> outputs (N, T, H), last state (L, N, H)."""
         validate.tensor("x", x, ("N", "T", self.input_size), like=self.cells[0].W_x)
-        states = self._split(state, x.shape[0])
+        if state is None:
+            states = [cell.zero_state(x.shape[0]) for cell in self.cells]
+        else:
+            states = self._split(state, x.shape[0])
         last = []
         for cell, layer_state in zip(self.cells, states, strict=True):
             trace = unroll(cell, x, layer_state)
@@ -80,10 +83,8 @@ class Recurrent(nn.Module):
             last.append(trace[-1])
         return x, self._join(last)
 
-    def _split(self, state: State | None, N: int) -> list[State]:
+    def _split(self, state: State, N: int) -> list[State]:
         """(L, N, H) tensors -> one state a layer."""
-        if state is None:
-            return [cell.zero_state(N) for cell in self.cells]
         shape, like = (self.num_layers, N, self.hidden_size), self.cells[0].W_x
         return list(validate.tensor("state", state, shape, like).unbind())
 
@@ -129,10 +130,7 @@ class Recurrent(nn.Module):
             for cell, (W_ih, W_hh, b_ih, b_hh) in zip(self.cells, twin.all_weights, strict=True):
                 W_ih.copy_(cell.W_x)
                 W_hh.copy_(cell.W_h)
-                b_ih.copy_(cell.b)
-                b_hh.zero_()
-                if isinstance(cell, GRUCell):
-                    b_hh[2 * self.hidden_size :] = cell.b_nh
+                self._biases_to_torch(cell, b_ih, b_hh)
         return twin
 
     @staticmethod
@@ -142,6 +140,11 @@ class Recurrent(nn.Module):
     @staticmethod
     def _biases_from_torch(cell: Cell, b_ih: Tensor, b_hh: Tensor) -> None:
         cell.b.copy_(b_ih + b_hh)
+
+    @staticmethod
+    def _biases_to_torch(cell: Cell, b_ih: Tensor, b_hh: Tensor) -> None:
+        b_ih.copy_(cell.b)
+        b_hh.zero_()
 
 
 class RNN(Recurrent):
@@ -161,9 +164,7 @@ class LSTM(Recurrent):
     cell_class = LSTMCell
     torch_class = nn.LSTM
 
-    def _split(self, state: State | None, N: int) -> list[State]:
-        if state is None:
-            return [cell.zero_state(N) for cell in self.cells]
+    def _split(self, state: State, N: int) -> list[State]:
         h, c = validate.pair("state", state)
         shape, like = (self.num_layers, N, self.hidden_size), self.cells[0].W_x
         validate.tensor("state h", h, shape, like)
@@ -187,3 +188,9 @@ class GRU(Recurrent):
         cell.b.copy_(b_ih)
         cell.b[: 2 * cell.hidden_size] += b_hh[: 2 * cell.hidden_size]
         cell.b_nh.copy_(b_hh[2 * cell.hidden_size :])
+
+    @staticmethod
+    def _biases_to_torch(cell: Cell, b_ih: Tensor, b_hh: Tensor) -> None:
+        assert isinstance(cell, GRUCell)
+        Recurrent._biases_to_torch(cell, b_ih, b_hh)
+        b_hh[2 * cell.hidden_size :] = cell.b_nh

@@ -68,6 +68,13 @@ def classification_loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple
     return loss, {"accuracy": (p.argmax(dim=1) == y).float().mean().item()}
 
 
+@torch.no_grad()
+def accuracy(model: nn.Module, batch: tuple[Tensor, Tensor]) -> float:
+    """Share of right answers, for a model x -> logits (N, K) and labels y (N,)."""
+    x, y = batch
+    return (model(x).argmax(dim=1) == y).double().mean().item()
+
+
 def train(
     model: nn.Module,
     source: Source,

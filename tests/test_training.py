@@ -346,3 +346,15 @@ def test_the_bar_shows_loss_and_rate_unless_it_is_off(capsys, monkeypatch) -> No
     assert capsys.readouterr().err == ""  # too short for a bar
     train_one(steps=50)
     assert "/50" in capsys.readouterr().err
+
+
+def test_accuracy_is_the_share_of_right_answers_and_keeps_no_graph() -> None:
+    p = torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]], requires_grad=True)
+    graphs = []
+
+    def model(x: Tensor) -> Tensor:
+        graphs.append((p * 1).requires_grad)
+        return p
+
+    assert training.accuracy(model, (p, torch.tensor([0, 1, 1]))) == 2 / 3
+    assert graphs == [False]

@@ -95,9 +95,8 @@ def make(kind, T, seed):
 
 
 def accuracy(model, T, seed):
-    x, y = tasks.palindromes(T, 2000, torch.Generator().manual_seed(seed), one_hot=True)
-    with torch.no_grad():
-        return (model(x).argmax(dim=1) == y).double().mean().item()
+    fresh = tasks.palindromes(T, 2000, torch.Generator().manual_seed(seed), one_hot=True)
+    return training.accuracy(model, fresh)
 
 
 def fit(kind, T, seed):

@@ -174,9 +174,8 @@ def course_train(model, source, optimizer, steps):
 
 
 def fresh_accuracy(model, T, one_hot):
-    x, y = tasks.palindromes(T, 2000, torch.Generator().manual_seed(5000), one_hot=one_hot)
-    with torch.no_grad():
-        return (model(x).argmax(dim=1) == y).double().mean().item()
+    fresh = tasks.palindromes(T, 2000, torch.Generator().manual_seed(5000), one_hot=one_hot)
+    return training.accuracy(model, fresh)
 
 
 SEEDS = range(1 if FAST else 3)
@@ -248,9 +247,8 @@ for k in range(9):
 # NBVAL_CHECK_OUTPUT
 latch = models.latch()
 for T in (5, 40, 1000):
-    x, y = tasks.palindromes(T, 500, torch.Generator().manual_seed(T), one_hot=True)
-    with torch.no_grad():
-        print(f"T = {T:4}: accuracy {(latch(x).argmax(dim=1) == y).double().mean():.3f}")
+    numbers = tasks.palindromes(T, 500, torch.Generator().manual_seed(T), one_hot=True)
+    print(f"T = {T:4}: accuracy {training.accuracy(latch, numbers):.3f}")
 
 # %% [markdown]
 # So what follows is about learning, not about what the network can represent.
@@ -371,19 +369,15 @@ Markdown(f"Even lengths: {sums['even']}. Odd lengths: {sums['odd']}.")
 
 # %% mystnb={"image": {"alt": "Eight scatter plots of hidden states, each point drawn as the first digit of its number. In the upper row, for the network that solves 20 digits, the ten digits stay apart after 1, 5, 10 and 19 digits, and from 5 on they lie on a ring. In the lower row, for the network trained on 40 digits, the clusters are there after 1 digit and have run together into one cloud after 10 and 19."}} tags=["paste:inside"]
 def trained_on(T, steps):
-    generator = torch.Generator().manual_seed(0)
-    model = models.Classifier(layers.RNN(10, 128, generator=generator), 10, generator=generator)
+    model, source, optimizer = course_model(T, one_hot=True, seed=0)
     training.train(
-        model, tasks.PalindromeBatches(T, 128, seed=1000, one_hot=True),
-        training.classification_loss, torch.optim.RMSprop(model.parameters(), lr=1e-3),
-        steps, clip_norm=10.0,
-    )  # fmt: skip
+        model, source, training.classification_loss, optimizer, steps, clip_norm=10.0
+    )
     x, first = tasks.palindromes(T, 2000, torch.Generator().manual_seed(1), one_hot=True)
     with torch.no_grad():
         outputs, _ = model.rnn(x)
-        accuracy = (model(x).argmax(dim=1) == first).double().mean().item()
         largest = max(torch.linalg.eigvals(model.rnn.cells[0].W_h).tolist(), key=abs)
-    return outputs.numpy(), first.numpy(), accuracy, largest
+    return outputs.numpy(), first.numpy(), training.accuracy(model, (x, first)), largest
 
 
 def plane(h, first):

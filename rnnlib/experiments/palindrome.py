@@ -70,15 +70,13 @@ def run(
         stop_when=solved,
     )
     test = torch.Generator().manual_seed(1_000_000 + seed)
-    x, y = tasks.palindromes(T, TEST_SIZE, test, one_hot=one_hot)
-    with torch.no_grad():
-        accuracy = (model(x).argmax(dim=1) == y).double().mean().item()
+    fresh = tasks.palindromes(T, TEST_SIZE, test, one_hot=one_hot)
     trained = [m["accuracy"] for m in history.metrics]
     curve = [sum(part) / len(part) for part in _parts(trained, 100)]
     return {
         "steps": history.steps,
         "solved": history.stopped == "stop_when",
-        "test_accuracy": accuracy,
+        "test_accuracy": training.accuracy(model, fresh),
         "train_accuracy_per_100_steps": [round(a, 4) for a in curve],
     }
 
