@@ -286,6 +286,27 @@ figures.table(
 # The LSTMs with a raised forget bias learn in most runs or in all, and then the first digit's gradient is the largest.
 # The panels show the gradient relative to the last step, because that of a solved task is tiny as a whole.
 #
+# ### The same for the cell state
+#
+# The record also holds $\lVert \partial L/\partial c_t \rVert$ for the three LSTMs.
+
+# %% tags=["paste:trained_c"] mystnb={"image": {"alt": "Three panels, one for each LSTM, of the gradient by the cell state relative to its value at the last step against steps back, at the start and after 100, 1000 and 3000 training steps. With forget bias 0 all curves fall; with forget bias 1 and 4 the curves after training rise toward the first digit. At the start no curve drops steeply at the first step."}}
+fig, axes = plt.subplots(1, 3, figsize=(8, 3.1), sharey=True)
+for ax, v in zip(axes, [v for v in VARIANTS if v.startswith("lstm")], strict=True):
+    for k, step in enumerate(moments):
+        norms = np.array([s["norms"]["c"][::-1] for s in snapshots(v, k)])
+        ax.plot(np.median(norms / norms[:, :1], axis=0), label=f"step {step:,}")
+    ax.set_yscale("log")
+    ax.set_title(v, fontsize=10)
+axes[0].legend(fontsize=8, handlelength=2.4)
+axes[0].set_ylabel(r"$\partial L/\partial c_t$, relative to the last step")
+fig.supxlabel("steps back from the loss", fontsize=10)
+plt.show()
+
+# %% [markdown]
+# It is the picture of $h$ without the toll: at the start no curve drops steeply at the first step, and the forget gate sets the slope.
+# After training the curves of the two LSTMs with a raised forget bias rise steeply toward the first digit.
+#
 # The two RNNs do not fit a simple story.
 # The plain one starts with as little gradient as the LSTM and still gets well above chance; the orthogonal one starts level and does not profit.
 # So we look at what the optimizer does to them.
