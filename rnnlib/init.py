@@ -37,6 +37,34 @@ def xavier_(W: Tensor, generator: Generator | None = None, blocks: int = 1) -> T
 
 
 @torch.no_grad()
+def kaiming_(W: Tensor, generator: Generator | None = None, blocks: int = 1) -> Tensor:
+    r"""Kaiming (He) normal: variance $2 / \text{in}$, made for ReLU layers.
+
+    Source: He, Zhang, Ren and Sun (2015).
+    """
+    validate.generator("generator", generator)
+    for block in _blocks(W, blocks):
+        block.normal_(std=math.sqrt(2 / block.shape[1]), generator=generator)
+    return W
+
+
+@torch.no_grad()
+def identity_(W: Tensor, gain: float = 1.0, blocks: int = 1) -> Tensor:
+    r"""Each block is ``gain`` times the identity: $W = \text{gain} \cdot I$.
+
+    Raises ValueError for blocks that are not square.
+    Source: Le, Jaitly and Hinton (2015), for the recurrent weights of a ReLU network.
+    """
+    validate.real("gain", gain)
+    for block in _blocks(W, blocks):
+        rows, cols = block.shape
+        if rows != cols:
+            raise ValueError(f"W must have square blocks, got ({rows}, {cols})")
+        block.copy_(gain * torch.eye(rows))
+    return W
+
+
+@torch.no_grad()
 def orthogonal_(
     W: Tensor, generator: Generator | None = None, gain: float = 1.0, blocks: int = 1
 ) -> Tensor:
@@ -75,12 +103,28 @@ def chrono_(b: Tensor, T_max: int, generator: Generator | None = None) -> Tensor
     And $b_i = -b_f$; ``b (4H,)`` is packed i, f, g, o.
     Source: Tallec and Ollivier (2018).
     """
+    i, f, _g, _o = _quarters(b)
+    i.copy_(-_log_uniform_(f, T_max, generator))
+    return b
+
+
+@torch.no_grad()
+def chrono_gru_(b: Tensor, T_max: int, generator: Generator | None = None) -> Tensor:
+    r"""The same for a GRU's ``b (3H,)``, packed r, z, n: $b_z \sim \ln U(1, T_{max} - 1)$.
+
+    The gate z keeps the old state, and one gate both forgets and writes.
+    Source: Tallec and Ollivier (2018).
+    """
+    if len(validate.tensor("b", b, ("3H",), finite=False)) % 3:
+        raise ValueError(f"b must be a GRU bias of shape (3H,), got {tuple(b.shape)}")
+    _log_uniform_(b.chunk(3)[1], T_max, generator)
+    return b
+
+
+def _log_uniform_(b: Tensor, T_max: int, generator: Generator | None) -> Tensor:
     validate.positive_int("T_max", T_max, minimum=3)
     validate.generator("generator", generator)
-    i, f, _g, _o = _quarters(b)
-    f.uniform_(1, T_max - 1, generator=generator).log_()
-    i.copy_(-f)
-    return b
+    return b.uniform_(1, T_max - 1, generator=generator).log_()
 
 
 def _floats(name: str, value: Any) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 
 from rnnlib import validate
 from rnnlib.cells import Cell, GRUCell, LSTMCell, RNNCell, State
+from rnnlib.phased import PhasedLSTMCell
 
 
 def hidden(state: State) -> Tensor:
@@ -20,18 +21,35 @@ def hidden(state: State) -> Tensor:
     return state if isinstance(state, Tensor) else state[0]
 
 
-def unroll(cell: Cell, x: Tensor, state: State | None = None) -> list[State]:
+def unroll(
+    cell: Cell, x: Tensor, state: State | None = None, times: Tensor | None = None
+) -> list[State]:
     """Apply one cell to x (N, T, D) step by step; return the T states, each as the cell's own.
 
     This is the unrolled network: a deep network of T layers that share one set of weights.
+    ``times`` (N, T) are for a ``PhasedLSTMCell``, which needs them; no other cell takes them.
     """
     validate.instance("cell", cell, Cell, "an rnnlib cell")
     validate.tensor("x", x, ("N", "T", cell.input_size), like=cell.W_x, finite=False)
     if state is None:
         state = cell.zero_state(x.shape[0])
+    if isinstance(cell, PhasedLSTMCell) or times is not None:
+        return _unroll_phased(cell, x, state, times)
     states = []
     for x_t in x.unbind(dim=1):  # (N, D), T times
         state = cell(x_t, state)
+        states.append(state)
+    return states
+
+
+def _unroll_phased(cell: Cell, x: Tensor, state: Any, times: Tensor | None) -> list[State]:
+    """``unroll`` for a Phased LSTM; its gates do not depend on the states, so all come first."""
+    if not isinstance(cell, PhasedLSTMCell):
+        raise TypeError(f"times are for a PhasedLSTMCell, got times for {type(cell).__name__}")
+    k = cell.gate(validate.tensor("times", times, x.shape[:2], like=cell.W_x))  # (N, T, H)
+    states: list[State] = []
+    for x_t, k_t in zip(x.unbind(dim=1), k.unbind(dim=1), strict=True):
+        state = cell.step(x_t, k_t, state)
         states.append(state)
     return states
 
@@ -71,6 +89,11 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """x (N, T, D), state (L, N, H) or zeros -> outputs (N, T, H), last state (L, N, H)."""
+        return self._run(x, state)
+
+    def _run(
+        self, x: Tensor, state: State | None, times: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         validate.tensor("x", x, ("N", "T", self.input_size), like=self.cells[0].W_x)
         if state is None:
             states = [cell.zero_state(x.shape[0]) for cell in self.cells]
@@ -78,7 +101,7 @@ class Recurrent(nn.Module):
             states = self._split(state, x.shape[0])
         last = []
         for cell, layer_state in zip(self.cells, states, strict=True):
-            trace = unroll(cell, x, layer_state)
+            trace = unroll(cell, x, layer_state, times)
             x = torch.stack([hidden(s) for s in trace], dim=1)  # (N, T, H)
             last.append(trace[-1])
         return x, self._join(last)
@@ -194,3 +217,34 @@ class GRU(Recurrent):
         assert isinstance(cell, GRUCell)
         Recurrent._biases_to_torch(cell, b_ih, b_hh)
         b_hh[2 * cell.hidden_size :] = cell.b_nh
+
+
+class PhasedLSTM(LSTM):
+    """``PhasedLSTMCell`` over time and depth: ``outputs, state = PhasedLSTM(D, H)(x, times)``.
+
+    Takes the times (N, T) of the steps beside x (N, T, D); every layer sees the same times.
+    The cell's options (``leak``, ``r_on``, ``log_tau``, ``shift``) go to every layer.
+    torch has no such layer, so ``from_torch`` and ``to_torch`` raise TypeError.
+    """
+
+    cell_class = PhasedLSTMCell
+
+    def forward(  # type: ignore[override]  # the times come between x and the state
+        self, x: Tensor, times: Tensor, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        """x (N, T, D), times (N, T), state -> outputs (N, T, H), last state h, c (L, N, H)."""
+        return self._run(x, state, times)
+
+    def project_(self) -> None:
+        """Put every cell's tau and r_on back into range; see ``PhasedLSTMCell.project_``."""
+        for cell in self.cells:
+            cast(PhasedLSTMCell, cell).project_()
+
+    @classmethod
+    def from_torch(cls, module: nn.RNNBase) -> Self:
+        """Not possible: raises TypeError."""
+        raise TypeError(f"module must be a Phased LSTM, got {type(module).__name__}: torch has none")
+
+    def to_torch(self) -> nn.RNNBase:
+        """Not possible: raises TypeError."""
+        raise TypeError("PhasedLSTM cannot be converted: torch has no Phased LSTM")

@@ -8,13 +8,14 @@ import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
-from rnnlib.layers import RNN, Recurrent
+from rnnlib.layers import RNN, PhasedLSTM, Recurrent
 
 
 class Classifier(nn.Module):
     r"""A recurrent layer whose last output is read out: $p = W_{ph} h_T + b_p$.
 
-    x (N, T, D) -> logits p (N, K).
+    x (N, T, D) -> logits p (N, K). ``times`` (N, T) go to a Phased LSTM; with ``lengths`` (N,)
+    each sequence is read out at its own last step, and what stands behind it does not matter.
     """
 
     def __init__(self, rnn: Recurrent, classes: int, *, generator: Generator | None = None):
@@ -26,10 +27,24 @@ class Classifier(nn.Module):
         for weight in self.readout.parameters():  # torch's default, from our generator
             init.uniform_(weight, 1 / math.sqrt(rnn.hidden_size), generator)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (N, T, D) -> logits (N, K)."""
-        outputs, _ = self.rnn(x)  # (N, T, H)
-        return self.readout(outputs[:, -1])  # (N, K)
+    def forward(
+        self, x: Tensor, times: Tensor | None = None, lengths: Tensor | None = None
+    ) -> Tensor:
+        """x (N, T, D), times (N, T) or None, lengths (N,) or None -> logits (N, K)."""
+        phased = isinstance(self.rnn, PhasedLSTM)
+        if phased != (times is not None):
+            raise TypeError(
+                f"times must be {'a tensor (N, T)' if phased else 'None'} for a "
+                f"{type(self.rnn).__name__}, got {type(times).__name__}"
+            )
+        outputs, _ = self.rnn(x, times) if phased else self.rnn(x)  # (N, T, H)
+        if lengths is None:
+            return self.readout(outputs[:, -1])  # (N, K)
+        N, T = x.shape[:2]
+        validate.labels("lengths", lengths, (N,), T + 1)
+        if bool((lengths < 1).any()):
+            raise ValueError(f"lengths must be at least 1, got {int(lengths.min())}")
+        return self.readout(outputs[torch.arange(N, device=x.device), lengths - 1])
 
 
 def latch() -> Classifier:

@@ -259,7 +259,7 @@ def test_weights_are_initialised_as_named(cell, weights) -> None:
 
 
 def test_chrono_reaches_back_over_the_whole_length() -> None:
-    b = palindrome.build("lstm", 10, 500, "chrono", 40, seeded()).rnn.cells[0].b.detach()
+    b = palindrome.build("lstm", 10, 500, "uniform", 40, seeded(), "chrono").rnn.cells[0].b.detach()
     i, f, _, _ = b.chunk(4)
     assert math.log(38) < f.max() <= math.log(39)
     assert torch.equal(i, -f)

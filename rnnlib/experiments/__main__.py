@@ -6,9 +6,13 @@ import argparse
 import sys
 
 from rnnlib import validate
-from rnnlib.experiments import gradient_flow, palindrome
+from rnnlib.experiments import gradient_flow, palindrome, palindrome_memory
 
-STUDIES = {"palindrome": palindrome, "gradient_flow": gradient_flow}
+STUDIES = {
+    "palindrome": palindrome,
+    "palindrome_memory": palindrome_memory,
+    "gradient_flow": gradient_flow,
+}
 
 
 def positive(text: str) -> int:

@@ -1,9 +1,8 @@
-"""Synthetic tasks: seeded generators of (inputs, labels) that test one ability each."""
+"""Palindromes: the last digit equals the first, so the network must keep it."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from rnnlib import validate
+from rnnlib.tasks.batches import Batches
 
 
 def palindromes(
@@ -57,22 +57,8 @@ class PalindromeDataset(Dataset[tuple[np.ndarray, int]]):
         return digits[:-1].astype(np.float32), int(digits[-1])
 
 
-class PalindromeBatches:
+class PalindromeBatches(Batches):
     """An endless, resumable source of palindrome batches for ``rnnlib.training.train``."""
 
     def __init__(self, T: int, N: int, seed: int, *, one_hot: bool = False):
-        self.T = validate.positive_int("T", T, minimum=2)
-        self.N = validate.positive_int("N", N)
-        self.one_hot = one_hot
-        self.generator = torch.Generator().manual_seed(validate.positive_int("seed", seed, 0))
-
-    def __next__(self) -> tuple[Tensor, Tensor]:
-        return palindromes(self.T, self.N, self.generator, one_hot=self.one_hot)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where the source stands: the state of its generator."""
-        return {"generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from where ``state_dict`` was taken."""
-        self.generator.set_state(state["generator"])
+        super().__init__(palindromes, seed, T=T, N=N, one_hot=one_hot)

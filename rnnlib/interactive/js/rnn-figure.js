@@ -1,0 +1,180 @@
+// What the book's interactive figures share: a white card with a drawing, a line of text that says
+// what is seen, buttons and sliders. No library, no network, no server.
+//
+// A figure is a custom element. A page loads this file and then the figure's own; a notebook's output
+// carries both (rnnlib.interactive). What stands inside the element is the fallback: its images and
+// everything of class "fallback" show where scripts do not run, the rest (a caption) always shows.
+//
+// A figure extends RnnFigure and gives
+//   static title     the drawing's name for a screen reader
+//   static sliders   { name: { label, min, max, step, value, show(value) } }; an attribute of the
+//                    same name sets the starting value, as in <rnn-lstm-step f="1">
+//   static presets   { "what the button says": { name: value, ... } }
+//   compute(s)       the numbers that follow from the sliders' values s, and nothing else
+//   draw(v, width)   { height, svg }: the drawing as SVG text, a unit is a CSS pixel
+//   describe(v)      what the drawing shows, in words
+//   handles(v, width)  optional: [{ name, x, y, value(x) }], points of the drawing that can be dragged
+// Seen from outside: element.values (settings and numbers), element.set({ name: value }).
+
+globalThis.RnnFigure ??= (() => {
+  const INK = '#1a1a1a', BLUE = '#0072B2', RED = '#D55E00', GREEN = '#009E73', GREY = '#767676';
+  const WIDTH = 640; // of the drawing, where the page does not say or has more room
+  const REACH = 28; // a handle is taken from as far away as this
+  const PAUSE = 400; // milliseconds without a change before the text is said
+
+  const STYLE = `
+    :host { display: block; margin: 1rem 0; }
+    .card { max-width: 42rem; margin: 0 auto; padding: 0.5rem; box-sizing: border-box; color-scheme: light;
+      color: ${INK}; background: #fff; border: 1px solid #c8c8c8; border-radius: 0.3rem;
+      font: 0.9375rem/1.4 system-ui, sans-serif; }
+    svg { display: block; width: 100%; max-width: ${WIDTH}px; height: auto; margin: 0 auto; }
+    .handle { cursor: ew-resize; }
+    .says { min-height: 2.8em; margin: 0.5rem 0.25rem; }
+    .presets { display: flex; flex-wrap: wrap; gap: 0.4rem; margin: 0.5rem 0.25rem; }
+    button { min-height: 44px; padding: 0 0.9rem; font: inherit; color: ${INK}; background: #f2f2f2;
+      border: 1px solid ${GREY}; border-radius: 0.3rem; cursor: pointer; }
+    button:hover { background: #e2e2e2; }
+    .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); column-gap: 1rem; margin: 0 0.25rem; }
+    label { display: grid; grid-template-columns: 7.5rem 1fr 4.2rem; align-items: center; column-gap: 0.5rem; }
+    input { width: 100%; min-width: 0; height: 44px; margin: 0; accent-color: ${BLUE}; cursor: pointer; }
+    .value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+    :focus-visible { outline: 2px solid ${BLUE}; outline-offset: 1px; }
+    ::slotted(.fallback) { display: none !important; }
+    @media print { input, .presets { display: none; } label { min-height: 0; } .card { break-inside: avoid; } }`;
+
+  return class RnnFigure extends HTMLElement {
+    static presets = {};
+
+    connectedCallback() {
+      if (this.shadowRoot) return; // moved within the page
+      const { title, sliders, presets } = this.constructor;
+      const root = this.attachShadow({ mode: 'open' });
+      root.innerHTML = `<style>${STYLE}</style><div class="card">
+        <svg role="img" aria-labelledby="title" aria-describedby="desc" font-family="system-ui, sans-serif"
+          font-size="13" fill="${INK}"><title id="title">${title}</title><desc id="desc"></desc><g></g></svg>
+        <p class="says" aria-live="polite"></p>
+        <div class="presets" role="group" aria-label="typical settings"></div><div class="sliders"></div></div><slot></slot>`;
+      this.svg = root.querySelector('svg');
+      this.says = root.querySelector('.says');
+      this.inputs = {};
+      for (const [name, slider] of Object.entries(sliders)) this.inputs[name] = this.addSlider(name, slider);
+      for (const [text, settings] of Object.entries(presets)) this.addButton(text, settings);
+      if (!Object.keys(presets).length) root.querySelector('.presets').remove();
+      if (this.handles) this.addDragging();
+      const hide = () => this.querySelectorAll('img').forEach((image) => { image.style.display = 'none'; });
+      hide();
+      document.addEventListener('DOMContentLoaded', hide); // what the parser had not reached
+      this.redraw();
+      this.says.textContent = this.describe(this.values);
+      new ResizeObserver(() => this.redraw()).observe(root.querySelector('.card'));
+    }
+
+    addSlider(name, { label, min, max, step, value }) {
+      const row = document.createElement('label');
+      row.innerHTML = `<span>${label}</span><input type="range" name="${name}" min="${min}" max="${max}" step="${step}">
+        <span class="value" aria-hidden="true"></span>`;
+      const input = row.querySelector('input');
+      input.value = this.getAttribute(name) ?? value;
+      input.addEventListener('input', () => this.changed());
+      this.shadowRoot.querySelector('.sliders').append(row);
+      return input;
+    }
+
+    addButton(text, settings) {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = text;
+      button.addEventListener('click', () => this.set(settings));
+      this.shadowRoot.querySelector('.presets').append(button);
+    }
+
+    /** Drag what handles() names; up and down stays the page's own scrolling. */
+    addDragging() {
+      let held = null;
+      const at = (event) => {
+        const box = this.svg.getBoundingClientRect();
+        const scale = this.width / box.width;
+        return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+      };
+      const handles = () => this.handles(this.values, this.width);
+      this.svg.style.touchAction = 'pan-y';
+      this.svg.addEventListener('pointerdown', (event) => {
+        const [x, y] = at(event);
+        const far = (handle) => Math.hypot(handle.x - x, handle.y - y);
+        const nearest = handles().reduce((a, b) => (far(b) < far(a) ? b : a));
+        if (far(nearest) > REACH) return;
+        held = nearest.name;
+        this.svg.setPointerCapture(event.pointerId);
+        event.preventDefault(); // no selection of the drawing's text
+      });
+      this.svg.addEventListener('pointermove', (event) => {
+        if (held) this.set({ [held]: handles().find((handle) => handle.name === held).value(at(event)[0]) });
+      });
+      for (const end of ['pointerup', 'pointercancel']) this.svg.addEventListener(end, () => { held = null; });
+    }
+
+    /** Move sliders; each keeps to its range and steps. */
+    set(settings) {
+      for (const [name, value] of Object.entries(settings)) this.inputs[name].value = value;
+      this.changed();
+    }
+
+    /** The sliders' values and the numbers that follow from them. */
+    get values() {
+      const settings = {};
+      for (const [name, input] of Object.entries(this.inputs)) settings[name] = input.valueAsNumber;
+      return { ...settings, ...this.compute(settings) };
+    }
+
+    changed() {
+      this.redraw();
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => { this.says.textContent = this.describe(this.values); }, PAUSE);
+    }
+
+    redraw() {
+      const values = this.values;
+      for (const [name, { show }] of Object.entries(this.constructor.sliders)) {
+        const text = show(values[name]);
+        this.inputs[name].setAttribute('aria-valuetext', text);
+        this.inputs[name].parentElement.querySelector('.value').textContent = text;
+      }
+      const room = this.svg.parentElement.clientWidth - 16;
+      this.width = room > 0 ? Math.round(Math.min(WIDTH, Math.max(280, room))) : WIDTH;
+      const { height, svg } = this.draw(values, this.width);
+      this.svg.setAttribute('viewBox', `0 0 ${this.width} ${height}`);
+      this.svg.querySelector('desc').textContent = this.describe(values);
+      this.svg.querySelector('g').innerHTML = svg;
+    }
+
+    // ---- small helpers for draw() and describe() ---------------------------------------------------
+    static INK = INK;
+    static BLUE = BLUE;
+    static RED = RED;
+    static GREEN = GREEN;
+    static GREY = GREY;
+
+    /** A number with a fixed count of decimals and a real minus sign. */
+    static fixed = (value, digits = 2) => {
+      const text = value.toFixed(digits);
+      return Number(text) === 0 ? text.replace('-', '') : text.replace('-', '−');
+    };
+
+    /** A coordinate: a hundredth of a pixel is enough. */
+    static px = (value) => Number(value.toFixed(2));
+
+    /** An italic symbol with a subscript, inside an SVG text. */
+    static symbol = (letter, below = '') => `<tspan font-style="italic">${letter}</tspan>`
+      + (below && `<tspan dy="3" font-size="10">${below}</tspan><tspan dy="-3">&#8203;</tspan>`);
+
+    static text = (x, y, content, attributes = '') =>
+      `<text x="${RnnFigure.px(x)}" y="${RnnFigure.px(y)}" ${attributes}>${content}</text>`;
+
+    static line = (x1, y1, x2, y2, attributes = '') =>
+      `<path d="M${[x1, y1, x2, y2].map(RnnFigure.px).join(' ')}" fill="none" ${attributes}/>`;
+
+    /** A line through points [[x, y], ...]. */
+    static through = (points, attributes = '') =>
+      `<polyline points="${points.map((p) => p.map(RnnFigure.px).join()).join(' ')}" fill="none" ${attributes}/>`;
+  };
+})();

@@ -1,0 +1,19 @@
+"""Synthetic tasks: seeded generators of (inputs, labels) that test one ability each."""
+
+from rnnlib.tasks.adding import adding
+from rnnlib.tasks.batches import Batches
+from rnnlib.tasks.copying import copying, copying_baseline
+from rnnlib.tasks.frequency import frequency, frequency_chance
+from rnnlib.tasks.palindrome import PalindromeBatches, PalindromeDataset, palindromes
+
+__all__ = [
+    "Batches",
+    "PalindromeBatches",
+    "PalindromeDataset",
+    "adding",
+    "copying",
+    "copying_baseline",
+    "frequency",
+    "frequency_chance",
+    "palindromes",
+]
