@@ -19,7 +19,7 @@ import torch
 from helpers import largest_error, layer, seeded
 
 from rnnlib import bptt, experiments, layers, models, tasks
-from rnnlib.experiments import gradient_flow, palindrome, study
+from rnnlib.experiments import gradient_flow, memory, palindrome, palindrome_memory, study
 from rnnlib.experiments.__main__ import STUDIES, main
 from rnnlib.training import History
 
@@ -246,13 +246,17 @@ def test_palindromes_of_three_digits_are_learned() -> None:
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
-@pytest.mark.parametrize("weights", ["uniform", "xavier", "orthogonal"])
+@pytest.mark.parametrize("weights", ["uniform", "xavier", "kaiming", "orthogonal", "identity"])
 def test_weights_are_initialised_as_named(cell, weights) -> None:
     model = palindrome.build(cell, 10, 64, weights, 9, seeded())
     one = model.rnn.cells[0]
     for block in one.W_h.detach().chunk(one.gates):
         if weights == "orthogonal":
             assert block.T @ block == pytest.approx(torch.eye(64), abs=1e-5)
+        elif weights == "identity":
+            assert torch.equal(block, torch.eye(64))
+        elif weights == "kaiming":
+            assert block.var().item() == pytest.approx(2 / 64, rel=0.1)
         else:
             bound = {"uniform": 1 / 8, "xavier": math.sqrt(6 / 128)}[weights]
             assert 0.99 * bound < block.abs().max() <= bound
@@ -263,6 +267,90 @@ def test_chrono_reaches_back_over_the_whole_length() -> None:
     i, f, _, _ = b.chunk(4)
     assert math.log(38) < f.max() <= math.log(39)
     assert torch.equal(i, -f)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_a_named_bias_is_zero_where_it_is_not_set(cell) -> None:
+    one = palindrome.build(cell, 10, 8, "uniform", 9, seeded(), "zero").rnn.cells[0]
+    biases = [b for name, b in one.named_parameters() if name.startswith("b")]
+    assert len(biases) == (2 if cell == "gru" else 1)
+    assert all((b == 0).all() for b in biases)
+
+
+def test_forget_bias_and_chrono_go_to_the_gate_that_keeps() -> None:
+    b = palindrome.build("lstm", 10, 4, "uniform", 9, seeded(), "one").rnn.cells[0].b
+    assert b.tolist() == 4 * [0] + 4 * [1] + 8 * [0]
+    r, z, n = (
+        palindrome.build("gru", 10, 4, "uniform", 9, seeded(), "chrono").rnn.cells[0].b.chunk(3)
+    )
+    assert (r == 0).all() and (n == 0).all()
+    assert (z > 0).all() and z.max() <= math.log(8)
+
+
+def test_a_curriculum_grows_by_half_and_ends_at_the_length() -> None:
+    assert palindrome.lengths(4, 20) == [4, 6, 9, 14, 20]
+    assert palindrome.lengths(20, 20) == [20]
+    assert palindrome.lengths(30, 20) == [20]
+
+
+def test_growing_lengths_are_trained_in_turn_and_the_steps_add_up() -> None:
+    settings = SHARED | {"lr": 1e-2, "batch": 64, "hidden": 32, "cell": "rnn", "one_hot": True}
+    grown = palindrome.run(T=6, start=3, seed=0, **settings | {"steps": 2000})
+    assert grown["solved"]
+    assert [s["T"] for s in grown["lengths"]] == [3, 5, 6]
+    assert sum(s["steps"] for s in grown["lengths"]) == grown["steps"] < 2000
+    assert grown["test_accuracy"] > 0.99
+    cut = palindrome.run(T=6, start=3, seed=0, **settings | {"steps": grown["lengths"][0]["steps"]})
+    assert not cut["solved"]  # the length that it passed was not the last
+    assert cut["lengths"] == [grown["lengths"][0], {"T": 5, "steps": 0}]
+
+
+def test_the_direct_lengths_of_the_memory_study_are_run_with_every_seed_once() -> None:
+    runs = palindrome_memory.direct(2)
+    keys = [(r["cell"], r["weights"], r["bias"], r["T"], r["seed"]) for r in runs]
+    assert len(set(keys)) == len(keys) == 2 * sum(map(len, palindrome_memory.DIRECT.values()))
+
+
+@pytest.mark.parametrize("task", ["adding", "copy"])
+@pytest.mark.parametrize("variant", memory.VARIANTS)
+def test_adding_and_copy_train_the_cell_that_they_name(task, variant) -> None:
+    cell, bias = memory.VARIANTS[variant]
+    model = memory.Reader(task, variant, 50, 16, seeded())
+    back = memory.CELLS[cell].from_torch(model.rnn).cells[0]
+    for block in back.W_h.detach().chunk(back.gates):
+        assert block.T @ block == pytest.approx(torch.eye(16), abs=1e-5)
+    if cell == "lstm":
+        i, f, g, o = back.b.chunk(4)
+        assert (g == 0).all() and (o == 0).all()
+        assert bias == "chrono" or (f == {"zero": 0, "one": 1}[bias]).all()
+        assert torch.equal(i, -f) if bias == "chrono" else (i == 0).all()
+    result = memory.run(
+        task=task, variant=variant, T=10, hidden=16, batch=8, lr=1e-3, clip=1.0, steps=3, seed=0
+    )
+    assert result["steps"] == 3 and not result["solved"]
+    assert len(result["loss_per_100_steps"]) == 1
+
+
+def test_the_trivial_answers_are_the_baselines_of_the_study() -> None:
+    for task in memory.SIZES:
+        model = memory.Reader(task, "rnn orthogonal", 30, 8, seeded())
+        for weight in model.readout.parameters():
+            weight.data.zero_()
+        if task == "adding":
+            model.readout.bias.data.fill_(1.0)
+        draw = tasks.adding if task == "adding" else tasks.copying
+        loss, _ = memory.loss_fn(model, draw(30, 20_000 if task == "adding" else 20, seeded()))
+        expected = memory.baseline("adding", 30) if task == "adding" else math.log(9)
+        assert loss.item() == pytest.approx(expected, rel=0.02)
+
+
+def test_a_short_addition_is_learned_and_stops_the_run() -> None:
+    result = memory.run(
+        task="adding", variant="lstm bias 1", T=4, hidden=32, batch=64, lr=1e-2, clip=1.0,
+        steps=2000, seed=0,
+    )  # fmt: skip
+    assert result["solved"]
+    assert result["test_loss"] < 0.02 / 6
 
 
 def test_variants_are_built_as_named() -> None:

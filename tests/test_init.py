@@ -29,6 +29,22 @@ def test_xavier_has_its_variance_and_bound_in_every_block(blocks) -> None:
         assert abs(block.mean()) < 1e-3
 
 
+@pytest.mark.parametrize("blocks", [1, 3, 4])
+def test_kaiming_has_its_variance_in_every_block_and_is_normal(blocks) -> None:
+    W = init.kaiming_(weight(blocks * 200, 300), seeded(), blocks=blocks)
+    for block in W.chunk(blocks):
+        assert block.var().item() == pytest.approx(2 / 300, rel=0.02)  # by the inputs, not 200
+        beyond_two = (block.abs() > 2 * math.sqrt(2 / 300)).double().mean().item()
+        assert beyond_two == pytest.approx(0.0455, abs=0.003)
+
+
+@pytest.mark.parametrize(("blocks", "gain"), [(1, 1.0), (4, 0.5)])
+def test_identity_is_the_identity_in_every_block(blocks, gain) -> None:
+    W = init.identity_(weight(blocks * 5, 5), gain, blocks=blocks)
+    for block in W.chunk(blocks):
+        assert torch.equal(block, gain * torch.eye(5, dtype=F64))
+
+
 @pytest.mark.parametrize(("rows", "cols"), [(1, 1), (7, 7), (64, 64), (9, 4), (4, 9), (5, 1)])
 @pytest.mark.parametrize(("blocks", "gain"), [(1, 1.0), (4, 1.7), (3, 0.5)])
 def test_orthogonal_blocks_are_orthogonal_to_1e_12(rows, cols, blocks, gain) -> None:
@@ -71,11 +87,22 @@ def test_chrono_draws_f_from_its_range_sets_i_to_minus_f_and_nothing_else(T_max)
     assert (o == 7).all()
 
 
+def test_chrono_for_the_gru_sets_the_gate_that_keeps_and_nothing_else() -> None:
+    r, z, n = init.chrono_gru_(torch.full((3000,), 7.0, dtype=F64), 40, seeded()).chunk(3)
+    assert 0 <= z.min()
+    assert math.log(38) < z.max() <= math.log(39)
+    assert z.exp().mean().item() == pytest.approx(20, rel=0.05)
+    assert (r == 7).all()
+    assert (n == 7).all()
+
+
 FILLS = {
     "uniform": lambda g: init.uniform_(weight(8, 4), 1.0, g),
     "xavier": lambda g: init.xavier_(weight(8, 4), g, blocks=2),
+    "kaiming": lambda g: init.kaiming_(weight(8, 4), g, blocks=2),
     "orthogonal": lambda g: init.orthogonal_(weight(8, 4), g, blocks=2),
     "chrono": lambda g: init.chrono_(torch.zeros(8), 20, g),
+    "chrono, GRU": lambda g: init.chrono_gru_(torch.zeros(6), 20, g),
 }
 
 

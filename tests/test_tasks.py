@@ -1,11 +1,22 @@
-"""Palindromes: what they are, how they are drawn, and how a DataLoader sees them."""
+"""Synthetic tasks: what they are, how they are drawn, and what a guess scores."""
+
+import math
 
 import pytest
 import torch
 from helpers import same, seeded
 from torch.utils.data import DataLoader
 
-from rnnlib.tasks import PalindromeBatches, PalindromeDataset, palindromes
+from rnnlib.tasks import (
+    Batches,
+    PalindromeBatches,
+    PalindromeDataset,
+    adding,
+    adding_baseline,
+    copying,
+    copying_baseline,
+    palindromes,
+)
 
 LENGTHS = [2, 3, 4, 5, 10, 11, 40]
 each_length = pytest.mark.parametrize("T", LENGTHS)
@@ -114,3 +125,68 @@ def test_batches_go_on_from_where_they_stood() -> None:
     again = PalindromeBatches(7, 4, seed=3, one_hot=True)
     assert all(same(batch, next(again)) for batch in first)
     assert not same(*first)
+
+
+@pytest.mark.parametrize("T", [2, 3, 10, 201])
+def test_adding_marks_one_number_in_each_half_and_asks_for_their_sum(T) -> None:
+    x, y = adding(T, 300, seeded())
+    numbers, marks = x.unbind(dim=2)
+    assert x.shape == (300, T, 2)
+    assert ((marks == 0) | (marks == 1)).all()
+    assert (marks[:, : T // 2].sum(dim=1) == 1).all()
+    assert (marks[:, T // 2 :].sum(dim=1) == 1).all()
+    assert torch.allclose(y, (numbers * marks).sum(dim=1))
+    assert 0 <= numbers.min() < 0.05
+    assert 0.95 < numbers.max() < 1
+
+
+def test_adding_marks_every_place() -> None:
+    x, _ = adding(7, 500, seeded())
+    assert (x[:, :, 1].sum(dim=0) > 0).all()
+
+
+def test_always_one_scores_the_baseline_of_adding_and_nothing_constant_scores_less() -> None:
+    assert adding_baseline() == 1 / 6
+    _, y = adding(10, 200_000, seeded())
+    assert (y - 1).square().mean().item() == pytest.approx(1 / 6, rel=0.01)
+    assert y.mean().item() == pytest.approx(1, abs=0.005)  # the best constant is the mean
+
+
+@pytest.mark.parametrize("T", [1, 2, 30])
+def test_copying_asks_for_the_first_ten_symbols_after_the_signal(T) -> None:
+    x, y = copying(T, 200, seeded())
+    symbols = x.argmax(dim=2)
+    assert x.shape == (200, T + 20, 10)
+    assert (x.sum(dim=2) == 1).all()
+    assert (symbols[:, :10] >= 1).all() and (symbols[:, :10] <= 8).all()
+    assert len(symbols[:, :10].unique()) == 8
+    assert (symbols[:, 10 : T + 9] == 0).all()
+    assert (symbols[:, T + 9] == 9).all()  # ten steps are left for the ten symbols
+    assert (symbols[:, T + 10 :] == 0).all()
+    assert (y[:, :-10] == 0).all()
+    assert torch.equal(y[:, -10:], symbols[:, :10])
+
+
+def test_the_baseline_of_copying_is_the_loss_of_blanks_and_a_guess() -> None:
+    T = 30
+    _, y = copying(T, 50, seeded())
+    p = torch.full((50, T + 20, 9), -1e9)
+    p[:, :-10, 0] = 0  # blanks, for certain
+    p[:, -10:, 1:] = 0  # any of the eight
+    loss = torch.nn.functional.cross_entropy(p.flatten(0, 1), y.flatten()).item()
+    assert loss == pytest.approx(copying_baseline(T), rel=1e-6)
+    assert copying_baseline(200) == pytest.approx(10 * math.log(8) / 220)
+
+
+@pytest.mark.parametrize("draw", [adding, copying])
+def test_batches_follow_their_seed_and_go_on_from_where_they_stood(draw) -> None:
+    source, same, other = (Batches(draw, seed, T=12, N=3) for seed in (5, 5, 6))
+    first = next(source)
+    expected = draw(T=12, N=3, generator=seeded(5))
+    for a, b, c, d in zip(first, next(same), next(other), expected, strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a, d)  # the trial draw at the start was put back
+        assert not torch.equal(a, c)
+    state, later = source.state_dict(), next(source)
+    other.load_state_dict(state)
+    assert all(torch.equal(a, b) for a, b in zip(later, next(other), strict=True))

@@ -9,8 +9,20 @@ import pytest
 import torch
 from torch import nn
 
-from rnnlib import bptt, cells, check, experiments, init, layers, models, tasks, training
+from rnnlib import (
+    bptt,
+    cells,
+    check,
+    experiments,
+    init,
+    interactive,
+    layers,
+    models,
+    tasks,
+    training,
+)
 from rnnlib.experiments import study
+from rnnlib.phased import PhasedLSTMCell, time_gate
 
 N, T, D, H, K = 2, 4, 3, 5, 7
 NAN, INF = float("nan"), float("inf")
@@ -76,6 +88,21 @@ def train(**wrong: Any) -> Callable[[], Any]:
 
 def step(returned: Any) -> Callable[[], Any]:
     return train(loss_fn=lambda m, b: returned, source=iter([0]), steps=1)
+
+
+def gate(**wrong: Any) -> Callable[[], Any]:
+    right = dict(
+        t=torch.zeros(N), tau=torch.ones(H), s=torch.zeros(H), r_on=torch.full((H,), 0.5), leak=0.0
+    )
+    return lambda: time_gate(**right | wrong)
+
+
+def phased(times: Any) -> Callable[[], Any]:
+    return lambda: layers.PhasedLSTM(D, H)(X, times)
+
+
+def ends(lengths: list[Any]) -> Callable[[], Any]:
+    return lambda: models.Classifier(layers.GRU(D, H), K)(X, lengths=torch.tensor(lengths))
 
 
 WRONG = [
@@ -189,6 +216,10 @@ WRONG = [
     Wrong("matrix", lambda: init.forget_bias_(STATE[0]), ValueError, "b", ("(4H,)", "(2, 5)")),
     Wrong("bias of a GRU", lambda: init.chrono_(torch.zeros(15), 9), ValueError, "b", ("(15,)",)),
     Wrong("text", lambda: init.forget_bias_(torch.zeros(4), "1"), TypeError, "value", ("'1'",)),
+    Wrong("bias of an LSTM", lambda: init.chrono_gru_(torch.zeros(16), 9), ValueError, "b", ("16",)),
+    Wrong("seed", lambda: init.kaiming_(STATE[0], 42), TypeError, "generator", ("42",)),
+    Wrong("seed", lambda: init.chrono_(torch.zeros(4), 9, 1), TypeError, "generator", ("1",)),
+    Wrong("not square", lambda: init.identity_(torch.zeros(6, 2), blocks=2), ValueError, "W", ("3, 2",)),
     Wrong("short memory", lambda: init.chrono_(torch.zeros(4), 2), ValueError, "T_max", ("3", "2")),
     # bptt
     Wrong("torch for numpy", forward(x=X), TypeError, "x", ("numpy.ndarray", "Tensor")),
@@ -238,6 +269,16 @@ WRONG = [
     ),
     Wrong("negative index", lambda: tasks.PalindromeDataset(5)[-1], ValueError, "index", ("-1",)),
     Wrong("slice", lambda: tasks.PalindromeDataset(5)[:3], TypeError, "index", ("slice",)),
+    Wrong("one number", lambda: tasks.adding(1, 9), ValueError, "T", ("at least 2", "1")),
+    Wrong("no sequence", lambda: tasks.adding(9, 0), ValueError, "N", ("at least 1", "0")),
+    Wrong("seed", lambda: tasks.adding(9, 9, 1), TypeError, "generator", ("got 1",)),
+    Wrong("no gap", lambda: tasks.copying(0, 9), ValueError, "T", ("at least 1", "0")),
+    Wrong("float size", lambda: tasks.copying(9, 2.5), TypeError, "N", ("2.5",)),
+    Wrong("seed", lambda: tasks.copying(9, 9, 1), TypeError, "generator", ("got 1",)),
+    Wrong("no gap", lambda: tasks.copying_baseline(-1), ValueError, "T", ("at least 1", "-1")),
+    Wrong("not a function", lambda: tasks.Batches("adding", 0), TypeError, "draw", ("'adding'",)),
+    Wrong("a draw's option", lambda: tasks.Batches(tasks.adding, 0, T=1, N=2), ValueError, "T", ()),
+    Wrong("no seed", lambda: tasks.Batches(tasks.adding, None, T=9, N=2), TypeError, "seed", ()),
     Wrong("no seed", lambda: tasks.PalindromeBatches(5, 9, None), TypeError, "seed", ("None",)),
     # models
     Wrong(
@@ -281,6 +322,75 @@ WRONG = [
     Wrong(
         "negative norm", lambda: training.clip_gradient([W], -1.0), ValueError, "max_norm", ("-1",)
     ),
+    # the Phased LSTM, its task, and sequences of several lengths
+    Wrong("period of zero", gate(tau=torch.zeros(H)), ValueError, "tau", ("above 0", "0")),
+    Wrong("negative period", gate(tau=-torch.ones(H)), ValueError, "tau", ("above 0", "-1")),
+    Wrong("never open", gate(r_on=torch.zeros(H)), ValueError, "r_on", ("(0, 1]", "0 to 0")),
+    Wrong("open too long", gate(r_on=torch.full((H,), 2.0)), ValueError, "r_on", ("2 to 2",)),
+    Wrong("negative leak", gate(leak=-0.1), ValueError, "leak", ("[0.0, 1.0]", "-0.1")),
+    Wrong("shift of another size", gate(s=torch.zeros(2)), ValueError, "s", ("(5,)", "(2,)")),
+    Wrong("NaN time", gate(t=torch.tensor([NAN])), ValueError, "t", ("finite",)),
+    Wrong("integer times", gate(t=torch.arange(3)), TypeError, "t", ("floating", "int64")),
+    Wrong(
+        "leak below 0", lambda: PhasedLSTMCell(D, H, leak=-1), ValueError, "leak", ("-1",)
+    ),
+    Wrong(
+        "percent", lambda: PhasedLSTMCell(D, H, r_on=5), ValueError, "r_on", ("(0, 1]", "5")
+    ),
+    Wrong(
+        "from high to low", lambda: layers.PhasedLSTM(D, H, log_tau=(3, 1)),
+        ValueError, "log_tau", ("low <= high", "(3, 1)"),
+    ),
+    Wrong(
+        "number for a range", lambda: PhasedLSTMCell(D, H, shift=100.0),
+        TypeError, "shift", ("(low, high)", "float"),
+    ),
+    Wrong(
+        "times of a sequence for a step",
+        lambda: PhasedLSTMCell(D, H)(X[:, 0], torch.zeros(N, T), (STATE[0], STATE[0])),
+        ValueError, "t", ("(2,)", "(2, 4)"),
+    ),
+    Wrong("one clock", phased(torch.zeros(T)), ValueError, "times", ("(2, 4)", "(4,)")),
+    Wrong("times too short", phased(torch.zeros(N, 3)), ValueError, "times", ("(2, 4)", "(2, 3)")),
+    Wrong("no times", phased(None), TypeError, "times", ("Tensor", "NoneType")),
+    Wrong("other dtype", phased(torch.zeros(N, T).double()), TypeError, "times", ("float32",)),
+    Wrong(
+        "times for an LSTM",
+        lambda: layers.unroll(cells.LSTMCell(D, H), X, None, torch.zeros(N, T)),
+        TypeError, "times", ("PhasedLSTMCell", "LSTMCell"),
+    ),
+    Wrong(
+        "phased from torch", lambda: layers.PhasedLSTM.from_torch(nn.LSTM(D, H)),
+        TypeError, "module", ("torch has none", "LSTM"),
+    ),
+    Wrong(
+        "times for a classifier without a clock",
+        lambda: models.Classifier(layers.LSTM(D, H), K)(X, torch.zeros(N, T)),
+        TypeError, "times", ("None", "LSTM"),
+    ),
+    Wrong(
+        "a classifier's clock missing",
+        lambda: models.Classifier(layers.PhasedLSTM(D, H), K)(X),
+        TypeError, "times", ("(N, T)", "PhasedLSTM"),
+    ),
+    Wrong("longer than it is", ends([T, T + 1]), ValueError, "lengths", ("[0, 5)", "5")),
+    Wrong("no step", ends([T, 0]), ValueError, "lengths", ("at least 1", "0")),
+    Wrong("lengths of another batch", ends([T]), ValueError, "lengths", ("(2,)", "(1,)")),
+    Wrong("lengths as numbers with a point", ends([1.0, 2.0]), TypeError, "lengths", ("float",)),
+    Wrong("one wave", lambda: tasks.frequency(1), ValueError, "N", ("at least 2", "1")),
+    Wrong("seed", lambda: tasks.frequency(4, 0), TypeError, "generator", ("got 0",)),
+    Wrong(
+        "other sampling", lambda: tasks.frequency(4, None, "async"),
+        ValueError, "sampling", ("'asynchronous'", "'async'"),
+    ),
+    Wrong(
+        "long wave", lambda: tasks.frequency(4, durations=(15, 200)),
+        ValueError, "durations", ("125", "200"),
+    ),
+    Wrong(
+        "durations turned round", lambda: tasks.frequency(4, durations=(50, 15)),
+        ValueError, "durations", ("(shortest, longest)", "(50, 15)"),
+    ),
     # experiments and checks
     Wrong("unknown record", lambda: experiments.load("none"), ValueError, "name", ("'none'",)),
     Wrong(
@@ -301,6 +411,108 @@ WRONG = [
         lambda: check.central_difference(lambda: 0.0, np.zeros(2, np.float32)),
         TypeError, "x", ("float64", "float32"),
     ),
+]  # fmt: skip
+
+# the hand-derived GRU
+GRU_SHAPES = {
+    "x": (N, T, D), "h0": (N, H), "W_x": (3 * H, D), "W_h": (3 * H, H), "b": (3 * H,),
+    "b_nh": (H,), "h": (N, T, H), "gates": (N, T, 3 * H), "dh_immediate": (N, T, H),
+}  # fmt: skip
+G = {name: np.zeros(shape) for name, shape in GRU_SHAPES.items()}
+
+
+def gru(function: Callable[..., Any], names: str, **wrong: Any) -> Callable[[], Any]:
+    """A right call of one of the GRU's functions, but for ``wrong``."""
+    right = {name: (Z | G | {"y": Y})[name] for name in names.split()}
+    return lambda: function(**right | wrong)
+
+
+def gru_forward(**wrong: Any) -> Callable[[], Any]:
+    return gru(bptt.gru_forward, "x h0 W_x W_h b b_nh", **wrong)
+
+
+def gru_backward(**wrong: Any) -> Callable[[], Any]:
+    return gru(bptt.gru_backward, "dh_immediate x h0 h gates W_x W_h b_nh", **wrong)
+
+
+def gru_loss(**wrong: Any) -> Callable[[], Any]:
+    return gru(bptt.gru_loss, "x y h0 W_x W_h b b_nh W_ph b_p", **wrong)
+
+
+WRONG += [
+    Wrong("an LSTM's", gru_forward(W_h=np.zeros((4 * H, H))), ValueError, "W_h", ("(3H, H)", "20")),
+    Wrong("an LSTM's", gru_backward(W_h=np.zeros((4 * H, H))), ValueError, "W_h", ("(3H, H)",)),
+    Wrong("an LSTM's", gru_forward(W_x=np.zeros((4 * H, D))), ValueError, "W_x", ("(15, 3)", "20")),
+    Wrong("transposed", gru_forward(W_x=G["W_x"].T), ValueError, "W_x", ("(15, 3)", "(3, 15)")),
+    Wrong("torch's bias_hh", gru_forward(b_nh=G["b"]), ValueError, "b_nh", ("(5,)", "(15,)")),
+    Wrong("h0 of torch's shape", gru_loss(h0=G["h0"][None]), ValueError, "h0", ("(2, 5)",)),
+    Wrong("a torch tensor", gru_forward(x=X), TypeError, "x", ("numpy.ndarray", "Tensor")),
+    Wrong("NaN", gru_loss(b_nh=spoiled(G["b_nh"], NAN)), ValueError, "b_nh", ("finite",)),
+    Wrong("mixed precision", gru_loss(b=G["b"].astype("f4")), TypeError, "b", ("float32",)),
+    Wrong("one gate", gru_backward(gates=G["h"]), ValueError, "gates", ("(2, 4, 15)", "(2, 4, 5)")),
+    Wrong(
+        "of the last step alone", gru_backward(dh_immediate=G["h"][:, -1]),
+        ValueError, "dh_immediate", ("(2, 4, 5)", "(2, 5)"),
+    ),
+    Wrong("float labels", gru_loss(y=np.zeros(N)), TypeError, "y", ("integers", "float64")),
+]  # fmt: skip
+
+
+# the hand-derived LSTM
+LSTM_SHAPES = {
+    "x": (N, T, D), "h0": (N, H), "c0": (N, H), "W_x": (4 * H, D), "W_h": (4 * H, H),
+    "b": (4 * H,), "h": (N, T, H), "c": (N, T, H), "gates": (N, T, 4 * H),
+    "dh_immediate": (N, T, H),
+}  # fmt: skip
+M = {name: np.zeros(shape) for name, shape in LSTM_SHAPES.items()}
+
+
+def lstm(function: Callable[..., Any], names: str, **wrong: Any) -> Callable[[], Any]:
+    """A right call of one of the LSTM's functions, but for ``wrong``."""
+    right = {name: (Z | M | {"y": Y})[name] for name in names.split()}
+    return lambda: function(**right | wrong)
+
+
+def lstm_forward(**wrong: Any) -> Callable[[], Any]:
+    return lstm(bptt.lstm_forward, "x h0 c0 W_x W_h b", **wrong)
+
+
+def lstm_backward(**wrong: Any) -> Callable[[], Any]:
+    return lstm(bptt.lstm_backward, "dh_immediate x h0 c0 h c gates W_x W_h", **wrong)
+
+
+def lstm_loss(**wrong: Any) -> Callable[[], Any]:
+    return lstm(bptt.lstm_loss, "x y h0 c0 W_x W_h b W_ph b_p", **wrong)
+
+
+WRONG += [
+    Wrong("a GRU's", lstm_forward(W_h=np.zeros((3 * H, H))), ValueError, "W_h", ("(4H, H)", "15")),
+    Wrong("a GRU's", lstm_backward(W_h=np.zeros((3 * H, H))), ValueError, "W_h", ("(4H, H)",)),
+    Wrong("a GRU's bias", lstm_loss(b=np.zeros(3 * H)), ValueError, "b", ("(20,)", "(15,)")),
+    Wrong("transposed", lstm_forward(W_h=M["W_h"].T), ValueError, "W_h", ("(4H, H)", "(5, 20)")),
+    Wrong("transposed", lstm_forward(W_x=M["W_x"].T), ValueError, "W_x", ("(20, 3)", "(3, 20)")),
+    Wrong("a tuple (h, c)", lstm_forward(h0=(M["h0"], M["c0"])), TypeError, "h0", ("tuple",)),
+    Wrong("no c0", lstm_forward(c0=None), TypeError, "c0", ("numpy.ndarray", "NoneType")),
+    Wrong("c0 of torch's shape", lstm_loss(c0=M["c0"][None]), ValueError, "c0", ("(2, 5)",)),
+    Wrong("an infinite cell", lstm_loss(c0=spoiled(M["c0"], INF)), ValueError, "c0", ("infinity",)),
+    Wrong("a torch tensor", lstm_forward(x=X), TypeError, "x", ("numpy.ndarray", "Tensor")),
+    Wrong("mixed precision", lstm_loss(c0=M["c0"].astype("f4")), TypeError, "c0", ("float32",)),
+    Wrong("the last cell", lstm_backward(c=M["c0"]), ValueError, "c", ("(2, 4, 5)", "(2, 5)")),
+    Wrong(
+        "one gate", lstm_backward(gates=M["h"]), ValueError, "gates", ("(2, 4, 20)", "(2, 4, 5)")
+    ),
+    Wrong(
+        "of the last step alone", lstm_backward(dh_immediate=M["h"][:, -1]),
+        ValueError, "dh_immediate", ("(2, 4, 5)", "(2, 5)"),
+    ),
+    Wrong("float labels", lstm_loss(y=np.zeros(N)), TypeError, "y", ("integers", "float64")),
+]  # fmt: skip
+
+
+WRONG += [
+    Wrong("beyond the slider", lambda: interactive.lstm_step(g=1.5), ValueError, "g", ("[-1, 1]", "1.5")),
+    Wrong("never open", lambda: interactive.time_gate(r_on=0), ValueError, "r_on", ("[0.01, 1]", "0")),
+    Wrong("a period as text", lambda: interactive.time_gate(tau="20"), TypeError, "tau", ("number", "'20'")),
 ]  # fmt: skip
 
 
@@ -324,8 +536,15 @@ RIGHT = {
     "readout_forward": readout(), "readout_backward": readout_back(), "cross_entropy": entropy(),
     "RNN": layer(layers.RNN, X, STATE), "LSTM": layer(layers.LSTM, X, (STATE, STATE)),
     "RNNCell": cell(cells.RNNCell), "LSTMCell": cell(cells.LSTMCell, h=(STATE[0], STATE[0])),
+    "time_gate": gate(), "PhasedLSTM": phased(torch.zeros(N, T)), "lengths": ends([T, 1]),
     "train": train(), "train one step": step((W.sum(), {})),
 }  # fmt: skip
+RIGHT |= {"gru_forward": gru_forward(), "gru_backward": gru_backward(), "gru_loss": gru_loss()}
+RIGHT |= {
+    "lstm_forward": lstm_forward(),
+    "lstm_backward": lstm_backward(),
+    "lstm_loss": lstm_loss(),
+}
 
 
 @pytest.mark.parametrize("name", RIGHT)

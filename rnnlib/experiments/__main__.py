@@ -6,12 +6,14 @@ import argparse
 import sys
 
 from rnnlib import validate
-from rnnlib.experiments import gradient_flow, palindrome, palindrome_memory
+from rnnlib.experiments import frequency, gradient_flow, memory, palindrome, palindrome_memory
 
 STUDIES = {
     "palindrome": palindrome,
     "palindrome_memory": palindrome_memory,
+    "memory": memory,
     "gradient_flow": gradient_flow,
+    "frequency": frequency,
 }
 
 

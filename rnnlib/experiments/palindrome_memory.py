@@ -18,8 +18,9 @@ SHARED = {
 
 #   cell, weights, bias: lengths
 DIRECT: dict[tuple[str, str, str], list[int]] = {
+    ("rnn", "uniform", "uniform"): [20, 30],
     ("rnn", "xavier", "zero"): [10, 20, 30, 60, 100],
-    ("rnn", "orthogonal", "zero"): [30, 60, 100, 150],
+    ("rnn", "orthogonal", "zero"): [20, 30, 60, 100, 150],
     ("lstm", "xavier", "zero"): [20, 30],
     ("lstm", "kaiming", "zero"): [20, 30],
     ("lstm", "orthogonal", "zero"): [20, 30],
@@ -30,15 +31,26 @@ DIRECT: dict[tuple[str, str, str], list[int]] = {
     ("lstm", "kaiming", "chrono"): [50],
     ("lstm", "orthogonal", "chrono"): [50, 100, 200],
     ("gru", "orthogonal", "zero"): [20, 30, 50],
-    ("gru", "orthogonal", "chrono"): [50, 100],
+    ("gru", "orthogonal", "chrono"): [50],
 }
-STEPS = {"rnn": 5000, "lstm": 1500, "gru": 1500}
+STEPS = {"rnn": 3000, "lstm": 1000, "gru": 1000}
+MORE_STEPS = {200: 2000}  # for the longest
 
 
-def settings(seeds: int) -> list[dict[str, Any]]:
-    """All runs, the short lengths first."""
+# With --curriculum, lengths grow from 20 to the last one: cell, weights, bias: T, batch, steps.
+START = 20
+CURRICULUM: dict[tuple[str, str, str], tuple[int, int, int]] = {
+    ("rnn", "orthogonal", "zero"): (200, 128, 3000),
+    ("lstm", "orthogonal", "one"): (1000, 32, 3000),
+    ("lstm", "orthogonal", "chrono"): (400, 32, 5000),
+}
+
+
+def direct(seeds: int) -> list[dict[str, Any]]:
+    """All runs at one length each, the short ones first."""
     runs = [
-        {"cell": cell, "weights": weights, "bias": bias, "T": T, "steps": STEPS[cell], "seed": seed}
+        {"cell": cell, "weights": weights, "bias": bias, "T": T, "seed": seed}
+        | {"steps": MORE_STEPS.get(T, STEPS[cell])}
         for (cell, weights, bias), lengths in DIRECT.items()
         for T in lengths
         for seed in range(seeds)
@@ -46,10 +58,23 @@ def settings(seeds: int) -> list[dict[str, Any]]:
     return [SHARED | r for r in sorted(runs, key=lambda r: r["T"] * (1 + 2 * (r["cell"] != "rnn")))]
 
 
+def growing(seeds: int) -> list[dict[str, Any]]:
+    """All runs over growing lengths."""
+    return [
+        SHARED
+        | {"cell": cell, "weights": weights, "bias": bias, "T": T, "start": START}
+        | {"batch": batch, "steps": steps, "seed": seed}
+        for seed in range(seeds)
+        for (cell, weights, bias), (T, batch, steps) in CURRICULUM.items()
+    ]
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The study has no options of its own."""
+    """The study's own options."""
+    parser.add_argument("--curriculum", action="store_true", help="grow the length from 20")
 
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the study over all variants, lengths and seeds."""
+    settings = growing if chosen.curriculum else direct
     run_study(chosen.name, palindrome.run, settings(chosen.seeds), chosen.workers)

@@ -1,6 +1,6 @@
 """Synthetic tasks: seeded generators of (inputs, labels) that test one ability each."""
 
-from rnnlib.tasks.adding import adding
+from rnnlib.tasks.adding import adding, adding_baseline
 from rnnlib.tasks.batches import Batches
 from rnnlib.tasks.copying import copying, copying_baseline
 from rnnlib.tasks.frequency import frequency, frequency_chance
@@ -11,6 +11,7 @@ __all__ = [
     "PalindromeBatches",
     "PalindromeDataset",
     "adding",
+    "adding_baseline",
     "copying",
     "copying_baseline",
     "frequency",

@@ -42,10 +42,10 @@ def frequency(
     validate.generator("generator", generator)
     step = STEPS[validate.one_of("sampling", sampling, list(STEPS))]
     shortest, longest = validate.pair("durations", durations, "(shortest, longest)")
-    if not 1 <= validate.real("durations", shortest) <= validate.real("durations", longest) <= LONGEST:
-        raise ValueError(
-            f"durations must be 1 <= shortest <= longest <= {LONGEST:g}, got {durations}"
-        )
+    validate.real("durations", shortest, 1, LONGEST)
+    validate.real("durations", longest, 1, LONGEST)
+    if shortest > longest:
+        raise ValueError(f"durations must be (shortest, longest), got {durations}")
 
     def uniform(low: float | Tensor, high: float | Tensor) -> Tensor:  # (N,)
         return low + (high - low) * torch.rand(N, generator=generator, dtype=torch.float64)

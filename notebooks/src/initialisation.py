@@ -1,0 +1,714 @@
+# %% [markdown]
+# # Where training starts: run it
+#
+# This notebook goes with the page [Where training starts](../book/initialisation.md).
+# You will start the same network from different weights, see which starts can learn at all and which learn to remember, and predict it before training.
+# It runs in about two minutes on one processor core.
+# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
+
+# %% tags=["hide-input"]
+# This notebook uses rnnlib, the small library of this book.
+# In Colab it is missing at first: then this cell installs it, which takes about half a minute.
+# Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
+# Your torch, numpy and matplotlib stay as they are, because rnnlib asks for lower bounds only.
+import importlib
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("rnnlib") is None:
+    address = "https://github.com/your_name/recurrent-networks-from-scratch"
+    print(f"Installing rnnlib from {address}")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"rnnlib @ git+{address}"]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"rnnlib could not be installed. pip says:\n{done.stderr}")
+    importlib.invalidate_caches()
+
+# %%
+import os
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import Markdown
+
+from rnnlib import check, experiments, figures, init, layers, models, tasks, training
+from rnnlib.experiments.gradient_flow import gradient_norms
+from rnnlib.experiments.palindrome import build
+
+FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
+figures.use_style()
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+# %% [markdown]
+# ## One network, six starts
+#
+# A plain RNN with 128 units, palindromes of 20 digits, Adam with learning rate $10^{-3}$, gradients clipped at 1.
+# The seeds fix the batches, so that within a seed all six see the same ones.
+# Only the weights before the first step differ: all zero, all 0.01, torch's default (uniform), Xavier, orthogonal, and the identity with ReLU in place of $\tanh$.
+# The last three are about the recurrent matrix $W_{hh}$; there the bias starts at zero, and the other weights are torch's default.
+
+
+# %%
+def start(name, seed, H=128):
+    generator = seeded(seed)
+    nonlinearity = "relu" if name == "identity, ReLU" else "tanh"
+    rnn = layers.RNN(10, H, generator=generator, nonlinearity=nonlinearity)
+    model = models.Classifier(rnn, 10, generator=generator)
+    W, b = rnn.cells[0].W_h.data, rnn.cells[0].b.data
+    if name in ("all 0", "all 0.01"):
+        for weight in model.parameters():
+            weight.data.fill_(float(name.split()[1]))
+    if name != "uniform":
+        b.zero_()
+    if name == "Xavier":
+        init.xavier_(W, generator)
+    if name == "orthogonal":
+        init.orthogonal_(W, generator)
+    if name == "identity, ReLU":
+        init.identity_(W)
+    return model
+
+
+def fit(model, T, steps, seed, batch=128):
+    return training.train(
+        model,
+        tasks.PalindromeBatches(T, batch, seed=1000 + seed, one_hot=True),
+        training.classification_loss,
+        torch.optim.Adam(model.parameters(), lr=1e-3),
+        steps,
+        clip_norm=1.0,
+        progress=False,
+    )
+
+
+STARTS = ["all 0", "all 0.01", "uniform", "Xavier", "orthogonal", "identity, ReLU"]
+SEEDS, STEPS = range(1 if FAST else 3), 20 if FAST else 400
+trained = {(name, s): start(name, s) for name in STARTS for s in SEEDS}
+curves = {
+    (name, s): [m["accuracy"] for m in fit(model, 20, STEPS, s).metrics]
+    for (name, s), model in trained.items()
+}
+
+# %% mystnb={"image": {"alt": "Accuracy on palindromes of 20 digits over 400 training steps for six starts, three seeds each. All weights zero and all weights 0.01 stay at chance. Torch's uniform start stays at chance for over 200 steps, and then rises in some seeds. Xavier, orthogonal and identity with ReLU rise at once and are right nearly always after 40 to 100 steps."}} tags=["paste:starts"]
+fig, ax = plt.subplots()
+width = 10
+for name in STARTS:
+    smooth = [np.array(curves[name, s]).reshape(-1, width).mean(axis=1) for s in SEEDS]
+    figures.mean_and_range(ax, width * (np.arange(STEPS // width) + 0.5), smooth, name)
+ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
+ax.set(xlabel="training step", ylabel="accuracy, mean of 10 batches", ylim=(0, 1.05))
+ax.legend(title="start", loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+
+
+# %% tags=["paste:starts_numbers"]
+def first_time(name, level=0.95):
+    """Steps until 10 batches running average the level, for each seed that gets there."""
+    means = [np.convolve(curves[name, s], np.ones(10) / 10, mode="valid") for s in SEEDS]
+    return [int(np.argmax(m >= level)) + 10 for m in means if (m >= level).any()]
+
+
+parts = []
+for name in STARTS:
+    times = first_time(name)
+    when = f", after {min(times)} to {max(times)} steps" if times else ""
+    parts.append(f"{name}: {len(times)} of {len(SEEDS)}{when}")
+Markdown(
+    f"Runs that reach an accuracy of 0.95 over ten batches within {STEPS} steps: "
+    + "; ".join(parts)
+    + "."
+)
+
+# %% [markdown]
+# ## Equal units stay equal
+#
+# Two starts never leave chance.
+# After all those steps we look at the hidden units of the network that began with 0.01 everywhere: how far is any of its 128 units from the first?
+
+
+# %%
+# NBVAL_CHECK_OUTPUT
+def spread(weight):
+    """The largest difference between two rows, that is, between two hidden units."""
+    return (weight - weight[:1]).abs().max().item()
+
+
+cell = trained["all 0.01", 0].rnn.cells[0]
+into, out = cell.W_x.detach(), trained["all 0.01", 0].readout.weight.detach().T
+assert not torch.equal(into, torch.full_like(into, 0.01))  # it did train
+print("moved by training:", not torch.equal(into, torch.full_like(into, 0.01)))
+print(f"largest difference between units below 1e-6: {max(spread(into), spread(out)) < 1e-6}")
+print(f"rank of W_hh: {torch.linalg.matrix_rank(cell.W_h.detach()).item()}")
+
+# %% [markdown]
+# 128 equal units are one unit, counted 128 times.
+# One single unit, whose recurrent weight and readout count once for each of them, should then have the same loss at every step.
+# We check it for 32 units and plain gradient descent, in double precision; the comments in the cell say how the learning rates have to match.
+
+
+# %%
+# NBVAL_CHECK_OUTPUT
+def constant_network(H, value, of=1):
+    """H equal units; each stands for ``of`` units, so what is read from it counts ``of`` times."""
+    model = models.Classifier(layers.RNN(10, H), 10).double()
+    for weight in model.parameters():
+        weight.data.fill_(value)
+    model.rnn.cells[0].W_h.data.mul_(of)
+    model.readout.weight.data.mul_(of)
+    return model
+
+
+def descend(model, rates, steps=20):
+    losses, source = [], tasks.PalindromeBatches(6, 64, seed=0, one_hot=True)
+    for _ in range(steps):
+        x, y = next(source)
+        loss = torch.nn.functional.cross_entropy(model(x.double()), y)
+        losses.append(loss.item())
+        grads = torch.autograd.grad(loss, list(model.parameters()))
+        for weight, grad, rate in zip(model.parameters(), grads, rates, strict=True):
+            weight.data -= rate * grad
+    return losses
+
+
+H, rate = 32, 0.1
+names = [name for name, _ in constant_network(1, 0).named_parameters()]
+# An input weight and bias of the one unit: its gradient is the sum of H equal ones.
+# A weight that is read H times over: the one number is H times each of theirs.
+ratio = {"W_x": 1 / H, "b": 1 / H, "W_h": 1, "weight": H, "bias": 1}
+ratios = [ratio[name.split(".")[-1]] for name in names]
+many = descend(constant_network(H, 0.05), [rate] * len(names))
+one = descend(constant_network(1, 0.05, of=H), [rate * r for r in ratios])
+print(
+    f"largest relative difference of the two loss curves below 1e-12: {check.relative_error(many, one) < 1e-12}"
+)
+assert many[-1] < many[0]
+
+# %% [markdown]
+# Thirty-two equal units and one unit have the same loss at every step.
+#
+# With all weights at zero even that one unit is dead.
+# Which weights get a gradient at the first step?
+# Below, parts of the network are set to zero and the rest is drawn at random.
+
+
+# %% tags=["paste:zeros"]
+def first_gradient(layer, zero):
+    model = models.Classifier(layer(10, 16, generator=seeded(0)), 10, generator=seeded(1))
+    for name, weight in model.named_parameters():
+        if zero == "all" or (zero == "readout") == name.startswith("readout"):
+            weight.data.zero_()
+    x, y = tasks.palindromes(8, 64, seeded(2), one_hot=True)
+    torch.nn.functional.cross_entropy(model(x), y).backward()
+    cell = model.rnn.cells[0]
+    tensors = [cell.W_x, cell.W_h, cell.b, model.readout.weight, model.readout.bias]
+    return ["0" if (w.grad == 0).all() else "yes" for w in tensors]
+
+
+rows = []
+for zero in ("all", "cell", "readout"):
+    for layer in (layers.RNN, layers.LSTM, layers.GRU):
+        what = {"all": "everything", "cell": "the cell", "readout": "the readout"}[zero]
+        rows.append([what, layer.__name__, *first_gradient(layer, zero)])
+figures.table(["set to zero", "cell", "$W_x$", "$W_h$", "$b$", "$W_{ph}$", "$b_p$"], rows)
+
+# %% [markdown]
+# "yes" means that some entry of the gradient is not zero.
+# With everything at zero only the readout's bias learns, which can do no more than learn how frequent each digit is.
+# A zero readout alone is harmless: after one step it is no longer zero.
+# A zero cell with a random readout is not stuck either, because the readout's columns differ, and so the units get different gradients.
+#
+# ## One step: the variance
+#
+# Claim: with $h$ of mean square one in each entry, $W h$ has variance $H \cdot \operatorname{Var}(W_{ij})$.
+
+# %% tags=["paste:variance"]
+FILLS = {
+    "uniform": lambda W, g: init.uniform_(W, W.shape[1] ** -0.5, g),
+    "Xavier": init.xavier_,
+    "Kaiming": init.kaiming_,
+    "orthogonal": init.orthogonal_,
+}
+PREDICTED = {"uniform": 1 / 3, "Xavier": 1.0, "Kaiming": 2.0, "orthogonal": 1.0}
+H, rows = 128, []
+for name, fill in FILLS.items():
+    squares, radii, s_max, s_min = [], [], [], []
+    for seed in range(20):
+        W = fill(torch.empty(H, H), seeded(seed))
+        h = torch.randn(1000, H, generator=seeded(100 + seed))
+        squares.append((h @ W.T).square().mean().item())
+        radii.append(torch.linalg.eigvals(W).abs().max().item())
+        singular = torch.linalg.svdvals(W)
+        s_max.append(singular[0].item())
+        s_min.append(singular[-1].item())
+    assert abs(np.mean(squares) / PREDICTED[name] - 1) < 0.05
+    rows.append(
+        [name, f"{PREDICTED[name]:.3f}", f"{np.mean(squares):.3f}", f"{np.sqrt(PREDICTED[name]):.2f}",
+         f"{np.mean(radii):.2f}", f"{np.mean(s_max):.2f}", f"{np.mean(s_min):.3f}"]
+    )  # fmt: skip
+figures.table(
+    [
+        "start",
+        "variance of $Wh$: predicted",
+        "measured",
+        "its root",
+        "$\\rho$",
+        "$s_{\\max}$",
+        "$s_{\\min}$",
+    ],
+    rows,
+)
+
+# %% [markdown]
+# ## Many steps: which directions arrive
+#
+# Xavier and the orthogonal start agree about one step.
+# Over many steps the same matrix is applied again and again, and they part.
+# The singular values of $\partial h_{30}/\partial h_0$, in the untrained network, while it reads a palindrome, say how much of each direction of the state arrives thirty steps later.
+
+
+# %% mystnb={"image": {"alt": "The 128 singular values of the Jacobian over 30 steps, sorted, on a logarithmic scale, for four starts. Uniform begins at about one in a million and falls. Xavier begins near one and Kaiming above one hundred, and both fall steeply over many orders of magnitude. Orthogonal is level, all between about 0.1 and 1."}} tags=["paste:directions"]
+def jacobian(name, seed, steps=30, H=128):
+    """dh_steps / dh_0 (H, H) of an untrained RNN that reads a palindrome."""
+    generator = seeded(seed)
+    rnn = layers.RNN(10, H, generator=generator).double()
+    cell = rnn.cells[0]
+    if name != "uniform":
+        cell.b.data.zero_()
+    FILLS[name](cell.W_h.data, generator)
+    x, _ = tasks.palindromes(steps + 1, 1, generator, one_hot=True)
+    product = torch.eye(H, dtype=torch.float64)
+    with torch.no_grad():
+        for h in layers.unroll(cell, x.double()):
+            product = (1 - h.T**2) * (cell.W_h @ product)  # diag(1 - h^2) W_hh, times the rest
+    return product
+
+
+spectra = {
+    name: [torch.linalg.svdvals(jacobian(name, s)).numpy() for s in range(5)] for name in FILLS
+}
+fig, ax = plt.subplots()
+for name, runs in spectra.items():
+    figures.mean_and_range(ax, np.arange(1, 129), np.maximum(runs, 1e-16), name)
+ax.set_yscale("log")
+ax.set(
+    xlabel="singular value, from the largest",
+    ylabel=r"of $\partial h_{30}/\partial h_0$",
+    ylim=(1e-15, 1e3),
+)
+ax.legend(title="start", loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+
+# %% tags=["paste:directions_numbers"]
+alive = {name: np.mean([(s > 0.01).sum() for s in runs]) for name, runs in spectra.items()}
+Markdown(
+    "Directions of 128 that keep more than a hundredth of their length over thirty steps, mean of five seeds: "
+    + ", ".join(f"{name} {count:.0f}" for name, count in alive.items())
+    + "."
+)
+
+# %% [markdown]
+# ## The forget bias is a time
+#
+# A cell state that nothing is written to shrinks by $f = \sigma(b_f)$ at every step.
+# The table turns a bias into a time: the steps until half is left, and the time constant $1/(1-f) = 1 + e^{b_f}$.
+
+# %% tags=["paste:times"]
+rows = []
+for b_f in (0.0, 1.0, 2.0, 4.0, 6.0):
+    f = 1 / (1 + np.exp(-b_f))
+    assert check.relative_error(1 / (1 - f), 1 + np.exp(b_f)) < 1e-12
+    rows.append(
+        [
+            f"{b_f:.0f}",
+            f"{f:.3f}",
+            f"{np.log(0.5) / np.log(f):.1f}",
+            f"{1 + np.exp(b_f):.1f}",
+            f"{f**100:.0e}",
+        ]
+    )
+figures.table(
+    ["$b_f$", "$f$", "half is left after (steps)", "$1/(1-f)$ (steps)", "left after 100 steps"],
+    rows,
+)
+
+# %% [markdown]
+# Chrono draws $b_f = \ln u$ with $u$ uniform between 1 and $T_{\max} - 1$, so that the time constants $1 + u$ are spread evenly up to $T_{\max}$.
+# Now the gradient in whole LSTMs, reading palindromes of 200 digits before any training: the mean length of $\partial L/\partial c_t$.
+
+# %% mystnb={"image": {"alt": "Mean length of the gradient by the cell state against steps back from the loss, on a logarithmic scale over 150 steps, for four forget biases. Bias 0 falls along a steep straight line by about twenty orders of magnitude. Bias 1 falls by about two, chrono by less than one, and bias 4 begins lower and rises."}} tags=["paste:forget"]
+T, H = 200, 128
+BIASES = {"bias 0": 0.0, "bias 1": 1.0, "bias 4": 4.0, "chrono": None}
+
+
+def lstm(bias, seed, T=T, H=H):
+    model = build("lstm", 10, H, "orthogonal", T, seeded(seed), "zero")
+    b = model.rnn.cells[0].b.data
+    init.chrono_(b, T, seeded(seed)) if bias is None else init.forget_bias_(b, bias)
+    return model
+
+
+back = np.arange(151)
+fig, ax = plt.subplots()
+left = {}
+for name, bias in BIASES.items():
+    runs = []
+    for seed in range(1 if FAST else 3):
+        x, y = tasks.palindromes(T, 32, seeded(seed), one_hot=True)
+        runs.append(gradient_norms(lstm(bias, seed), x, y)["c"][::-1][:151])
+    left[name] = np.mean([r[150] / r[0] for r in runs])
+    figures.mean_and_range(ax, back, runs, name)
+ax.set_yscale("log")
+ax.set(xlabel="steps back from the loss", ylabel=r"mean length of $\partial L/\partial c_t$")
+ax.legend(title="LSTM", loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+
+# %% tags=["paste:forget_numbers"]
+Markdown(
+    "What is left of the gradient after 150 steps back: "
+    + ", ".join(f"{name} {value:.0e}" for name, value in left.items())
+    + "."
+)
+
+# %% [markdown]
+# ## How far can a cell remember?
+#
+# From here on the figures show recorded studies.
+# Each record holds the command that repeats it.
+
+# %%
+record = experiments.load("palindrome_memory")
+print(record["command"])
+hours = record["run_seconds"] / 3600
+Markdown(
+    f"{len(record['runs'])} runs, {hours:.1f} processor hours, recorded with torch {record['versions']['torch']}. "
+    "Palindromes with one-hot digits, 128 units, batches of 128, Adam with learning rate 0.001, gradients clipped at 1. "
+    "A run is solved after 20 perfect batches running."
+)
+
+# %% tags=["paste:success"]
+NAMES = {"uniform": "uniform", "xavier": "Xavier", "kaiming": "Kaiming", "orthogonal": "orthogonal"}
+CELLS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
+
+
+def group(runs, *keys):
+    """Runs by the values of some settings, in order of appearance."""
+    groups = {}
+    for r in runs:
+        groups.setdefault(tuple(r["settings"][k] for k in keys), []).append(r)
+    return groups
+
+
+def success(runs):
+    """Solved of all; median steps and seconds of the solved."""
+    good = [r for r in runs if r["result"]["solved"]]
+    if not good:
+        return f"0 of {len(runs)}"
+    steps = np.median([r["result"]["steps"] for r in good])
+    seconds = np.median([r["seconds"] for r in good])
+    return f"{len(good)} of {len(runs)}: {steps:.0f} ({seconds:.0f} s)"
+
+
+def success_table(cell):
+    runs = [r for r in record["runs"] if r["settings"]["cell"] == cell]
+    lengths = sorted({r["settings"]["T"] for r in runs})
+    rows = []
+    for (weights, bias), some in group(runs, "weights", "bias").items():
+        by_length = group(some, "T")
+        cells = [success(by_length[T,]) if (T,) in by_length else "" for T in lengths]
+        rows.append([NAMES[weights], bias, *cells])
+    return figures.table(["$W_h$", "bias", *(f"T = {T}" for T in lengths)], rows)
+
+
+success_table("rnn")
+
+# %% tags=["paste:success_lstm"]
+success_table("lstm")
+
+# %% [markdown]
+# Read the two tables row by row: solved runs of all, then the median steps of those, and their processor time.
+# An empty field was not run.
+# The page reads them.
+#
+# ## Grow the length
+#
+# Start with 20 digits; after five perfect batches running, make the length half as much again, and go on with the same weights.
+
+# %% mystnb={"image": {"alt": "Length of the palindromes in training against training step, on a logarithmic vertical scale, one line a run, five for each of three networks. All lines climb in steps from 20. The plain RNN's climb to about 150 to 200; both LSTMs' climb higher."}} tags=["paste:grow"]
+growing = experiments.load("palindrome_curriculum")
+LABELS = {"uniform": "", "zero": "", "one": ", bias 1", "chrono": ", chrono"}
+fig, ax = plt.subplots()
+for k, ((cell, bias), runs) in enumerate(group(growing["runs"], "cell", "bias").items()):
+    for r in runs:
+        stages = r["result"]["lengths"]
+        ends = np.cumsum([stage["steps"] for stage in stages])
+        ax.step(
+            [0, *ends], [stages[0]["T"], *(stage["T"] for stage in stages)], where="pre",
+            color=figures.COLOURS[k], linestyle=figures.DASHES[k], linewidth=1.2,
+            label=f"{CELLS[cell]}{LABELS[bias]}" if r is runs[0] else None,
+        )  # fmt: skip
+ax.set_yscale("log")
+ax.set(xlabel="training step", ylabel="length T in training (digits)")
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+
+# %% tags=["paste:grow_table"]
+rows = []
+for (cell, bias, T), runs in group(growing["runs"], "cell", "bias", "T").items():
+    reached = [
+        max([s["T"] for s in r["result"]["lengths"][:-1]], default=0)
+        if not r["result"]["solved"]
+        else T
+        for r in runs
+    ]
+    accuracy = [r["result"]["test_accuracy"] for r in runs]
+    rows.append(
+        [CELLS[cell] + LABELS[bias], T, success(runs), ", ".join(map(str, sorted(reached))),
+         f"{min(accuracy):.3f} to {max(accuracy):.3f}"]
+    )  # fmt: skip
+figures.table(
+    [
+        "cell",
+        "last T",
+        "solved: median steps (seconds)",
+        "longest passed, by seed",
+        "accuracy at the last T",
+    ],
+    rows,
+)
+
+# %% [markdown]
+# ## Adding and copying
+#
+# Two older tests of memory.
+# *Adding*: of $T$ random numbers two are marked, and their sum is asked for at the end.
+# *Copying*: ten symbols, $T$ blanks, then the ten symbols again.
+# Both have an answer that needs no memory, and its loss is the line to get below.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+x, y = tasks.adding(200, 20_000, seeded(0))
+always_one = ((1 - y) ** 2).mean().item()
+print(
+    f"adding: always 1 gives {tasks.adding_baseline():.4f}, counted over 20,000 sequences: within 0.002: {abs(always_one - 1 / 6) < 0.002}"
+)
+x, y = tasks.copying(200, 200, seeded(0))
+guess = torch.where(y > 0, np.log(8), 0.0).mean().item()
+print(
+    f"copying, T = 200: {tasks.copying_baseline(200):.4f}, counted: equal: {abs(guess - tasks.copying_baseline(200)) < 1e-6}"
+)
+
+# %% mystnb={"image": {"alt": "Four panels, adding and copying at T = 200 and 400: loss divided by the trivial answer's loss against training step, for an orthogonal RNN, LSTMs with forget bias 0, 1 and chrono, and a GRU. A dotted line at one is the trivial answer."}} tags=["paste:memory"]
+memory = experiments.load("memory")
+PER = 100
+panels = group(memory["runs"], "task", "T")
+fig, axes = plt.subplots(2, 2, figsize=(8, 5.4), sharey=True, squeeze=False)
+for ax, ((task, T), runs) in zip(axes.flat, sorted(panels.items()), strict=False):
+    for k, ((variant,), some) in enumerate(group(runs, "variant").items()):
+        for r in some:
+            loss = np.array(r["result"]["loss_per_100_steps"]) / r["result"]["baseline"]
+            ax.plot(
+                PER * np.arange(1, len(loss) + 1), loss, color=figures.COLOURS[k],
+                linestyle=figures.DASHES[k], linewidth=1.2, label=variant if r is some[0] else None,
+            )  # fmt: skip
+    ax.axhline(1, color="black", linestyle=":", linewidth=1)
+    ax.set_yscale("log")
+    ax.set(title=f"{task}, T = {T}", xlabel="training step", ylabel="loss / trivial answer's")
+handles, names = axes[0, 0].get_legend_handles_labels()
+fig.legend(handles, names, loc="outside upper center", ncols=3)
+plt.show()
+
+# %% tags=["paste:memory_table"]
+rows = []
+for (task, T), runs in sorted(panels.items()):
+    for (variant,), some in group(runs, "variant").items():
+        losses = [r["result"]["test_loss"] for r in some]
+        rows.append(
+            [task, T, variant, success(some), ", ".join(f"{v:.4f}" for v in sorted(losses)),
+             f"{some[0]['result']['baseline']:.4f}"]
+        )  # fmt: skip
+figures.table(
+    [
+        "task",
+        "T",
+        "cell",
+        "solved: median steps (seconds)",
+        "loss on fresh sequences, by seed",
+        "trivial answer",
+    ],
+    rows,
+)
+
+# %% [markdown]
+# ## Mistakes people make
+#
+# **One orthogonal matrix for four gates.**
+# `W_h` of an LSTM is $(4H, H)$.
+# Filled as one matrix, its columns are orthonormal, but no gate's block is orthogonal.
+# The check looks at the singular values of one block.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+for blocks in (1, 4):
+    W = init.orthogonal_(torch.empty(4 * 64, 64, dtype=torch.float64), seeded(0), blocks=blocks)
+    s = torch.linalg.svdvals(W[:64])
+    print(
+        f"filled as {blocks}: singular values of the first gate's block {s[-1]:.2f} to {s[0]:.2f}"
+    )
+
+# %% [markdown]
+# **The forget bias, twice.**
+# torch's LSTM has two biases for each gate, and adds them.
+# Setting both to 1 makes a forget bias of 2.
+# The check asks the cell itself: with zero inputs and weights, how much of $c$ is left after one step?
+
+
+# %%
+# NBVAL_CHECK_OUTPUT
+def kept(set_biases):
+    """c_1 / c_0 of torch's LSTM with zero weights."""
+    twin = torch.nn.LSTM(3, 4, batch_first=True)
+    for weight in twin.parameters():
+        weight.data.zero_()
+    set_biases(twin)
+    c0 = torch.ones(1, 1, 4)
+    _, (_, c1) = twin(torch.zeros(1, 1, 3), (torch.zeros(1, 1, 4), c0))
+    return (c1 / c0).mean().item()
+
+
+def both(twin):
+    twin.bias_ih_l0.data[4:8] = 1
+    twin.bias_hh_l0.data[4:8] = 1
+
+
+def one_of_them(twin):
+    twin.bias_ih_l0.data[4:8] = 1
+
+
+def wrong_quarter(twin):
+    twin.bias_ih_l0.data[:4] = 1  # that is the input gate
+
+
+print(f"wanted:        {1 / (1 + np.exp(-1)):.3f}")
+for f in (one_of_them, both, wrong_quarter):
+    print(f"{f.__name__ + ':':14} {kept(f):.3f}")
+
+# %% [markdown]
+# **Chrono's forget bias without its input bias.**
+# A unit that keeps nearly everything and writes with $i = \frac12$ adds up what it reads.
+# We feed $c_t = f c_{t-1} + i g_t$ with random candidates of size one and look at the size of $c$.
+
+# %%
+rows = []
+for T_max in (20, 200, 2000):
+    u = torch.rand(2000, generator=seeded(0), dtype=torch.float64) * (T_max - 2) + 1
+    f = u / (1 + u)  # sigma(ln u)
+    g = torch.where(torch.rand(T_max, 2000, generator=seeded(1)) < 0.5, -1.0, 1.0).double()
+    sizes = []
+    for i in (1 - f, torch.full_like(f, 0.5)):
+        c = torch.zeros_like(f)
+        for g_t in g:
+            c = f * c + i * g_t
+        sizes.append(c.square().mean().sqrt().item())
+    rows.append([T_max, f"{sizes[0]:.2f}", f"{sizes[1]:.2f}"])
+figures.table(["$T_{\\max}$", "size of $c$, $b_i = -b_f$", "$b_i = 0$"], rows)
+
+# %% [markdown]
+# With $b_i = -b_f$ the state is a moving average and stays below one; with $b_i = 0$ it grows until $\tanh(c)$ is flat.
+#
+# ## Exercises
+#
+# ### Exercise 1: a bias for a half-life
+#
+# Return the forget bias with which half of the cell state is left after `steps` steps.
+#
+# *Hint.* $f^{\text{steps}} = \frac12$, then $b_f = \ln(f / (1 - f))$.
+
+
+# %% tags=["exercise-1"]
+def bias_for_half_life(steps):
+    return None  # your answer
+
+
+check.answer("100 steps", bias_for_half_life(100), 4.968215, tolerance=1e-6)
+check.answer("2 steps", bias_for_half_life(2), np.log(1 + np.sqrt(2)))
+
+# %% [markdown]
+# <details>
+# <summary>Solution 1</summary>
+#
+# ```python
+# def bias_for_half_life(steps):
+#     f = 0.5 ** (1 / steps)
+#     return np.log(f / (1 - f))
+# ```
+#
+# </details>
+#
+# ### Exercise 2: a variance of your own
+#
+# A layer has ReLU units in front of it: half of its inputs are zero, the others have mean square one.
+# Return the variance of a weight with which its outputs have mean square one, for `fan_in` inputs.
+#
+# *Hint.* The sum has `fan_in` terms, and half of them are zero.
+
+
+# %% tags=["exercise-2"]
+def relu_variance(fan_in):
+    return None  # your answer
+
+
+check.answer("variance", relu_variance(50), 0.04)
+
+# %% [markdown]
+# <details>
+# <summary>Solution 2</summary>
+#
+# ```python
+# def relu_variance(fan_in):
+#     return 2 / fan_in
+# ```
+#
+# This is Kaiming's variance.
+# (In He's paper the mean square is taken before the ReLU; the factor 2 is the same.)
+#
+# </details>
+#
+# ### Exercise 3: keep the length, forget the direction?
+#
+# Write a function that returns an orthogonal $2 \times 2$ matrix that turns a state by `angle` radians.
+# After how many steps of $h \leftarrow Wh$ is the state back where it was, for an angle of $2\pi/12$?
+# Return both, the matrix first.
+#
+# *Hint.* Chapter 2 met such a wheel inside a trained network.
+
+
+# %% tags=["exercise-3"]
+def wheel(angle):
+    return None, None  # your answer: the matrix, the steps
+
+
+matrix, steps = wheel(2 * np.pi / 12)
+check.answer("matrix", matrix, [[np.sqrt(3) / 2, -0.5], [0.5, np.sqrt(3) / 2]])
+check.answer("steps", steps, 12)
+
+# %% [markdown]
+# <details>
+# <summary>Solution 3</summary>
+#
+# ```python
+# def wheel(angle):
+#     c, s = np.cos(angle), np.sin(angle)
+#     return np.array([[c, -s], [s, c]]), round(2 * np.pi / angle)
+# ```
+#
+# </details>
+#
+# ## Next
+#
+# The [next chapter](../book/lstm.md) derives the LSTM, gate by gate and back again.
