@@ -55,9 +55,9 @@ def build(
         if weights == "identity":
             init.identity_(W, blocks=one.gates)
         if bias != "uniform":
-            b.zero_()
-            if cell == "gru":
-                one.b_nh.data.zero_()
+            for name, value in one.named_parameters():
+                if name.startswith("b"):
+                    value.data.zero_()
         if bias == "one":
             init.forget_bias_(b, 1.0)
         if bias == "chrono":
