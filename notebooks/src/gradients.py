@@ -639,4 +639,4 @@ check.answer("short", None if mine is None else np.concatenate([m.ravel() for m 
 #
 # ## Next
 #
-# The [start page](../book/index.md) lists what else is here.
+# The [next chapter](../book/initialisation.md) asks how much the first weights decide.
