@@ -30,7 +30,7 @@ export const ALLOWED = [];
 // Hosts that a page may ask: none.
 export const ALLOWED_OUTSIDE = [];
 
-const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
+export const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'];
 // The phone is a first visit: nothing stored, the theme decides.
 const VIEWS = [
   { name: 'light', theme: 'light', viewport: { width: 1280, height: 900 } },
@@ -39,13 +39,13 @@ const VIEWS = [
 ];
 // Outside names resolve to nothing, so that every such request fails as it does without a network; look() records it.
 // (Playwright's own routing would switch the browser's cache off, and every page would compile MathJax anew.)
-const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+export const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', `--host-resolver-rules=${['MAP * ~NOTFOUND', '127.0.0.1', ...ALLOWED_OUTSIDE].join(', EXCLUDE ')}`];
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.json': 'application/json',
   '.svg': 'image/svg+xml', '.png': 'image/png', '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg', '.gif': 'image/gif', '.webp': 'image/webp',
   '.woff': 'font/woff', '.woff2': 'font/woff2', '.ttf': 'font/ttf', '.ipynb': 'application/json', '.txt': 'text/plain; charset=utf-8' };
-const BASE = '/book/'; // served below a folder, as on GitHub Pages: a link to "/x" is then dead, as it would be there
+export const BASE = '/book/'; // served below a folder, as on GitHub Pages: a link to "/x" is then dead, as it would be there
 const TIMEOUT = 45000;
 
 function options(argv) {
@@ -68,8 +68,14 @@ function usage(message) {
   process.exit(2);
 }
 
+export function browserPath() {
+  const path = process.env.CHROMIUM || BROWSERS.find((path) => existsSync(path));
+  if (!path || !existsSync(path)) throw new Error('no Chromium found: install it (apt-get install chromium), or name one with CHROMIUM=/path/to/it');
+  return path;
+}
+
 /** Every page of the book, sphinx's own folders (_static, _sources, ...) left out. */
-function pagesOf(root) {
+export function pagesOf(root) {
   const found = [];
   const walk = (folder) => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
@@ -83,7 +89,7 @@ function pagesOf(root) {
   return found.sort();
 }
 
-function serve(root) {
+export function serve(root) {
   const server = createServer((request, response) => {
     let path = decodeURIComponent(new URL(request.url, 'http://x').pathname);
     if (path === '/favicon.ico') return response.writeHead(204).end();
@@ -323,8 +329,7 @@ export async function check(root, { pages = [], shots = '', jobs = 2, allowed = 
   const todo = pagesOf(root).filter((p) => !pages.length || pages.some((part) => p.includes(part)));
   if (!todo.length) throw new Error(`no page to check in ${root}`);
   if (shots) mkdirSync(shots, { recursive: true });
-  const executablePath = process.env.CHROMIUM || BROWSERS.find((path) => existsSync(path));
-  if (!executablePath || !existsSync(executablePath)) throw new Error('no Chromium found: install it (apt-get install chromium), or name one with CHROMIUM=/path/to/it');
+  const executablePath = browserPath();
   const began = Date.now();
   const { server, origin } = await serve(root);
   const browser = await chromium.launch({ executablePath, args: FLAGS });

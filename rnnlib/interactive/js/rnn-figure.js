@@ -1,5 +1,5 @@
-// What the book's interactive figures share: a white card with a drawing, a line of text that says
-// what is seen, buttons and sliders. No library, no network, no server.
+// What the book's interactive figures share: a white card with a drawing, buttons, sliders and a text
+// that says what is seen. No library, no network, no server.
 //
 // A figure is a custom element. A page loads this file and then the figure's own; a notebook's output
 // carries both (rnnlib.interactive). What stands inside the element is the fallback: its images and
@@ -18,18 +18,20 @@
 
 globalThis.RnnFigure ??= (() => {
   const INK = '#1a1a1a', BLUE = '#0072B2', RED = '#D55E00', GREEN = '#009E73', GREY = '#767676';
-  const WIDTH = 640; // of the drawing, where the page does not say or has more room
+  const WIDTH = 640, NARROW = 320; // the drawing at most and at least; on a narrower screen it shrinks
   const REACH = 28; // a handle is taken from as far away as this
   const PAUSE = 400; // milliseconds without a change before the text is said
 
+  const KEYS = /^(Arrow.*|Page.*|Home|End|Enter| )$/; // the controls' own: no shortcut of the page around
+
   const STYLE = `
-    :host { display: block; margin: 1rem 0; }
+    :host { display: block; margin: 0.5rem 0; }
     .card { max-width: 42rem; margin: 0 auto; padding: 0.5rem; box-sizing: border-box; color-scheme: light;
       color: ${INK}; background: #fff; border: 1px solid #c8c8c8; border-radius: 0.3rem;
       font: 0.9375rem/1.4 system-ui, sans-serif; }
     svg { display: block; width: 100%; max-width: ${WIDTH}px; height: auto; margin: 0 auto; }
     .handle { cursor: ew-resize; }
-    .says { min-height: 2.8em; margin: 0.5rem 0.25rem; }
+    .says { min-height: 2.8em; margin: 0.25rem; }
     .presets { display: flex; flex-wrap: wrap; gap: 0.4rem; margin: 0.5rem 0.25rem; }
     button { min-height: 44px; padding: 0 0.9rem; font: inherit; color: ${INK}; background: #f2f2f2;
       border: 1px solid ${GREY}; border-radius: 0.3rem; cursor: pointer; }
@@ -52,8 +54,8 @@ globalThis.RnnFigure ??= (() => {
       root.innerHTML = `<style>${STYLE}</style><div class="card">
         <svg role="img" aria-labelledby="title" aria-describedby="desc" font-family="system-ui, sans-serif"
           font-size="13" fill="${INK}"><title id="title">${title}</title><desc id="desc"></desc><g></g></svg>
-        <p class="says" aria-live="polite"></p>
-        <div class="presets" role="group" aria-label="typical settings"></div><div class="sliders"></div></div><slot></slot>`;
+        <div class="presets" role="group" aria-label="typical settings"></div><div class="sliders"></div>
+        <p class="says" aria-live="polite"></p></div><slot></slot>`; // last, for its height changes: nothing moves under a finger
       this.svg = root.querySelector('svg');
       this.says = root.querySelector('.says');
       this.inputs = {};
@@ -61,6 +63,8 @@ globalThis.RnnFigure ??= (() => {
       for (const [text, settings] of Object.entries(presets)) this.addButton(text, settings);
       if (!Object.keys(presets).length) root.querySelector('.presets').remove();
       if (this.handles) this.addDragging();
+      this.setAttribute('data-lm-suppress-shortcuts', 'true'); // JupyterLab would take the sliders' keys
+      root.addEventListener('keydown', (event) => { if (KEYS.test(event.key)) event.stopPropagation(); });
       const hide = () => this.querySelectorAll('img').forEach((image) => { image.style.display = 'none'; });
       hide();
       document.addEventListener('DOMContentLoaded', hide); // what the parser had not reached
@@ -139,8 +143,8 @@ globalThis.RnnFigure ??= (() => {
         this.inputs[name].setAttribute('aria-valuetext', text);
         this.inputs[name].parentElement.querySelector('.value').textContent = text;
       }
-      const room = this.svg.parentElement.clientWidth - 16;
-      this.width = room > 0 ? Math.round(Math.min(WIDTH, Math.max(280, room))) : WIDTH;
+      const room = this.svg.getBoundingClientRect().width; // 0 while the figure is folded away
+      this.width = Math.max(NARROW, Math.round(room || WIDTH));
       const { height, svg } = this.draw(values, this.width);
       this.svg.setAttribute('viewBox', `0 0 ${this.width} ${height}`);
       this.svg.querySelector('desc').textContent = this.describe(values);

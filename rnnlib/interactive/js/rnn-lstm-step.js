@@ -1,13 +1,13 @@
 // One unit of an LSTM, one step, gate by gate, as rnnlib.cells.LSTMCell has it:
 //   c_t = g_t i_t + c_{t-1} f_t,   h_t = tanh(c_t) o_t
-// and how much a small change passes on: dc_t/dc_{t-1} = f_t,  dh_t/dc_t = o_t (1 - tanh(c_t)^2).
+// and how much of a small change passes on, the gates held: dc_t/dc_{t-1} = f_t,  dh_t/dc_t = o_t (1 - tanh(c_t)^2).
 
 if (!customElements.get('rnn-lstm-step')) {
   const { INK, BLUE, RED, GREY, fixed, px, symbol, text, line, through } = RnnFigure;
   const TIMES = 10; // the same step, so many times over
-  const BOX = { w: 74, h: 40 };
-  const Y = { g: 28, i: 86, c: 144, tanh: 196, o: 242, h: 300 }; // rows of the diagram
-  const BARS = 344, PLOT = { top: 416, bottom: 486 };
+  const BOX = { w: 78, h: 40 };
+  const Y = { g: 28, i: 86, c: 144, tanh: 196, f: 212, o: 246, h: 304 }; // rows of the diagram
+  const BARS = 350, PLOT = { top: 422, bottom: 492 };
   const gate = { min: 0, max: 1, step: 0.01, show: (v) => fixed(v) };
   const colour = (value) => (value < 0 ? RED : BLUE);
 
@@ -37,16 +37,16 @@ if (!customElements.get('rnn-lstm-step')) {
     }
 
     describe(v) {
-      const times = (a, b) => `${fixed(a)} · ${fixed(b)}`;
-      return `New cell: ${times(v.g, v.i)} + ${times(v.c_old, v.f)} = ${fixed(v.c)}. `
+      const old = fixed(v.c_old);
+      return `New cell: ${fixed(v.g)} · ${fixed(v.i)} + ${v.c_old < 0 ? `(${old})` : old} · ${fixed(v.f)} = ${fixed(v.c)}. `
         + `Output: tanh(${fixed(v.c)}) · ${fixed(v.o)} = ${fixed(v.h)}. `
         + `After ${TIMES} such steps the cell is ${fixed(v.steps.at(-1))}, and ${fixed(100 * v.f ** TIMES, 0)} % of the old cell is left in it.`;
     }
 
     draw(v, width) {
-      const X = [0.13, 0.38, 0.63, 0.87].map((share) => share * width); // c_{t-1}; f; the sum; c_t and h_t
-      const t = symbol('t');
-      const name = (letter, at = 't') => symbol(letter, at);
+      const X = [0.13, 0.38, 0.63, 0.87].map((share) => share * width); // c_{t-1}; f and i; g and the sum; c_t and h_t
+      const t = '<tspan font-style="italic">t</tspan>';
+      const name = (letter, below = t) => symbol(letter, below);
 
       // An arrow whose width is the amount that flows; red and dashed below zero, thin and dotted at zero.
       const arrow = (x1, y1, x2, y2, amount) => {
@@ -58,49 +58,50 @@ if (!customElements.get('rnn-lstm-step')) {
         const tip = [[x2, y2], [bx - half * dy, by + half * dx], [bx + half * dy, by - half * dx]].map((p) => p.map(px).join()).join(' ');
         return line(x1, y1, bx, by, `stroke="${ink}" stroke-width="${px(amount === 0 ? 1.5 : thick)}" ${dash}`) + `<polygon points="${tip}" fill="${ink}"/>`;
       };
-      // A box with a name, its number and a bar: filled from the left for a gate, from the middle for a signed number.
-      const box = (x, y, label, value, most) => {
-        const left = x - BOX.w / 2, top = y - BOX.h / 2, size = BOX.w * Math.min(1, Math.abs(value) / most);
-        const bar = most === 'gate'
-          ? `<rect x="${px(left)}" y="${px(top)}" width="${px(BOX.w * value)}" height="${BOX.h}" fill="#cfe3f1"/>`
-          : `<rect x="${px(value < 0 ? x - size / 2 : x)}" y="${px(top + BOX.h - 6)}" width="${px(size / 2)}" height="6" fill="${colour(value)}"/>`;
-        return `<rect x="${px(left)}" y="${px(top)}" width="${BOX.w}" height="${BOX.h}" fill="#fff"/>${bar}`
-          + `<rect x="${px(left)}" y="${px(top)}" width="${BOX.w}" height="${BOX.h}" fill="none" stroke="${INK}" stroke-width="${most === 'gate' ? 1 : 2}"/>`
-          + text(x, y + (most === 'gate' ? 4.5 : 1.5), `${label} = ${fixed(value)}`, 'text-anchor="middle"');
+      const rect = (x, y, w, h, attributes) => `<rect x="${px(x)}" y="${px(y)}" width="${px(w)}" height="${px(h)}" ${attributes}/>`;
+      const half = BOX.w / 2, high = BOX.h / 2;
+      const box = (x, y, label, value, bar, stroke) => bar
+        + rect(x - half, y - high, BOX.w, BOX.h, `fill="none" stroke="${INK}" stroke-width="${stroke}"`)
+        + text(x, y + (stroke === 1 ? 4.5 : 1.5), `${label} = ${fixed(value)}`, 'text-anchor="middle"');
+      // A gate fills its box from the left; a number in [-most, most] has a bar from the middle.
+      const gateBox = (x, y, label, value) =>
+        box(x, y, label, value, rect(x - half, y - high, BOX.w * value, BOX.h, 'fill="#cfe3f1"'), 1);
+      const numberBox = (x, y, label, value, most) => {
+        const size = half * Math.abs(value) / most;
+        return box(x, y, label, value, rect(value < 0 ? x - size : x, y + high - 6, size, 6, `fill="${colour(value)}"`), 2);
       };
       const round = (x, y, sign) => `<circle cx="${px(x)}" cy="${y}" r="13" fill="#fff" stroke="${INK}" stroke-width="1.5"/>`
         + text(x, y + 5, sign, 'text-anchor="middle" font-size="16"');
       const amount = (x, y, value, where) => text(x, y, fixed(value), `text-anchor="${where}" font-size="12"`);
       const added = v.g * v.i, kept = v.c_old * v.f, squashed = Math.tanh(v.c);
-      const half = BOX.w / 2, high = BOX.h / 2;
 
       let svg = '';
       // the old cell, through the forget gate
       svg += arrow(X[0] + half, Y.c, X[1] - 13, Y.c, v.c_old) + arrow(X[1] + 13, Y.c, X[2] - 13, Y.c, kept) + arrow(X[2] + 13, Y.c, X[3] - half, Y.c, v.c)
-        + arrow(X[1], Y.tanh + 20 - high, X[1], Y.c + 13, v.f) + amount((X[1] + X[2]) / 2 - 2, Y.c - 12, kept, 'middle');
+        + arrow(X[1], Y.f - high, X[1], Y.c + 13, v.f) + amount((X[1] + X[2]) / 2 - 2, Y.c - 12, kept, 'middle');
       // the candidate, through the input gate
       svg += arrow(X[2], Y.g + high, X[2], Y.i - 13, v.g) + arrow(X[2], Y.i + 13, X[2], Y.c - 13, added) + arrow(X[1] + half, Y.i, X[2] - 13, Y.i, v.i)
         + amount(X[2] + 12, Y.i + 31, added, 'start');
       // the new cell, squashed, through the output gate
       svg += arrow(X[3], Y.c + high, X[3], Y.tanh - 12, v.c) + arrow(X[3], Y.tanh + 12, X[3], Y.o - 13, squashed) + arrow(X[3], Y.o + 13, X[3], Y.h - high, v.h)
-        + arrow(X[2] + half - 24, Y.o, X[3] - 13, Y.o, v.o) + amount(X[3] - 12, Y.tanh + 25, squashed, 'end');
-      svg += box(X[0], Y.c, name('c', 't−1'), v.c_old, 3) + box(X[1], Y.tanh + 20, name('f'), v.f, 'gate') + box(X[1], Y.i, name('i'), v.i, 'gate')
-        + box(X[2], Y.g, name('g'), v.g, 1) + box(X[2] - 24, Y.o, name('o'), v.o, 'gate') + box(X[3], Y.c, name('c'), v.c, 3) + box(X[3], Y.h, name('h'), v.h, 1)
+        + arrow(X[2] + half, Y.o, X[3] - 13, Y.o, v.o) + amount(X[3] - 12, Y.tanh + 25, squashed, 'end');
+      svg += numberBox(X[0], Y.c, name('c', `${t}−1`), v.c_old, 3) + numberBox(X[3], Y.c, name('c'), v.c, 3)
+        + numberBox(X[2], Y.g, name('g'), v.g, 1) + numberBox(X[3], Y.h, name('h'), v.h, 1)
+        + gateBox(X[1], Y.f, name('f'), v.f) + gateBox(X[1], Y.i, name('i'), v.i) + gateBox(X[2], Y.o, name('o'), v.o)
         + round(X[1], Y.c, '×') + round(X[2], Y.i, '×') + round(X[2], Y.c, '+') + round(X[3], Y.o, '×')
-        + `<rect x="${px(X[3] - 22)}" y="${Y.tanh - 12}" width="44" height="24" rx="12" fill="#fff" stroke="${INK}" stroke-width="1.5"/>`
+        + rect(X[3] - 22, Y.tanh - 12, 44, 24, `rx="12" fill="#fff" stroke="${INK}" stroke-width="1.5"`)
         + text(X[3], Y.tanh + 4.5, 'tanh', 'text-anchor="middle"');
 
-      // what a small change passes on, each a share of one
+      // how much of a small change passes on
       const rows = [
-        [`∂⁺${name('c')} / ∂${name('c', 't−1')} = ${name('f')} = ${fixed(v.dc)}`, v.dc],
+        [`∂⁺${name('c')} / ∂${name('c', `${t}−1`)} = ${name('f')} = ${fixed(v.dc)}`, v.dc],
         [`∂⁺${name('h')} / ∂${name('c')} = ${name('o')} (1 − tanh² ${name('c')}) = ${fixed(v.dh)}`, v.dh],
       ];
       const from = Math.max(X[2] + 22, 234);
       rows.forEach(([label, share], n) => {
         const y = BARS + 22 * n;
         svg += text(8, y + 4.5, label)
-          + `<rect x="${px(from)}" y="${y - 6}" width="${px((width - 8 - from) * share)}" height="12" fill="${INK}"/>`
-          + `<rect x="${px(from)}" y="${y - 6}" width="${px(width - 8 - from)}" height="12" fill="none" stroke="${INK}"/>`;
+          + rect(from, y - 6, (width - 8 - from) * share, 12, `fill="${INK}"`) + rect(from, y - 6, width - 8 - from, 12, `fill="none" stroke="${INK}"`);
       });
 
       // the same step over and over: the cell

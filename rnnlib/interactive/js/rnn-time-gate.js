@@ -53,7 +53,8 @@ if (!customElements.get('rnn-time-gate')) {
       const open = `The gate is open ${fixed(100 * v.r_on, 0)} % of the time: for ${tidy(v.r_on * v.tau)} ms, once every ${tidy(v.tau)} ms.`;
       if (v.r_on === 1) return `${open} It is never closed.`;
       return `${open} It starts to open at ${listed}. While it is closed, an update changes the cell by `
-        + (v.leak ? `at most ${tidy(100 * v.leak)} % of its distance to the candidate.` : 'nothing.');
+        + (v.leak ? `at most ${tidy(100 * v.leak)} % of its distance to the candidate.` : 'nothing.')
+        + (v.r_on * v.tau < END / STEPS ? ` It opens for less than the ${END / STEPS} ms between two updates, which may miss it.` : '');
     }
 
     scale(width) {

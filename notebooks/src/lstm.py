@@ -1,0 +1,821 @@
+# %% [markdown]
+# # The LSTM: run it
+#
+# This notebook goes with the page [The LSTM](../book/lstm.md).
+# You will see why a state should be copied and not computed anew, check every gradient of the LSTM in four ways, change its nonlinearities, race it against the plain RNN, and look inside one that remembers.
+# It runs in about two minutes on one processor core.
+# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
+
+# %% tags=["hide-input"]
+# This notebook uses rnnlib, the small library of this book.
+# In Colab it is missing at first: then this cell installs it, which takes about half a minute.
+# Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
+# Your torch, numpy and matplotlib stay as they are, because rnnlib asks for lower bounds only.
+import importlib
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("rnnlib") is None:
+    address = "https://github.com/your_name/recurrent-networks-from-scratch"
+    print(f"Installing rnnlib from {address}")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"rnnlib @ git+{address}"]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"rnnlib could not be installed. pip says:\n{done.stderr}")
+    importlib.invalidate_caches()
+
+# %% tags=["hide-input"]
+# placeholder
+
+# %%
+import os
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import Markdown
+
+from rnnlib import (
+    bptt, cells, check, experiments, figures, init, interactive, layers, models, tasks, training,
+)  # fmt: skip
+from rnnlib.experiments import palindrome
+
+FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
+figures.use_style()
+SEEDS = range(1 if FAST else 3)
+
+# %% [markdown]
+# ## The problem: a state that is computed anew
+#
+# One unit is to keep one of ten numbers between $-0.9$ and $0.9$ for 50 steps, while other inputs come in.
+# The inputs are random, of standard deviation 0.2.
+# We try four updates, with 200 runs for each of the ten numbers:
+# the plain RNN's, $\tanh(w s + \text{input})$, with $w = 1$ and with $w = 3$; a sum, $s + \text{input}$; and a sum behind a gate that is shut.
+# Above each panel stands how often the number can be named after 50 steps, by the nearest mean; guessing gives 0.1.
+
+# %% mystnb={"image": {"alt": "Four panels of a unit's value over 50 steps, ten lines each, one for each number written at the start. Computed anew with w = 1, the lines run together within some ten steps. With w = 3 they jump to plus or minus one and stay there. As a sum of all inputs they wander and cross. Behind a shut gate they stay level, each at its own number."}} tags=["paste:copied"]
+updates = {
+    "anew, w = 1": lambda s, u: np.tanh(s + u),
+    "anew, w = 3": lambda s, u: np.tanh(3 * s + u),
+    "all added": lambda s, u: s + u,
+    "added, gate shut": lambda s, u: s + 0 * u,
+}
+slopes = {  # of the new state by the old one
+    "anew, w = 1": lambda new: 1 - new**2,
+    "anew, w = 3": lambda new: 3 * (1 - new**2),
+    "all added": lambda new: np.ones_like(new),
+    "added, gate shut": lambda new: np.ones_like(new),
+}
+written = np.repeat(np.linspace(-0.9, 0.9, 10), 200)  # (2000,)
+fig, axes = plt.subplots(1, 4, figsize=(9, 3), sharey=True)
+rows = []
+for ax, (name, update) in zip(axes, updates.items(), strict=True):
+    rng = np.random.default_rng(0)
+    s, slope = written, np.ones_like(written)
+    trace = [s]
+    for _ in range(50):
+        s = update(s, 0.2 * rng.normal(size=s.shape))
+        slope = slope * slopes[name](s)
+        trace.append(s)
+    means = s.reshape(10, 200)[:, ::2].mean(axis=1)  # from half of the runs
+    tested = s.reshape(10, 200)[:, 1::2]
+    named = (np.abs(tested[..., None] - means).argmin(axis=2) == np.arange(10)[:, None]).mean()
+    for k in range(10):
+        ax.plot(np.array(trace)[:, 200 * k], color=plt.cm.viridis(k / 10.5), linestyle="-", lw=1.2)
+    ax.set(title=f"{name}: {named:.2f}", ylim=(-2.2, 2.2), xlabel="step")
+    ax.title.set_fontsize(10)
+    rows.append([name, f"{named:.2f}", f"{np.median(slope):.0e}"])
+axes[0].set_ylabel("value of the unit")
+plt.show()
+
+# %%
+figures.table(["state", "number named after 50 steps", "its slope by the first value (median)"], rows)
+
+# %% [markdown]
+# With $w = 1$ the tanh pulls every state towards zero, and after 50 steps all have run together.
+# With $w = 3$ only the sign is left: one bit, which is what ten such units of chapter 2's latch live on.
+# In both cases the slope is nearly zero, so a loss at the end cannot correct what was written at the start.
+# A sum keeps the slope at exactly one, but everything is added to it.
+# The shut gate is what protects it, and the LSTM learns when to shut it.
+#
+# ## Claim: the derivatives within one step
+#
+# The page derives what one step makes of its parts: the derivatives of $h_t$ by $o_t, c_t, f_t, i_t, g_t, c_{t-1}, h_{t-1}, x_t$.
+# We write each formula down as it stands there, for one sequence in double precision, and compare with autograd's Jacobians.
+
+# %% tags=["paste:jacobians"]
+D, H = 3, 5
+generator = torch.Generator().manual_seed(0)
+cell = layers.LSTM(D, H, generator=generator).double().cells[0]
+x, h_old, c_old = (torch.randn(n, generator=generator, dtype=torch.float64) for n in (D, H, H))
+W_x, W_h, b = (w.detach() for w in cell.parameters())
+
+
+def gates_of(x, h_old):
+    i, f, g, o = (W_x @ x + W_h @ h_old + b).chunk(4)
+    return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+
+
+def h_from(i, f, g, o, c_old):
+    return torch.tanh(g * i + c_old * f) * o
+
+
+i, f, g, o = gates_of(x, h_old)
+tanh_c = torch.tanh(g * i + c_old * f)
+s = o * (1 - tanh_c**2)  # the slope of h by c
+
+
+def through_gates(W):
+    """The page's sum of four paths, with the blocks of W_h (4H, H) or W_x (4H, D)."""
+    u_i, u_f, u_g = g * i * (1 - i), c_old * f * (1 - f), i * (1 - g**2)
+    u_o = tanh_c * o * (1 - o)
+    slopes = [s * u_i, s * u_f, s * u_g, u_o]  # (H,) each
+    return sum(u[:, None] * block for u, block in zip(slopes, W.chunk(4), strict=True))
+
+
+formulas = {
+    "o_t": torch.diag(tanh_c), "c_t": torch.diag(s), "f_t": torch.diag(s * c_old),
+    "i_t": torch.diag(s * g), "g_t": torch.diag(s * i), "c_{t-1}": torch.diag(s * f),
+    "h_{t-1}": through_gates(W_h), "x_t": through_gates(W_x),
+}  # fmt: skip
+J = torch.autograd.functional.jacobian
+J_i, J_f, J_g, J_o, J_c_old = J(h_from, (i, f, g, o, c_old))
+J_x, J_h_old = J(lambda x, h_old: h_from(*gates_of(x, h_old), c_old), (x, h_old))
+J_c = J(lambda c: torch.tanh(c) * o, g * i + c_old * f)
+by_autograd = [J_o, J_c, J_f, J_i, J_g, J_c_old, J_h_old, J_x]
+one_step = {
+    name: check.relative_error(formula, found)
+    for (name, formula), found in zip(formulas.items(), by_autograd, strict=True)
+}
+figures.table(
+    ["one step: $h_t$ by", "shape", "error"],
+    [[f"${n}$", str(tuple(formulas[n].shape)), f"{e:.0e}"] for n, e in one_step.items()],
+)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+print("all eight below 1e-12:", max(one_step.values()) < 1e-12)
+assert max(one_step.values()) < 1e-12
+
+# %% [markdown]
+# ## Claim: hand-derived gradient = autograd = difference quotient = nn.LSTM
+#
+# `bptt.lstm_loss` is the page's forward and backward pass in NumPy.
+# We draw a `torch.nn.LSTM`, carry its weights over with `LSTM.from_torch`, and compute the gradients in four ways: by hand, with autograd through our cell, with torch's own LSTM, and by central differences.
+# All in double precision, with states $h_0$ and $c_0$ that are not zero.
+# The error is the largest difference of two gradients, divided by their largest entry.
+
+# %% tags=["paste:gradient_check"]
+N, T, D, H, K = 4, 6, 3, 5, 7
+torch.manual_seed(0)
+theirs = torch.nn.LSTM(D, H, batch_first=True).double()
+with torch.no_grad():
+    theirs.bias_ih_l0[H : 2 * H] += 1  # open forget gates, so that h0 and c0 count
+ours = layers.LSTM.from_torch(theirs)
+rng = np.random.default_rng(0)
+arrays = {"x": rng.normal(size=(N, T, D)), "h0": rng.normal(size=(N, H)), "c0": rng.normal(size=(N, H))}
+arrays |= {name: w.detach().numpy().copy() for name, w in ours.cells[0].named_parameters()}
+arrays |= {"W_ph": rng.normal(size=(K, H)) / np.sqrt(H), "b_p": rng.normal(size=K)}
+labels = {"last step": rng.integers(K, size=N), "every step": rng.integers(K, size=(N, T))}
+
+
+def by_torch(layer, y):
+    """The gradients of x, h0, c0, W_ph and b_p, and of the layer's own weights."""
+    layer.zero_grad()
+    v = {k: torch.tensor(arrays[k], requires_grad=True) for k in ("x", "h0", "c0", "W_ph", "b_p")}
+    h, _ = layer(v["x"], (v["h0"][None], v["c0"][None]))
+    p = (h if y.ndim == 2 else h[:, -1]) @ v["W_ph"].T + v["b_p"]
+    torch.nn.functional.cross_entropy(p.reshape(-1, K), torch.tensor(y).reshape(-1)).backward()
+    own = {k: w.grad for k, w in zip(("W_x", "W_h", "b"), layer.parameters(), strict=False)}
+    return {k: a.grad for k, a in v.items()} | own
+
+
+found = {}
+for kind, y in labels.items():
+    _, by_hand = bptt.lstm_loss(y=y, **arrays)
+    cell_grads = by_torch(ours, y)
+    lstm_grads = by_torch(theirs, y)  # its two biases have one gradient: each is added once
+    for name, a in arrays.items():
+        differences = check.central_difference(lambda: bptt.lstm_loss(y=y, **arrays)[0], a)
+        found[kind, name] = [
+            check.relative_error(by_hand[name], other[name]) for other in (cell_grads, lstm_grads)
+        ] + [check.relative_error(by_hand[name], differences)]
+names = {
+    "W_x": "W_x", "W_h": "W_h", "b": "b", "W_ph": "W_{ph}", "b_p": "b_p", "x": "x",
+    "h0": "h_0", "c0": "c_0",
+}  # fmt: skip
+figures.table(
+    ["gradient by", "autograd", "`nn.LSTM`", "differences"],
+    [
+        [f"${tex}$"] + [f"{max(found[kind, n][k] for kind in labels):.0e}" for k in range(3)]
+        for n, tex in names.items()
+    ],
+)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+for k, (other, limit) in enumerate([("autograd", 1e-12), ("nn.LSTM", 1e-12), ("differences", 1e-7)]):
+    worst = max(errors[k] for errors in found.values())
+    print(f"against {other}, both losses, below {limit:.0e}: {worst < limit}")
+    assert worst < limit
+
+# %% [markdown]
+# Each number is the worse of the two losses, at the last step and at every step.
+#
+# ## Claim: $4(dn + n^2 + n)$ parameters
+#
+# Four gates, each with a matrix from $d$ inputs, a matrix from $n$ states, and one bias.
+
+# %% tags=["paste:parameters"]
+# NBVAL_CHECK_OUTPUT
+def count(layer):
+    return sum(w.numel() for w in layer.parameters())
+
+
+rows = []
+for d, n in [(1, 128), (10, 128), (128, 256)]:
+    formula = 4 * (d * n + n * n + n)
+    mine, torchs = count(layers.LSTM(d, n)), count(torch.nn.LSTM(d, n))
+    assert mine == formula and torchs == formula + 4 * n and formula == 4 * count(layers.RNN(d, n))
+    rows.append([d, n] + [f"{value:,}" for value in (formula, mine, torchs, torchs - mine)])
+figures.table(["$d$", "$n$", "formula", "ours, counted", "`nn.LSTM`", "more"], rows)
+
+# %% [markdown]
+# torch keeps two biases a gate, one beside each matrix.
+# Only their sum matters, so its LSTM has $4n$ numbers more and can compute nothing more.
+#
+# ## What each nonlinearity is for
+#
+# We change one at a time and train on palindromes of 21 digits: hidden size 32, forget bias 2, Adam with learning rate 0.01, at most 400 steps, three seeds.
+# A run is solved after 20 perfect batches in a row; the table gives its steps, or else the accuracy of its last 20 batches.
+# Then we let each network read 1,000 random digits and look at the largest $|c|$ after 20 steps, which it knows from training, and after 1,000.
+
+
+# %% tags=["paste:nonlinearities"]
+def identity(a):
+    return a
+
+
+def steep_sigmoid(a):
+    return torch.sigmoid(4 * a)  # slope 1 at zero, as tanh has
+
+
+def lstm_with(gate=torch.sigmoid, candidate=torch.tanh, output=torch.tanh):
+    """An LSTM layer with other nonlinearities."""
+
+    class OtherCell(cells.LSTMCell):
+        def forward(self, x, state):
+            h, c = state
+            i, f, g, o = (x @ self.W_x.T + h @ self.W_h.T + self.b).chunk(4, dim=1)
+            c = candidate(g) * gate(i) + c * gate(f)
+            return output(c) * gate(o), c
+
+    class OtherLSTM(layers.LSTM):
+        cell_class = OtherCell
+
+    return OtherLSTM
+
+
+def solve(rnn, T, seed, lr, steps):
+    """Train a classifier on palindromes with Adam until it is solved."""
+    generator = torch.Generator().manual_seed(1_000 + seed)
+    model = models.Classifier(rnn, 10, generator=generator)
+    history = training.train(
+        model, tasks.PalindromeBatches(T, 64, seed=1_000 + seed, one_hot=True),
+        training.classification_loss, torch.optim.Adam(model.parameters(), lr=lr),
+        steps, clip_norm=1.0, stop_when=palindrome.solved,
+    )  # fmt: skip
+    return model, history
+
+
+def end(history):
+    """Steps of a solved run, or the accuracy of its last 20 batches."""
+    if history.stopped == "stop_when":
+        return f"{history.steps}"
+    return f"({np.mean([m['accuracy'] for m in history.metrics[-20:]]):.2f})"
+
+
+kinds = {
+    "as it stands": {},
+    "gates: tanh": {"gate": torch.tanh},
+    "gates: relu": {"gate": torch.relu},
+    "candidate: sigmoid": {"candidate": torch.sigmoid},
+    "candidate: steep sigmoid": {"candidate": steep_sigmoid},
+    "candidate: relu": {"candidate": torch.relu},
+    "output: identity": {"output": identity},
+}
+rows, ends = [], {}
+for name, functions in kinds.items():
+    sizes = []
+    for seed in SEEDS:
+        generator = torch.Generator().manual_seed(seed)
+        rnn = lstm_with(**functions)(10, 32, generator=generator)
+        init.forget_bias_(rnn.cells[0].b.data, 2.0)
+        _, ends[name, seed] = solve(rnn, 21, seed, lr=1e-2, steps=25 if FAST else 400)
+        digits = torch.randint(0, 10, (64, 1000), generator=generator)
+        with torch.no_grad():
+            states = layers.unroll(rnn.cells[0], torch.nn.functional.one_hot(digits, 10).float())
+        sizes.append([states[t][1].abs().max().item() for t in (19, 999)])
+    largest = np.max(sizes, axis=0)  # NaN stays NaN
+    rows.append(
+        [name, ", ".join(end(ends[name, s]) for s in SEEDS)]
+        + [f"{v:,.0f}" if v < 1e5 else f"{v:.0e}" if np.isfinite(v) else "overflow" for v in largest]
+    )
+figures.table(["nonlinearity", "steps, or (accuracy)", "largest $c$ after 20", "after 1,000"], rows)
+
+# %% [markdown]
+# **Gates.** With relu a forget gate can exceed one, and then the cell grows like its powers: the numbers overflow.
+# With tanh the input and the output gates start near zero, that is shut, and all can turn the sign; training is slower.
+#
+# **Candidate.** The sigmoid is much slower, and one might think that this is because it cannot subtract.
+# The next row says no: a sigmoid that is as steep at zero as tanh, $\sigma(4a)$, is as quick as tanh and still never negative.
+# What hurts is the slope of $\frac14$, which every gradient through the candidate is multiplied by.
+# relu is quicker still on this task, and pays with cell states that have no bound.
+#
+# **Output.** The identity does as well as tanh here.
+# So tanh is not the only choice that learns; what it gives is a bound: each step adds less than one to $|c|$, and $|h|$ stays below one, however long the sequence.
+#
+# ## RNN and LSTM: learning rates
+#
+# As in chapter 2, palindromes; here 11 digits, hidden size 32, Adam, at most 500 steps, three seeds.
+# The LSTM comes twice, as torch draws it and with forget bias 1.
+
+
+# %% tags=["paste:rates"]
+def network(kind, seed):
+    generator = torch.Generator().manual_seed(seed)
+    rnn = (layers.RNN if kind == "RNN" else layers.LSTM)(10, 32, generator=generator)
+    if "bias 1" in kind:
+        init.forget_bias_(rnn.cells[0].b.data, 1.0)
+    return rnn
+
+
+rates = [3e-4, 3e-3, 3e-2]
+runs = {
+    (kind, lr, seed): solve(network(kind, seed), 11, seed, lr, steps=20 if FAST else 500)[1]
+    for kind in ("RNN", "LSTM", "LSTM, forget bias 1")
+    for lr in rates
+    for seed in SEEDS
+}
+figures.table(
+    ["network", *(f"learning rate {lr:g}" for lr in rates)],
+    [
+        [kind, *(", ".join(end(runs[kind, lr, s]) for s in SEEDS) for lr in rates)]
+        for kind in ("RNN", "LSTM", "LSTM, forget bias 1")
+    ],
+)
+
+# %% [markdown]
+# A number is the steps to solve, one a seed; a number in brackets is the accuracy of a run that was not solved (1.00 there is nearly perfect, but not 20 times in a row).
+# At the smallest rate 500 steps are too few for all three.
+# At the other two, which are a factor of ten apart, only the LSTM with forget bias 1 is solved with every seed.
+# As torch draws it the LSTM is no better than the plain RNN: its forget gates stand near one half, so half of the cell is gone after each digit.
+# Chapter 4 is about such starts.
+#
+# ## How far does each remember?
+#
+# The recorded study `palindrome_memory`: one-hot digits, hidden size 128, Adam with learning rate $10^{-3}$, clipping at 1.
+# Each run stops when 20 batches in a row are perfect, or at its last step.
+# Here are the RNN and the LSTM; chapter 4 compares the initialisations, and chapter 6 adds the GRU.
+
+# %%
+record = experiments.load("palindrome_memory")
+print("command: ", record["command"])
+print("finished:", record["finished"], "| seeds", record["seeds"])
+print("on:      ", record["hardware"]["cores"], "cores,", "torch", record["versions"]["torch"])
+groups = {}  # (cell, weights, bias) -> length -> runs
+for run in record["runs"]:
+    s = run["settings"]
+    if s["cell"] == "rnn" or (s["cell"] == "lstm" and s["weights"] in ("uniform", "orthogonal")):
+        lengths = groups.setdefault((s["cell"], s["weights"], s["bias"]), {})
+        lengths.setdefault(s["T"], []).append(run)
+
+
+def label(group):
+    cell, weights, bias = group
+    if weights == "uniform":
+        return f"{cell.upper()}, torch's start"
+    return f"RNN, {weights}" if cell == "rnn" else f"LSTM, forget bias {bias}"
+
+
+# %% tags=["paste:lengths"] mystnb={"image": {"alt": "Accuracy against the length of the palindrome, one dot a run and lines through the means, for plain RNNs in one panel and for LSTMs in the other. Which start a cell gets moves the length at which it fails more than anything else."}}
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+for ax, kind in zip(axes, ("rnn", "lstm"), strict=True):
+    for k, (group, lengths) in enumerate(g for g in groups.items() if g[0][0] == kind):
+        T = sorted(lengths)
+        accuracy = [[r["result"]["test_accuracy"] for r in lengths[t]] for t in T]
+        (line,) = ax.plot(T, [np.mean(a) for a in accuracy], label=label(group))
+        for t, a in zip(T, accuracy, strict=True):
+            ax.plot([t] * len(a), a, "os^D"[k % 4], color=line.get_color(), alpha=0.6, ms=5)
+    ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
+    ax.set(xlabel="length T of the palindrome (digits)", ylim=(0, 1.05))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=8)
+axes[0].set_ylabel("accuracy")
+plt.show()
+
+# %% tags=["paste:lengths_table"]
+rows = []
+for group, lengths in groups.items():
+    for T in sorted(lengths):
+        results = [r["result"] for r in lengths[T]]
+        steps = [r["steps"] for r in results if r["solved"]]
+        accuracy = [r["test_accuracy"] for r in results]
+        each_step = np.median([r["seconds"] / r["result"]["steps"] for r in lengths[T]])
+        rows.append(
+            [
+                label(group),
+                T,
+                f"{len(steps)} of {len(results)}",
+                f"{min(accuracy):.2f} to {max(accuracy):.2f}",
+                f"{np.median(steps):.0f}" if steps else "none",
+                f"{1000 * each_step:.0f}",
+            ]
+        )
+figures.table(["network", "T", "solved", "accuracy", "median steps", "ms a step"], rows)
+
+# %%
+def longest(group):
+    """The longest length that every seed solved."""
+    good = [T for T, runs in groups[group].items() if all(r["result"]["solved"] for r in runs)]
+    return f"{max(good)}" if good else "none of its lengths"
+
+
+Markdown("All seeds solve, up to a length of: " + "; ".join(f"{label(g)}: {longest(g)}" for g in groups) + ".")
+
+# %% [markdown]
+# ## Inside a trained LSTM
+#
+# We train on palindromes of 31 digits: hidden size 32, chrono start (chapter 4), Adam with learning rate 0.01, three seeds.
+# Then we show each network 2,000 fresh numbers, and keep every gate and every cell state of the first one.
+
+# %%
+T, H = 31, 32
+
+
+def remembering(seed):
+    generator = torch.Generator().manual_seed(seed)
+    rnn = layers.LSTM(10, H, generator=generator)
+    init.chrono_(rnn.cells[0].b.data, T, generator)
+    return solve(rnn, T, seed, lr=1e-2, steps=40 if FAST else 1500)
+
+
+trained = [remembering(seed) for seed in SEEDS]
+x, first = tasks.palindromes(T, 2000, torch.Generator().manual_seed(1), one_hot=True)
+for model, history in trained:
+    accuracy = training.accuracy(model, (x, first))
+    print(f"{history.steps} steps, accuracy on 2,000 fresh numbers {accuracy:.3f}")
+cell = trained[0][0].rnn.cells[0]
+zeros = np.zeros((2000, H), dtype=np.float32)
+h, c, gates = bptt.lstm_forward(
+    x.numpy(), zeros, zeros, *(w.detach().numpy() for w in cell.parameters())
+)
+i, f, g, o = np.split(gates, 4, axis=2)  # (2000, T-1, H) each
+
+# %% [markdown]
+# Which units hold the first digit?
+# For each unit and step we take the share of the variance of $c_t$ over the 2,000 numbers that the first digit explains: the variance of the ten means, one for each first digit, divided by the whole.
+# A share of one says that the unit's cell is a function of the first digit and of nothing else.
+#
+# One would expect a few such units, with an input gate that opens at the first step and then shuts, and a forget gate at one.
+
+# %% tags=["paste:inside"] mystnb={"image": {"alt": "Four heat maps over 32 units and 30 steps, units sorted by their mean forget gate. First, the share of the cell's variance that the first digit explains: high in nearly all units, with a dip over the first steps in some. Second, the forget gate: close to one in about a third of the units, down to about 0.3 in the last. Third, the input gate: low but not shut in most units, at all steps. Fourth, the output gate: different from unit to unit."}}
+def share_explained(values, classes):
+    """Variance of the class means over the whole variance: values (N, ...) -> (...)."""
+    counts = np.array([(classes == k).sum() for k in range(10)])
+    means = np.stack([values[classes == k].mean(axis=0) for k in range(10)])
+    between = np.average((means - values.mean(axis=0)) ** 2, axis=0, weights=counts)
+    return between / values.var(axis=0)
+
+
+share = share_explained(c, first.numpy())  # (T-1, H)
+order = np.argsort(-f.mean(axis=(0, 1)))
+panels = {
+    "first digit's share of $c_t$": share,
+    "forget gate, mean": f.mean(axis=0),
+    "input gate, mean": i.mean(axis=0),
+    "output gate, mean": o.mean(axis=0),
+}
+fig, axes = plt.subplots(1, 4, figsize=(9.5, 3.8), sharey=True)
+for ax, (name, values) in zip(axes, panels.items(), strict=True):
+    image = ax.imshow(
+        values.T[order], vmin=0, vmax=1, aspect="auto", extent=(0.5, T - 0.5, H + 0.5, 0.5)
+    )
+    ax.set_title(name, fontsize=9.5)
+    ax.set_xlabel("step t")
+    ax.grid(False)
+axes[0].set_ylabel("unit, sorted by forget gate")
+fig.colorbar(image, ax=axes, shrink=0.8)
+plt.show()
+
+# %% tags=["paste:keepers"]
+size = np.abs(c).mean(axis=(0, 2))  # (T-1,)
+held = f.mean(axis=(0, 1))
+Markdown(
+    f"After 15 digits the first one explains more than half of the cell's variance in {(share[14] > 0.5).sum()} of {H} units. "
+    f"The mean forget gate is {np.median(held):.2f} in the median unit, and above 0.95 in {(held > 0.95).sum()}. "
+    f"The mean input gate is {i[:, 0].mean():.2f} at step 1 and {i[:, 1:].mean():.2f} after it. "
+    f"The mean of $|c_t|$ is {size[0]:.2f} after the first digit, {size[14]:.2f} after 15 and {size[-1]:.2f} after 30."
+)
+
+# %% [markdown]
+# One number, seen by the same units: its digits below, the cell states above.
+
+# %% mystnb={"image": {"alt": "Heat map of the cell states of all 32 units over the 30 steps of one palindrome, with the digits that are read written below. It is pale after the first digit. Some rows then take a colour, red or blue, that deepens step by step up to the last; others stay pale."}} tags=["paste:one_number"]
+n = 0
+limit = np.abs(c[n]).max()
+fig, ax = plt.subplots(figsize=(8, 4))
+image = ax.imshow(
+    c[n].T[order], cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto",
+    extent=(0.5, T - 0.5, H + 0.5, 0.5),
+)  # fmt: skip
+ax.set_xticks(range(1, T), [str(d) for d in x[n].argmax(dim=1).tolist()])
+ax.set(xlabel="digits read, one a step", ylabel="unit, sorted by forget gate")
+ax.grid(False)
+fig.colorbar(image, label="cell state $c_t$")
+plt.show()
+
+# %% [markdown]
+# The expected picture is wrong in three points.
+# The digit is not in a few units, it is in nearly all.
+# The input gate does not shut.
+# And the memory is not a level that is written once: it starts small and grows.
+#
+# ### What keeps the memory?
+#
+# A share of variance is a correlation, so we interfere, in two ways.
+# From some step on we take writing away ($i = 0$) or copying ($f = 0$).
+# Or, after step 15, we give each number the state that *another* number has, in $h$ or in $c$, or in both but in some units only, drawn at random; if the memory is there, the network will answer with the other number's first digit.
+# The table has the mean over the seeds, and the lowest and the highest.
+
+
+# %% tags=["paste:interfere"]
+@torch.no_grad()
+def answers(model, last_write=T, last_copy=T, swap="", units=slice(None), at=15):
+    """Share of answers with a number's own first digit, and with the other number's."""
+    cell, other = model.rnn.cells[0], torch.arange(2000).roll(1)
+    h, c = cell.zero_state(2000)
+    for t, x_t in enumerate(x.unbind(dim=1), start=1):
+        i, f, g, o = (x_t @ cell.W_x.T + h @ cell.W_h.T + cell.b).chunk(4, dim=1)
+        write = torch.sigmoid(i) * torch.tanh(g) * (t <= last_write)
+        c = write + c * torch.sigmoid(f) * (t <= last_copy)
+        h = torch.tanh(c) * torch.sigmoid(o)
+        if t == at and "h" in swap:
+            h[:, units] = h[other][:, units]
+        if t == at and "c" in swap:
+            c[:, units] = c[other][:, units]
+    found = model.readout(h).argmax(dim=1)
+    return [(found == digit).double().mean().item() for digit in (first, first[other])]
+
+
+def some(k):
+    return torch.randperm(H, generator=torch.Generator().manual_seed(0))[:k]
+
+
+changes = {
+    "nothing": {},
+    "no writing after step 1": {"last_write": 1},
+    "no writing after step 15": {"last_write": 15},
+    "no copying after step 15": {"last_copy": 15},
+    "exchanged: h": {"swap": "h"},
+    "exchanged: c": {"swap": "c"},
+    "exchanged: both in 4 units": {"swap": "hc", "units": some(4)},
+    "exchanged: both in 16 units": {"swap": "hc", "units": some(16)},
+    "exchanged: both in all 32": {"swap": "hc"},
+}
+rows = []
+for name, change in changes.items():
+    results = np.array([answers(model, **change) for model, _ in trained])  # (seeds, 2)
+    spread = zip(results.mean(axis=0), results.min(axis=0), results.max(axis=0), strict=True)
+    rows.append([name, *(f"{mean:.2f} ({low:.2f} to {high:.2f})" for mean, low, high in spread)])
+figures.table(["changed", "own first digit", "the other's"], rows)
+
+# %% [markdown]
+# The first row is what the network does by itself.
+# By chance a share is 0.1, for two numbers can begin with the same digit.
+#
+# The memory is in $c$: exchange it, and the answer follows, while $h$ alone changes little.
+# It is spread out: four units can be exchanged at nearly no cost, and it takes half of them to leave the network undecided.
+# From step 15 on it is mostly copied: without writing most answers stay right, without copying nearly none.
+# But one write is not safe: if nothing is written after the first digit, the answers get worse, in one network by far.
+# What comes in with the first digit is small, and at the later steps the network writes more of the same: $c$ drives $h$, and $h$ sets the gates and the candidate that add to $c$.
+#
+# So the LSTM has learned more than to copy.
+# It strengthens its memory against what the other digits add, which is why the share of the first digit rises with time.
+# These are three small networks with one start; another start or task may look different.
+#
+# ## Mistakes people make
+#
+# Each path of the LSTM can be forgotten.
+# Below, `cut` holds one variable constant where it is used: the forward pass stays right, and autograd returns just the gradient that a derivation without this path returns.
+# We hold each against the difference quotient.
+
+
+# %% tags=["paste:mistakes"]
+def gradients_without(cut, y, order="ifgo"):
+    """Gradients by autograd with one path cut; ``order`` is how the gates are read."""
+    v = {name: torch.tensor(a, requires_grad=True) for name, a in arrays.items()}
+    h, c = v["h0"], v["c0"]
+
+    def path(name, value):
+        return value.detach() if name == cut else value
+
+    for x_t in v["x"].unbind(dim=1):
+        a = x_t @ v["W_x"].T + path("h into the gates", h) @ v["W_h"].T + v["b"]
+        gate = dict(zip(order, a.chunk(4, dim=1), strict=True))
+        i, f, o = (torch.sigmoid(gate[k]) for k in "ifo")
+        g = path("candidate", torch.tanh(gate["g"]))
+        c = g * i + path("c into the next c", c) * f
+        h = torch.tanh(path("c into h", c)) * o
+    loss = torch.nn.functional.cross_entropy(h @ v["W_ph"].T + v["b_p"], torch.tensor(y))
+    loss.backward()
+    return loss.item(), {
+        name: np.zeros_like(arrays[name]) if a.grad is None else a.grad.numpy() for name, a in v.items()
+    }
+
+
+y = labels["last step"]
+differences = {
+    name: check.central_difference(lambda: bptt.lstm_loss(y=y, **arrays)[0], arrays[name])
+    for name in ("W_h", "x", "h0", "c0")
+}
+rows, passes = [], {}
+for cut in ("candidate", "c into h", "c into the next c", "h into the gates", None):
+    _, wrong = gradients_without(cut, y)
+    parts = list(zip(np.split(wrong["W_h"], 4), np.split(differences["W_h"], 4), strict=True))
+    parts += [(wrong["x"][:, -1], differences["x"][:, -1])]
+    parts += [(wrong[name], differences[name]) for name in ("h0", "c0")]
+    errors = [check.relative_error(a, b) for a, b in parts]
+    passes[cut] = max(errors) < 1e-7
+    rows.append([cut or "nothing: right", *("right" if e < 1e-7 else f"{e:.0e}" for e in errors)])
+figures.table(
+    ["left out", "$W_{ih}$", "$W_{fh}$", "$W_{gh}$", "$W_{oh}$", "$x_T$", "$h_0$", "$c_0$"], rows
+)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+for cut, passed in passes.items():
+    print(f"without {cut}: passes the check: {passed}")
+assert list(passes.values()) == [False] * 4 + [True]
+
+# %% [markdown]
+# An error of one, or near it, means that the right gradient is wholly or nearly lost.
+# Without the candidate, $W_{gh}$ gets nothing at all, so the cell never learns *what* to write.
+# The gradients of $i$ and $f$ are wrong too, since at earlier steps the loss reaches them through later candidates.
+#
+# **Gates in another order.**
+# Some libraries pack $i, f, o, g$.
+# If such weights are read as $i, f, g, o$, the shapes fit and no error comes.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+right_loss, right = gradients_without(None, y)
+other_loss, other = gradients_without(None, y, order="ifog")
+by_hand_loss, by_hand = bptt.lstm_loss(y=y, **arrays)
+print("order i, f, g, o: the loss is nn.LSTM's:", abs(right_loss - by_hand_loss) < 1e-12)
+print("order i, f, o, g: the loss is nn.LSTM's:", abs(other_loss - by_hand_loss) < 1e-12)
+numbers = check.central_difference(lambda: gradients_without(None, y, "ifog")[0], arrays["b"])
+print("order i, f, o, g: passes the gradient check:", check.relative_error(other["b"], numbers) < 1e-7)
+
+# %% [markdown]
+# The gradient check passes, for it compares the network with itself: another order is another network, and its gradient is right.
+# What catches this mistake is a comparison of *outputs* with the network that the weights came from.
+#
+# ### Would you notice in training?
+#
+# The published mistake, on palindromes of 5 and of 11 digits, beside the right gradient.
+
+# %%
+class CandidateCut(cells.LSTMCell):
+    def forward(self, x, state):
+        h, c = state
+        i, f, g, o = (x @ self.W_x.T + h @ self.W_h.T + self.b).chunk(4, dim=1)
+        c = torch.tanh(g).detach() * torch.sigmoid(i) + c * torch.sigmoid(f)
+        return torch.tanh(c) * torch.sigmoid(o), c
+
+
+class CandidateCutLSTM(layers.LSTM):
+    cell_class = CandidateCut
+
+
+rows = []
+for name, kind in {"without the candidate": CandidateCutLSTM, "right": layers.LSTM}.items():
+    row = [name]
+    for T, steps in [(5, 200), (11, 400)]:
+        histories = []
+        for seed in SEEDS:
+            rnn = kind(10, 32, generator=torch.Generator().manual_seed(seed))
+            init.forget_bias_(rnn.cells[0].b.data, 1.0)
+            histories.append(solve(rnn, T, seed, lr=1e-2, steps=15 if FAST else steps)[1])
+        row.append(", ".join(end(one) for one in histories))
+    rows.append(row)
+figures.table(["gradient", "5 digits: steps or (accuracy)", "11 digits"], rows)
+
+# %% [markdown]
+# It learns all the same, only more slowly.
+# A candidate that nobody trains is still a random code of the digit, and the gates and the readout learn to use it.
+# So neither a falling loss nor a solved task shows that the gradient is right.
+
+# %% [markdown]
+# ## The cell, by hand
+#
+# Move the gates and see what is kept, written and shown.
+
+# %%
+interactive.lstm_step()
+
+# %% [markdown]
+# ## Exercises
+#
+# ### Exercise 1: one step
+#
+# Complete the step of an LSTM for one sequence: vectors `x (D,)`, `h (H,)`, `c (H,)`, weights packed $i, f, g, o$.
+# Return $h_t$ and $c_t$, stacked `(2, H)`.
+#
+# *Hint.* `np.split(a, 4)` cuts the pre-activation into its four parts; `bptt.sigmoid` is there.
+
+
+# %% tags=["exercise-1"]
+def my_step(x, h, c, W_x, W_h, b):
+    return None  # your answer
+
+
+one = {name: arrays[name][0] for name in ("h0", "c0")}
+weights = [arrays[name] for name in ("W_x", "W_h", "b")]
+h_all, c_all, gates_all = bptt.lstm_forward(arrays["x"], arrays["h0"], arrays["c0"], *weights)
+yours = my_step(arrays["x"][0, 0], one["h0"], one["c0"], *weights)
+check.answer("h and c", yours, np.stack([h_all[0, 0], c_all[0, 0]]))
+
+# %% [markdown]
+# <details>
+# <summary>Solution 1</summary>
+#
+# ```python
+# def my_step(x, h, c, W_x, W_h, b):
+#     i, f, g, o = np.split(W_x @ x + W_h @ h + b, 4)
+#     c = np.tanh(g) * bptt.sigmoid(i) + c * bptt.sigmoid(f)
+#     return np.stack([np.tanh(c) * bptt.sigmoid(o), c])
+# ```
+#
+# </details>
+#
+# ### Exercise 2: the two parts of $\delta c_t$
+#
+# Given $\delta h_t$, $o_t$, $c_t$, and from the step after it $f_{t+1}$ and $\delta c_{t+1}$, return $\delta c_t$.
+#
+# *Hint.* One part through $h_t$, one along the cell.
+
+
+# %% tags=["exercise-2"]
+def my_dc(dh, o, c, f_next, dc_next):
+    return None  # your answer
+
+
+_, grads = bptt.lstm_loss(y=labels["every step"], **arrays)
+t = 2
+o_t, f_next = np.split(gates_all[:, t], 4, axis=1)[3], np.split(gates_all[:, t + 1], 4, axis=1)[1]
+yours = my_dc(grads["h"][:, t], o_t, c_all[:, t], f_next, grads["c"][:, t + 1])
+check.answer("dc", yours, grads["c"][:, t])
+
+# %% [markdown]
+# <details>
+# <summary>Solution 2</summary>
+#
+# ```python
+# def my_dc(dh, o, c, f_next, dc_next):
+#     return dh * o * (1 - np.tanh(c) ** 2) + f_next * dc_next
+# ```
+#
+# </details>
+#
+# ### Exercise 3: repack
+#
+# Weights `W (4H, n)` come from a library that packs $i, f, o, g$.
+# Return them in the order $i, f, g, o$.
+#
+# *Hint.* Split into four, and put together again.
+
+
+# %% tags=["exercise-3"]
+def repack(W):
+    return None  # your answer
+
+
+blocks = [np.full((2, 3), value) for value in (1.0, 2.0, 3.0, 4.0)]  # i, f, o, g
+check.answer("repacked", repack(np.concatenate(blocks)), np.repeat([1.0, 2, 4, 3], 2)[:, None] * np.ones(3))
+
+# %% [markdown]
+# <details>
+# <summary>Solution 3</summary>
+#
+# ```python
+# def repack(W):
+#     i, f, o, g = np.split(W, 4)
+#     return np.concatenate([i, f, g, o])
+# ```
+#
+# </details>
+#
+# ## Next
+#
+# [The GRU](../book/gru.md) does with two gates and one state what the LSTM does with three and two.

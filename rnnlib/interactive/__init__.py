@@ -1,0 +1,79 @@
+"""Interactive figures: sliders and a drawing, in a notebook's output or on a page of the book.
+
+A figure is a custom element, drawn by the scripts in ``js/``: ``rnn-figure.js`` holds what figures
+share, ``rnn-time-gate.js`` and ``rnn-lstm-step.js`` one figure each. A notebook's output carries
+them whole, so it works without a kernel, a server or a network. Pages load the same files.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+from typing import NamedTuple
+
+from rnnlib import validate
+
+# The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
+RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    "rnn-time-gate": {"tau": (2, 50), "s": (0, 50), "r_on": (0.01, 1), "leak": (0, 0.2)},
+    "rnn-lstm-step": {"i": (0, 1), "f": (0, 1), "g": (-1, 1), "o": (0, 1), "c_old": (-2, 2)},
+}
+FALLBACK = "This figure moves where scripts run: run this cell, or open the book's page."
+
+
+class Figure(NamedTuple):
+    """An interactive figure for the last line of a notebook's cell."""
+
+    tag: str  # of the custom element
+    settings: dict[str, float]  # where its sliders start
+
+    def _repr_html_(self) -> str:
+        """The element and the scripts that draw it, which define it once a page."""
+        attributes = "".join(f' {name}="{value}"' for name, value in self.settings.items())
+        scripts = "\n".join(script(name) for name in ("rnn-figure", self.tag))
+        fallback = f'<p class="fallback">{escape(FALLBACK, quote=False)}</p>'
+        element = f"<{self.tag}{attributes}>{fallback}</{self.tag}>"
+        return f"{element}\n<script>\n{scripts}</script>"
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value}" for name, value in self.settings.items())
+        return f"{self.tag}({settings}): an interactive figure"
+
+
+def script(name: str) -> str:
+    """The source of ``js/<name>.js``."""
+    return (files("rnnlib.interactive") / "js" / f"{name}.js").read_text("utf-8")
+
+
+def _figure(tag: str, **settings: float) -> Figure:
+    """A figure whose settings lie within its sliders' ranges."""
+    ranges = RANGES[tag]
+    checked = {name: validate.real(name, settings[name], *ranges[name]) for name in ranges}
+    return Figure(tag, checked)
+
+
+def time_gate(tau: float = 20, s: float = 8, r_on: float = 0.2, leak: float = 0.001) -> Figure:
+    r"""The Phased LSTM's time gate $k(t)$ over 100 ms, and a cell behind it.
+
+    Sliders and drag points for the period ``tau`` (2 to 50 ms), the shift ``s`` (0 to 50 ms) and
+    the open share ``r_on`` (0.01 to 1), a slider for the ``leak`` (0 to 0.2); the arguments say
+    where they start. The cell, updated every 0.25 ms, takes over a candidate as far as the gate is
+    open: c = k candidate + (1 - k) c. The gate is ``rnnlib.phased.time_gate``.
+    Raises TypeError or ValueError for a setting that is no number or out of its range.
+    Source: Neil, Pfeiffer and Liu (2016).
+    """
+    return _figure("rnn-time-gate", tau=tau, s=s, r_on=r_on, leak=leak)
+
+
+def lstm_step(
+    i: float = 0.5, f: float = 0.9, g: float = 0.8, o: float = 0.7, c_old: float = 1.0
+) -> Figure:
+    r"""One unit of an LSTM in one step, gate by gate.
+
+    $c_t = g_t i_t + c_{t-1} f_t$, $h_t = \tanh(c_t)\, o_t$, what a small change passes on, and
+    the cell when the same step is repeated. Sliders for the gates ``i, f, o`` (0 to 1), the
+    candidate ``g`` (-1 to 1) and the old cell ``c_old`` (-2 to 2); the arguments say where they
+    start. The arithmetic is that of ``rnnlib.cells.LSTMCell``.
+    Raises TypeError or ValueError for a setting that is no number or out of its range.
+    """
+    return _figure("rnn-lstm-step", i=i, f=f, g=g, o=o, c_old=c_old)

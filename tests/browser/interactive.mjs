@@ -1,0 +1,604 @@
+#!/usr/bin/env node
+// The interactive figures as readers use them: mouse, touch, keyboard, no network, no server, no scripts.
+//
+//   node tests/browser/interactive.mjs [_build/html] [--write] [--selftest[=WORDS]]
+//
+// Always tried: three pages made here, one as a page of the book loads a figure, one as a built notebook shows
+// it, one as JupyterLab puts an output into its page. With a folder, every page there that shows a figure too.
+//   numbers   element.values is what rnnlib computes (interactive_numbers.py), to 1e-12, at many settings; what is drawn agrees
+//   mouse, touch, keyboard, drag, buttons   each moves what it should; drawing, description and text follow
+//   text      said once after a quick series of changes, not at each
+//   legible   at 390 px no text is cut off, overlaps another or is small;  size: 44 px to touch
+//   sideways, a11y, errors, offline   as in check.mjs, inside the figure as well
+//   file      works when opened as a file;  print: the drawing, no controls;  fallback: shown without scripts, and only then
+//   instances several on a page do not disturb each other;  load: only pages with a figure load its script
+//   svg       book/_static/figures/<figure>.svg is the figure's drawing (--write makes it so)
+// --selftest breaks the scripts, one thing at a time, and wants each found (a quarter of an hour; WORDS: only breaks that hold these).
+// PYTHON names the Python that has rnnlib (default: .venv/bin/python). Ends with "N passed, N failed" (pages).
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { AXE_TAGS, BASE, FLAGS, KNOWN_ERRORS, browserPath, pagesOf, serve } from './check.mjs';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const ROOT = resolve(HERE, '../..');
+const TOUCH_SIZE = 44;
+const SMALLEST = 11.5; // CSS pixels of text
+const DESKTOP = { viewport: { width: 1280, height: 900 } };
+const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+const drawingFile = (tag) => join(ROOT, 'book/_static/figures', `${tag.replace(/^rnn-/, '')}.svg`);
+
+function expectations() {
+  const python = process.env.PYTHON || join(ROOT, '.venv/bin/python');
+  const json = execFileSync(python, [join(HERE, 'interactive_numbers.py')], { cwd: ROOT, maxBuffer: 1e8, env: { ...process.env, OMP_NUM_THREADS: '1' } });
+  return JSON.parse(json);
+}
+
+// ---- pages made here ------------------------------------------------------------------------------
+
+const DOT = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='200' height='100'%3E%3C/svg%3E";
+const frame = (body) => `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A page</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head><body><main><h1>A page</h1>${body}</main></body></html>`;
+
+function makePages(folder, { figures, scripts }) {
+  mkdirSync(join(folder, '_static'), { recursive: true });
+  mkdirSync(join(folder, 'book'));
+  mkdirSync(join(folder, 'notebooks'));
+  for (const [name, source] of Object.entries(scripts)) writeFileSync(join(folder, '_static', `${name}.js`), source);
+  const tags = Object.keys(figures);
+  const outputs = [...tags, ...tags].map((tag) => figures[tag].html);
+  writeFileSync(join(folder, 'book/page.html'), frame(Object.keys(scripts).map((name) => `<script src="../_static/${name}.js" defer></script>`).join('')
+    + tags.map((tag) => `<${tag}><figure><img alt="The drawing" src="${DOT}"><figcaption>A caption.</figcaption></figure></${tag}>`).join('')));
+  writeFileSync(join(folder, 'notebooks/notebook.html'), frame(outputs.map((html) => `<div class="output">${html}</div>`).join('')));
+  // JupyterLab: innerHTML, then each script made anew so that it runs. It takes every key for a shortcut unless it
+  // is told not to, old versions on the way down and new ones on the way up.
+  writeFileSync(join(folder, 'notebooks/lab.html'), frame(`<script>
+  addEventListener('keydown', (event) => { if (event.key !== 'Tab' && !event.target.closest('[data-lm-suppress-shortcuts]')) event.preventDefault(); }, true);
+  addEventListener('keydown', (event) => { if (event.key !== 'Tab') event.preventDefault(); });
+  addEventListener('load', () => {
+    for (const html of ${JSON.stringify(outputs).replaceAll('</', '<\\/')}) {
+      const output = document.querySelector('main').appendChild(document.createElement('div'));
+      output.innerHTML = html;
+      for (const old of output.querySelectorAll('script')) {
+        const script = document.createElement('script');
+        script.textContent = old.textContent;
+        old.replaceWith(script);
+      }
+    }
+  });</script>`));
+}
+
+// ---- one figure -----------------------------------------------------------------------------------
+
+const range = ([low, high], share) => low + share * (high - low);
+
+/** What can be seen of a figure now. */
+const snapshot = (host) => host.evaluate((element) => ({
+  values: element.values,
+  drawing: element.shadowRoot.querySelector('svg > g').innerHTML,
+  description: element.shadowRoot.querySelector('desc').textContent,
+  said: element.shadowRoot.querySelector('.says').textContent,
+  shown: Object.fromEntries([...element.shadowRoot.querySelectorAll('label')].map((l) => [l.querySelector('input').name, l.querySelector('.value').textContent])),
+}));
+
+/** Wait until the text has been said; false if it is not. */
+const said = (host) => host.evaluate(async (element) => {
+  for (let i = 0; i < 60; i++) {
+    if (element.shadowRoot.querySelector('.says').textContent === element.shadowRoot.querySelector('desc').textContent) return true;
+    await new Promise((r) => setTimeout(r, 30));
+  }
+  return false;
+});
+
+/** Do something to a figure: setting `name` must change, and all that is seen with it. */
+async function moves(host, name, kind, note, action, right = () => true, speaks = false) {
+  const before = await snapshot(host);
+  await action();
+  const spoken = !speaks || await said(host); // takes a while
+  const after = await snapshot(host);
+  const what = `${name}: `;
+  if (after.values[name] === before.values[name]) return note(kind, `${what}did not move from ${before.values[name]}`);
+  if (!right(after.values[name])) note(kind, `${what}moved to ${after.values[name]}`);
+  const others = Object.keys(after.shown).filter((other) => other !== name && after.values[other] !== before.values[other]);
+  if (others.length) note(kind, `${what}moved ${others} as well`);
+  if (after.drawing === before.drawing) note(kind, `${what}the drawing stayed the same`);
+  if (after.description === before.description) note(kind, `${what}the description stayed the same`);
+  if (!spoken) note(kind, `${what}the text was not said`);
+  if (after.shown[name] === before.shown[name]) note(kind, `${what}the number beside the slider stayed the same`);
+}
+
+/** Every slider to a place away from its ends, so that each of them matters. */
+const reset = (host, ranges) => host.evaluate((element, settings) => element.set(settings),
+  Object.fromEntries(Object.entries(ranges).map(([name, ends]) => [name, range(ends, 0.4)])));
+
+async function byKeyboard(page, host, ranges, note) {
+  for (const name of Object.keys(ranges)) {
+    const input = host.locator(`input[name=${name}]`);
+    await reset(host, ranges);
+    const from = (await snapshot(host)).values[name];
+    await input.focus();
+    await moves(host, name, 'keyboard', note, () => page.keyboard.press('ArrowRight'), (v) => v > from, true);
+    await moves(host, name, 'keyboard', note, () => page.keyboard.press('ArrowLeft'), (v) => v === from);
+    await moves(host, name, 'keyboard', note, () => page.keyboard.press('End'), (v) => v === ranges[name][1]);
+  }
+  const names = Object.keys(ranges);
+  await host.locator(`input[name=${names[0]}]`).focus();
+  const reached = [];
+  for (let i = 0; i < names.length; i++) {
+    reached.push(await host.evaluate((element) => element.shadowRoot.activeElement?.name));
+    await page.keyboard.press('Tab');
+  }
+  if (String(reached) !== String(names)) note('keyboard', `Tab goes to ${reached}, expected ${names}`);
+}
+
+async function byMouse(page, host, ranges, note) {
+  for (const [name, ends] of Object.entries(ranges)) {
+    await reset(host, ranges);
+    const input = host.locator(`input[name=${name}]`);
+    await input.scrollIntoViewIfNeeded();
+    const box = await input.boundingBox();
+    const y = box.y + box.height / 2;
+    await moves(host, name, 'mouse', note, () => page.mouse.click(box.x + 0.25 * box.width, y), (v) => v < range(ends, 0.4));
+    await moves(host, name, 'mouse', note, async () => {
+      await page.mouse.move(box.x + 0.25 * box.width, y);
+      await page.mouse.down();
+      const { drawing } = await snapshot(host);
+      await page.mouse.move(box.x + 0.8 * box.width, y, { steps: 4 });
+      if ((await snapshot(host)).drawing === drawing) note('mouse', `${name}: the drawing waits until the mouse is let go`);
+      await page.mouse.up();
+    }, (v) => v > range(ends, 0.6));
+  }
+}
+
+async function fingerMoves(page, from, to) {
+  const client = await page.context().newCDPSession(page);
+  const at = (type, points) => client.send('Input.dispatchTouchEvent', { type, touchPoints: points.map(([x, y]) => ({ x, y })) });
+  await at('touchStart', [from]);
+  for (let i = 1; i <= 5; i++) await at('touchMove', [[from[0] + (to[0] - from[0]) * i / 5, from[1] + (to[1] - from[1]) * i / 5]]);
+  await at('touchEnd', []);
+  await client.detach();
+}
+
+/** A busy machine makes a slow touch, which the browser takes for something else: try again, as a reader would. */
+async function untilMoved(host, name, action) {
+  const { values } = await snapshot(host);
+  for (let i = 0; i < 4; i++) {
+    await action();
+    if ((await snapshot(host)).values[name] !== values[name]) return;
+    await new Promise((r) => setTimeout(r, 500));
+  }
+}
+
+async function byTouch(page, host, ranges, note) {
+  const [text, sliders] = [await host.locator('.says').boundingBox(), await host.locator('.sliders').boundingBox()];
+  if (text.y < sliders.y + sliders.height) note('text', 'stands above the sliders, and moves them when it grows');
+  for (const [name, ends] of Object.entries(ranges)) {
+    await reset(host, ranges);
+    const input = host.locator(`input[name=${name}]`);
+    await input.scrollIntoViewIfNeeded();
+    const box = await input.boundingBox();
+    if (box.height < TOUCH_SIZE) note('size', `${name}: ${box.height} px high`);
+    const y = box.y + 3; // all of its height is to touch
+    await moves(host, name, 'touch', note, () => untilMoved(host, name, () => page.touchscreen.tap(box.x + 0.25 * box.width, y)), (v) => v < range(ends, 0.4));
+    await moves(host, name, 'touch', note, () => untilMoved(host, name, () => fingerMoves(page, [box.x + 0.25 * box.width, y], [box.x + 0.8 * box.width, y])), (v) => v > range(ends, 0.6));
+  }
+  for (const button of await host.locator('button').all()) {
+    const { width, height } = await button.boundingBox();
+    if (Math.min(width, height) < TOUCH_SIZE) note('size', `button ${await button.textContent()}: ${width} by ${height} px`);
+  }
+}
+
+/** Pull each drag point 40 px to the right. */
+async function byDragging(page, host, note, touch) {
+  const names = await host.evaluate((element) => element.handles?.(element.values, element.width).map((handle) => handle.name) ?? []);
+  for (const name of names) {
+    await host.evaluate((element) => element.set({ tau: 20, s: 10, r_on: 0.4 }));
+    await host.locator('svg').first().scrollIntoViewIfNeeded();
+    const from = await host.evaluate((element, n) => {
+      const { x, y } = element.handles(element.values, element.width).find((handle) => handle.name === n);
+      const box = element.svg.getBoundingClientRect();
+      const scale = box.width / element.width;
+      return { at: [box.left + x * scale, box.top + y * scale], px: box.width * (element.width - 58) / element.width / 100 };
+    }, name);
+    const before = (await snapshot(host)).values;
+    const [x, y] = from.at;
+    const goal = { tau: before.tau + 40 / from.px, s: before.s + 40 / from.px, r_on: before.r_on + 40 / from.px / before.tau }[name];
+    await moves(host, name, 'drag', note, async () => {
+      if (touch) return untilMoved(host, name, () => fingerMoves(page, [x, y], [x + 40, y]));
+      await page.mouse.move(x + 5, y - 5); // near is enough
+      await page.mouse.down();
+      await page.mouse.move(x + 40, y, { steps: 4 });
+      await page.mouse.up();
+    }, (v) => Math.abs(v - Math.min(goal, name === 'r_on' ? 1 : 50)) < 0.04 * goal);
+    const held = (await snapshot(host)).values[name];
+    await page.mouse.move(x - 30, y);
+    if ((await snapshot(host)).values[name] !== held) note('drag', `${name}: moves on after it was let go`);
+  }
+}
+
+async function byButtons(host, note) {
+  for (const button of await host.locator('button').all()) {
+    const text = await button.textContent();
+    await host.evaluate((element) => element.set({ i: 0.3, f: 0.6, o: 0.5, g: 0.4, c_old: 1 }));
+    await button.click();
+    const { f, i, o, ...rest } = (await snapshot(host)).values;
+    const wanted = { keep: [1, 0, 0.5], write: [0, 1, 0.5], add: [1, 1, 0.5], hide: [0.6, 0.3, 0], show: [0.6, 0.3, 1] }[text];
+    if (String([f, i, o]) !== String(wanted) || rest.g !== 0.4 || rest.c_old !== 1) note('buttons', `${text}: f, i, o = ${[f, i, o]}`);
+  }
+}
+
+/** The text is said once after a quick series of changes. */
+async function isQuiet(host, name, note) {
+  await said(host);
+  await host.evaluate((element, n) => element.set({ [n]: 0 }), name);
+  await said(host);
+  await host.evaluate((element) => {
+    element.heard = 0;
+    new MutationObserver((changes) => { element.heard += changes.length > 0; }).observe(element.shadowRoot.querySelector('.says'), { childList: true, characterData: true, subtree: true });
+  });
+  await host.evaluate(async (element, n) => { // in the page: a busy machine would press keys too slowly
+    for (let i = 0; i < 10; i++) {
+      element.inputs[n].stepUp();
+      element.inputs[n].dispatchEvent(new Event('input', { bubbles: true }));
+      await new Promise((r) => setTimeout(r, 30));
+    }
+  }, name);
+  await said(host);
+  const heard = await host.evaluate((element) => element.heard);
+  if (heard > 3) note('text', `said ${heard} times during ten quick changes`);
+  const politeness = await host.locator('.says').getAttribute('aria-live');
+  if (politeness !== 'polite') note('text', `aria-live is ${politeness}`);
+}
+
+// ---- numbers and drawing --------------------------------------------------------------------------
+
+/** Sets every case, reads values and measures the drawing. */
+const readCases = (host, cases) => host.evaluate((element, all) => all.map((settings) => {
+  element.set(settings);
+  const svg = element.svg;
+  const frame = svg.getBoundingClientRect();
+  const texts = [...svg.querySelectorAll('text')].map((text) => {
+    const { left, right, top, bottom } = text.getBoundingClientRect();
+    return { left, right, top, bottom, size: parseFloat(getComputedStyle(text).fontSize) * frame.width / element.width, text: text.textContent, turned: text.hasAttribute('transform') };
+  });
+  const curve = svg.querySelector('svg svg, g svg');
+  return {
+    values: element.values,
+    frame: { left: frame.left, right: frame.right, top: frame.top, bottom: frame.bottom },
+    texts,
+    gate: curve && { width: Number(curve.getAttribute('width')), points: curve.querySelector('polyline').getAttribute('points').split(' ').map((p) => p.split(',').map(Number)) },
+  };
+}), cases);
+
+function difference(found, expected) {
+  if (Array.isArray(expected)) {
+    if (found?.length !== expected.length) return Infinity;
+    return Math.max(...expected.map((value, n) => difference(found[n], value)));
+  }
+  return typeof found === 'number' && Number.isFinite(found) ? Math.abs(found - expected) : Infinity;
+}
+
+/** The largest distance between the drawn gate and its values, jumps left out. */
+function drawnGate({ width, points }, { t, k, tau, r_on }) {
+  if (tau * r_on < 1) return 0; // steeper than a hundredth of a pixel can tell
+  const line = points.map(([x, y]) => [100 * x / width, (93 - y) / 90]);
+  let worst = 0;
+  t.forEach((time, n) => {
+    const next = line.findIndex(([x]) => x > time);
+    if (next < 1 || line.some(([x]) => Math.abs(x - time) < 0.05)) return;
+    const [[x0, y0], [x1, y1]] = [line[next - 1], line[next]];
+    worst = Math.max(worst, Math.abs(y0 + (y1 - y0) * (time - x0) / (x1 - x0) - k[n]));
+  });
+  return worst;
+}
+
+async function numbers(host, tag, { cases, ranges }, note) {
+  const inputs = await host.evaluate((element) => Object.fromEntries(Object.entries(element.inputs).map(([name, input]) => [name, [Number(input.min), Number(input.max)]])));
+  if (JSON.stringify(inputs) !== JSON.stringify(ranges)) note('numbers', `sliders go ${JSON.stringify(inputs)}, rnnlib says ${JSON.stringify(ranges)}`);
+  const seen = await readCases(host, cases.map(([settings]) => settings));
+  seen.forEach(({ values, gate, texts }, n) => {
+    const [settings, expected] = cases[n];
+    const at = JSON.stringify(settings);
+    for (const [name, value] of Object.entries({ ...settings, ...expected })) {
+      const error = difference(values[name], value);
+      if (error > (name in settings ? 0 : 1e-12)) note('numbers', `${name} is off by ${error} at ${at}`);
+    }
+    if (gate && drawnGate(gate, values) > 0.03) note('numbers', `the drawn gate is off by ${drawnGate(gate, values).toFixed(2)} at ${at}`);
+    if (tag === 'rnn-lstm-step') {
+      const all = texts.map(({ text }) => text.replaceAll('\u200b', ''));
+      const two = (v) => (Math.abs(v) < 0.005 ? '0.00' : v.toFixed(2).replace('-', '−'));
+      const written = { ct: values.c, ht: values.h, gt: values.g, 'ct−1': values.c_old, it: values.i, ft: values.f, ot: values.o };
+      for (const [name, value] of Object.entries(written)) if (!all.includes(`${name} = ${two(value)}`)) note('numbers', `the drawing does not say ${name} = ${two(value)} at ${at}`);
+      for (const [end, value] of [['ft', values.dc], ['ct)', values.dh]]) if (!all.some((line) => line.startsWith('∂') && line.endsWith(`${end} = ${two(value)}`))) note('numbers', `the drawing does not say a derivative = ${two(value)} at ${at}`);
+    }
+  });
+}
+
+async function legible(host, { cases }, note) {
+  const found = new Set();
+  for (const { texts, frame } of await readCases(host, cases.map(([settings]) => settings))) {
+    texts.forEach((a, n) => {
+      if (a.size < SMALLEST) found.add(`"${a.text}" is ${a.size.toFixed(1)} px`);
+      if (a.left < frame.left - 1 || a.right > frame.right + 1 || a.top < frame.top - 1 || a.bottom > frame.bottom + 1) found.add(`"${a.text}" is cut off`);
+      for (const b of texts.slice(n + 1)) {
+        const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left), high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        if (wide > 1 && high > 4) found.add(`"${a.text}" over "${b.text}"`);
+      }
+    });
+  }
+  for (const text of found) note('legible', text);
+}
+
+// ---- one page -------------------------------------------------------------------------------------
+
+const within = (list, note) => { for (const text of list) note('sideways', text); };
+
+function sticksOut(width) {
+  const bad = [];
+  if (document.scrollingElement.scrollWidth > width) bad.push(`the page is ${document.scrollingElement.scrollWidth} px wide on a ${width} px screen`);
+  for (const host of document.querySelectorAll('*')) {
+    if (!host.localName.startsWith('rnn-') || !host.shadowRoot) continue;
+    for (const e of host.shadowRoot.querySelectorAll('.card, .card > *, label, label > *, button')) {
+      const { left, right } = e.getBoundingClientRect();
+      if (right > width || left < 0) bad.push(`${host.localName}: ${e.localName} from ${Math.round(left)} to ${Math.round(right)} px`);
+    }
+  }
+  return bad;
+}
+
+async function tryPage(browser, book, path) {
+  const problems = new Set();
+  const note = (kind, text) => problems.add(`${kind}: ${text}`);
+  const url = book.origin + BASE + path;
+  const open = async (options, address = url) => {
+    const context = await browser.newContext({ serviceWorkers: 'block', ...options });
+    if (options.javaScriptEnabled !== false) {
+      await context.addInitScript((theme) => { try { localStorage.setItem('mode', theme); localStorage.setItem('theme', theme); } catch { /* about:blank */ } }, options.colorScheme ?? 'light');
+    }
+    const page = await context.newPage();
+    page.setDefaultTimeout(60000);
+    const own = (a) => a.startsWith(`${book.origin}/`) || /^(data|blob|about|file):/.test(a);
+    page.on('request', (r) => own(r.url()) || note('offline', `asked for ${r.url()}`));
+    page.on('pageerror', (e) => KNOWN_ERRORS.includes(e.message) || note('errors', `uncaught: ${e.message}`));
+    page.on('console', (m) => m.type() === 'error' && !KNOWN_ERRORS.some((k) => m.text() === `Uncaught SyntaxError: ${k}`) && note('errors', m.text()));
+    page.on('response', (r) => r.status() >= 400 && note('errors', `${r.status()} ${r.url()}`));
+    await page.goto(address, { waitUntil: 'load' });
+    await page.evaluate(() => { for (const fold of document.querySelectorAll('details')) fold.open = true; });
+    return page;
+  };
+  const close = (page) => page.context().close();
+  const tags = (page) => page.evaluate(() => [...document.querySelectorAll('*')].map((e) => e.localName).filter((name) => name.startsWith('rnn-')));
+  const hostsOf = async (page) => {
+    const count = {};
+    return (await tags(page)).map((tag) => [tag, page.locator(tag).nth(count[tag] = (count[tag] ?? -1) + 1), count[tag]]);
+  };
+  const axe = async (page, view) => {
+    await page.evaluate(book.axe);
+    for (const text of await page.evaluate(async (values) => {
+      const result = await window.axe.run({ include: [...new Set([...document.querySelectorAll('*')].map((e) => e.localName).filter((n) => n.startsWith('rnn-')))].map((n) => [n]) }, { runOnly: { type: 'tag', values } });
+      return result.violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.flat().join(' ')}`));
+    }, AXE_TAGS)) note('a11y', `${text} [${view}]`);
+  };
+
+  let hosts = [];
+  try {
+    let page = await open(DESKTOP);
+    hosts = await hostsOf(page);
+    const undefined_ = await page.evaluate((names) => names.filter((name) => !customElements.get(name)), hosts.map(([tag]) => tag));
+    if (undefined_.length) throw new Error(`no script defines ${[...new Set(undefined_)].join(', ')} (load rnn-figure.js, then the figure's own)`);
+    for (const [tag, host, n] of hosts) {
+      if (n) continue; // every further one is looked at under "instances"
+      const figure = book.figures[tag];
+      if (!figure) throw new Error(`${tag}: not in interactive_numbers.py`);
+      const others = hosts.filter(([, other]) => other !== host).map(([, other]) => other);
+      const before = await Promise.all(others.map(snapshot));
+      await numbers(host, tag, figure, note);
+      await byKeyboard(page, host, figure.ranges, note);
+      await byMouse(page, host, figure.ranges, note);
+      await byDragging(page, host, note, false);
+      await byButtons(host, note);
+      await isQuiet(host, Object.keys(figure.ranges)[1], note);
+      const after = await Promise.all(others.map(snapshot));
+      after.forEach((state, m) => state.drawing === before[m].drawing && state.said === before[m].said || note('instances', `${tag} changes another figure`));
+      await page.emulateMedia({ media: 'print' });
+      if (!await host.locator('svg').first().isVisible()) note('print', `${tag}: no drawing`);
+      if (await host.locator('input, button').filter({ visible: true }).count()) note('print', `${tag}: controls are printed`);
+      if (!await host.locator('.value').first().isVisible()) note('print', `${tag}: the settings are not printed`);
+      await page.emulateMedia({ media: 'screen' });
+      if (await host.locator('img, .fallback').filter({ visible: true }).count()) note('fallback', `${tag}: shown beside the drawing`);
+      for (const caption of await host.locator('figcaption').all()) if (!await caption.isVisible()) note('fallback', `${tag}: its caption is hidden`);
+    }
+    await axe(page, 'light');
+    await close(page);
+
+    page = await open({ ...DESKTOP, colorScheme: 'dark' });
+    await axe(page, 'dark');
+    await close(page);
+
+    page = await open(PHONE);
+    hosts = await hostsOf(page);
+    within(await page.evaluate(sticksOut, PHONE.viewport.width), note);
+    for (const [tag, host, n] of hosts) {
+      if (n) continue;
+      await legible(host, book.figures[tag], note);
+      within(await page.evaluate(sticksOut, PHONE.viewport.width), note);
+      await byTouch(page, host, book.figures[tag].ranges, note);
+      await byDragging(page, host, note, true);
+    }
+    await axe(page, 'phone');
+    await close(page);
+
+    page = await open(DESKTOP, pathToFileURL(join(book.root, path)).href);
+    hosts = await hostsOf(page);
+    for (const [tag, host, n] of hosts) {
+      if (n) continue;
+      const name = Object.keys(book.figures[tag].ranges)[0];
+      await host.locator(`input[name=${name}]`).focus();
+      await moves(host, name, 'file', note, () => page.keyboard.press('ArrowRight'), undefined, true);
+    }
+    await close(page);
+
+    page = await open({ ...DESKTOP, javaScriptEnabled: false });
+    for (const [tag, host] of await hostsOf(page)) {
+      if (!await host.locator('img, .fallback').filter({ visible: true }).count()) note('fallback', `${tag}: nothing is shown without scripts`);
+    }
+    await close(page);
+  } catch (error) {
+    note('page', error.message.split('\n')[0]);
+  }
+  return { problems: [...problems], count: hosts.length };
+}
+
+/** Compare the committed drawings with those of the scripts at 640 px. */
+async function drawings(browser, book, write) {
+  const problems = [];
+  const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
+  await page.goto(`${book.origin}${BASE}book/page.html`);
+  for (const tag of Object.keys(book.figures)) {
+    const svg = await page.locator(tag).evaluate((element) => {
+      const [, , width, height] = element.svg.getAttribute('viewBox').split(' ');
+      const { title } = element.constructor;
+      return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="13" fill="#1a1a1a">\n`
+        + `<title>${title}</title>\n<rect width="${width}" height="${height}" fill="#fff"/>\n`
+        + new XMLSerializer().serializeToString(element.svg.querySelector('g')).replaceAll(' xmlns="http://www.w3.org/2000/svg"', '').replace(/(<(path|text|rect|circle|polyline|polygon|svg)\b)/g, '\n$1') + '\n</svg>\n';
+    });
+    const file = drawingFile(tag);
+    if (write) writeFileSync(file, svg);
+    else if (!existsSync(file) || readFileSync(file, 'utf8') !== svg) problems.push(`svg: ${file.slice(ROOT.length + 1)} is not the figure's drawing. Run: node tests/browser/interactive.mjs --write`);
+  }
+  await page.close();
+  return problems;
+}
+
+/** Pages of a built book that show a figure, and complaints about pages that load a script for nothing. */
+function shown(root) {
+  const pages = [], problems = [];
+  for (const path of pagesOf(root)) {
+    const html = readFileSync(join(root, path), 'utf8');
+    if (/<rnn-[a-z-]+[\s>]/.test(html)) pages.push(path);
+    else if (/src="[^"]*rnn-[a-z-]+\.js/.test(html)) problems.push(`load: ${path} loads a figure's script and shows none`);
+  }
+  return { pages, problems };
+}
+
+const MADE = ['book/page.html', 'notebooks/notebook.html', 'notebooks/lab.html'];
+
+export async function check(expected, { root = '', made = MADE, write = false, log = console.log } = {}) {
+  const { chromium } = await import('playwright-core');
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  const folder = mkdtempSync(join(tmpdir(), 'interactive-'));
+  const browser = await chromium.launch({ executablePath: browserPath(), args: FLAGS });
+  const result = { passed: 0, failed: 0, problems: [] };
+  const report = (name, problems, detail = '') => {
+    result[problems.length ? 'failed' : 'passed']++;
+    result.problems.push(...problems);
+    log(`${problems.length ? 'FAIL' : 'ok  '} ${name}${detail}`);
+    for (const text of problems.slice(0, 12)) log(`       ${text}`);
+    if (problems.length > 12) log(`       and ${problems.length - 12} more`);
+  };
+  try {
+    makePages(folder, expected);
+    for (const place of [folder, root].filter(Boolean)) {
+      const { server, origin } = await serve(place);
+      const book = { root: place, origin, axe, figures: expected.figures };
+      try {
+        const { pages, problems } = place === folder ? { pages: made, problems: [] } : shown(place);
+        if (place === folder) report('drawings', await drawings(browser, book, write));
+        else report('scripts', problems);
+        const queue = [...pages];
+        const work = async () => {
+          for (let path = queue.shift(); path; path = queue.shift()) {
+            const start = Date.now();
+            const { problems, count } = await tryPage(browser, book, path);
+            if (!count) problems.push('page: shows no figure');
+            report(path, problems, ` (${count} figures, ${((Date.now() - start) / 1000).toFixed(0)} s)`);
+          }
+        };
+        await Promise.all([work(), work()]);
+        const text = pages.map((path) => readFileSync(join(place, path), 'utf8')).join();
+        for (const tag of Object.keys(expected.figures)) if (!text.includes(`<${tag}`)) log(`note: no page of this book shows ${tag}`);
+      } finally {
+        server.close();
+      }
+    }
+  } finally {
+    await browser.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  log(`${result.passed} passed, ${result.failed} failed`);
+  return result;
+}
+
+// ---- does it find what it should? -------------------------------------------------------------------
+
+// [script, what is replaced, by what, the kind of problem that must be found, on which page]
+const BROKEN = [
+  ['rnn-time-gate', '2 - ramp', '1.999 - ramp', 'numbers'],
+  ['rnn-time-gate', 'if (rest < 0) rest += tau;', '', 'numbers'],
+  ['rnn-time-gate', 'leak * phi;', 'leak;', 'numbers'],
+  ['rnn-time-gate', '[start + r_on * tau / 2, 1]', '[start + r_on * tau / 3, 1]', 'numbers'],
+  ['rnn-time-gate', 'max: 50, step: 0.5, value: 20', 'max: 40, step: 0.5, value: 20', 'numbers'],
+  ['rnn-time-gate', 'value: (at) => time(at) - s', 'value: (at) => time(at)', 'drag'],
+  ['rnn-time-gate', "'text-anchor=\"middle\"');\n      for (const [low", "'text-anchor=\"start\" font-size=\"40\"');\n      for (const [low", 'legible'],
+  ['rnn-lstm-step', 'const h = Math.tanh(c) * o;', 'const h = c * o;', 'numbers'],
+  ['rnn-lstm-step', 'o * (1 - Math.tanh(c) ** 2)', 'o * (1 - c ** 2)', 'numbers'],
+  ['rnn-lstm-step', "name('h'), v.h, 1", "name('h'), v.c, 1", 'numbers'],
+  ['rnn-lstm-step', 'write: { f: 0, i: 1 }', 'write: { f: 1, i: 0 }', 'buttons'],
+  ['rnn-figure', "input.addEventListener('input', () => this.changed());", "input.addEventListener('change', () => this.changed());", 'mouse'],
+  ['rnn-figure', "input.addEventListener('input', () => this.changed());", '', 'keyboard'],
+  ['rnn-figure', "this.setAttribute('data-lm-suppress-shortcuts', 'true');", '', 'keyboard'],
+  ['rnn-figure', 'if (KEYS.test(event.key)) event.stopPropagation();', '', 'keyboard'],
+  ['rnn-figure', 'const PAUSE = 400;', 'const PAUSE = 0;', 'text'],
+  ['rnn-figure', 'const PAUSE = 400;', 'const PAUSE = 1e6;', 'keyboard'],
+  ['rnn-figure', '.card { max-width', '.card { display: flex; flex-direction: column-reverse; max-width', 'text'],
+  ['rnn-figure', 'height: 44px; margin: 0;', 'height: 24px; margin: 0;', 'size'],
+  ['rnn-figure', 'grid-template-columns: 7.5rem 1fr 4.2rem', 'grid-template-columns: 17.5rem 9rem 4.2rem', 'sideways'],
+  ['rnn-figure', '<input type="range"', '</label><label><input type="range"', 'a11y'],
+  ['rnn-figure', '<span>${label}</span><input', '<span hidden>${label}</span><input', 'a11y'],
+  ['rnn-figure', 'color: ${INK}; background: #f2f2f2;', 'color: #aaa; background: #f2f2f2;', 'a11y'],
+  ['rnn-figure', '@media print { input, .presets { display: none; }', '@media print {', 'print'],
+  ['rnn-figure', '::slotted(.fallback) { display: none !important; }', '', 'fallback'],
+  ['rnn-figure', '<slot></slot>', '', 'fallback', 'book/page.html'],
+  ['rnn-figure', 'this.svg = root', "fetch('https://example.org/x').catch(() => {}); this.svg = root", 'offline'],
+  ['rnn-figure', 'this.inputs = {};', 'this.inputs = (globalThis.shared ??= {});', 'numbers'],
+  ['rnn-figure', 'globalThis.RnnFigure ??=', 'const RnnFigure =', 'errors'],
+];
+
+async function selftest(expected, some) {
+  let wrong = 0;
+  for (const figure of Object.values(expected.figures)) figure.cases = figure.cases.slice(0, 22);
+  for (const [script, from, to, kind, page = 'notebooks/lab.html'] of BROKEN.filter((entry) => entry.join().includes(some))) {
+    const source = expected.scripts[script];
+    if (source.split(from).length !== 2) { wrong++; console.log(`FAIL ${script}: does not hold once: ${from}`); continue; }
+    const broken = source.replace(from, () => to);
+    const figures = structuredClone(expected.figures);
+    for (const figure of Object.values(figures)) figure.html = figure.html.replace(source, () => broken);
+    const { problems } = await check({ figures, scripts: { ...expected.scripts, [script]: broken } }, { made: [page], log: () => {} });
+    const kinds = [...new Set(problems.map((text) => text.split(':')[0]))];
+    const found = kinds.includes(kind);
+    wrong += !found;
+    console.log(`${found ? 'ok  ' : 'FAIL'} ${script}, ${to.slice(0, 50) || `without ${from.slice(0, 40)}`}: wanted ${kind}, found ${kinds.join(', ') || 'nothing'}`);
+  }
+  console.log(wrong ? `${wrong} breaks were not found` : 'the check finds what it should');
+  return wrong;
+}
+
+if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  const words = process.argv.slice(2);
+  const root = words.find((word) => !word.startsWith('--'));
+  try {
+    if (root && !existsSync(root)) throw new Error(`no such folder: ${root} (build the book first: make book)`);
+    const expected = expectations();
+    const breaks = words.find((word) => word.startsWith('--selftest'));
+    const failed = breaks ? await selftest(expected, breaks.slice('--selftest='.length)) : (await check(expected, { root: root && resolve(root), write: words.includes('--write') })).failed;
+    process.exitCode = failed ? 1 : 0;
+  } catch (error) {
+    const missing = error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND';
+    console.error(`interactive: ${missing ? 'run tools/vendor.sh first (playwright-core and axe-core are not installed)' : error.message}`);
+    process.exitCode = 2;
+  }
+}

@@ -1,0 +1,95 @@
+"""What the interactive figures must show, by rnnlib: JSON for tests/browser/interactive.mjs.
+
+    python tests/browser/interactive_numbers.py [--cases 40]
+
+For each figure the HTML of a notebook's output, the sliders' ranges, and many settings with the
+numbers that rnnlib computes for them.
+"""
+
+import argparse
+import json
+import math
+import random
+from typing import Any
+
+import torch
+
+from rnnlib import interactive
+from rnnlib.cells import LSTMCell
+from rnnlib.phased import time_gate
+
+STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001}  # the others: 0.01
+
+
+def tensor(*values: float) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def gate(tau: float, s: float, r_on: float, leak: float) -> dict[str, Any]:
+    """k(t) every quarter of a millisecond, and the cell that takes over sin(2 pi t / 50)."""
+    t = torch.arange(401, dtype=torch.float64) / 4
+    k = time_gate(t, tensor(tau), tensor(s), tensor(r_on), leak)[:, 0].tolist()
+    c, last = [], 0.0
+    for time, openness in zip(t.tolist(), k, strict=True):
+        candidate = math.sin(2 * math.pi * time / 50)
+        last = openness * candidate + (1 - openness) * last
+        c.append(last)
+    return {"k": k, "c": c}
+
+
+def step(i: float, f: float, g: float, o: float, c_old: float) -> dict[str, Any]:
+    """LSTMCell with weights of zero and biases that give these gates; derivatives by autograd."""
+    cell = LSTMCell(1, 1).double()
+    with torch.no_grad():
+        cell.W_x.zero_()
+        cell.W_h.zero_()
+        gates = tensor(i, f, g, o)
+        cell.b.copy_(torch.where(tensor(0, 0, 1, 0) == 1, gates.atanh(), gates.logit()))
+    x = h = torch.zeros(1, 1, dtype=torch.float64)
+    old = tensor(c_old)[None].requires_grad_()
+    h_new, c = cell(x, (h, old))
+    (dh,) = torch.autograd.grad(h_new, c, retain_graph=True)
+    (dc,) = torch.autograd.grad(c, old)
+    steps, last = [c_old], old
+    for _ in range(10):
+        _, last = cell(x, (h, last))
+        steps.append(last.item())
+    return {"c": c.item(), "h": h_new.item(), "dc": dc.item(), "dh": dh.item(), "steps": steps}
+
+
+def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, float]]:
+    """Both ends of every slider, then places in between, all on the sliders' steps."""
+    ranges = interactive.RANGES[tag]
+    ends = [{name: range_[end] for name, range_ in ranges.items()} for end in (0, 1)]
+    for name in ranges:
+        ends += [ends[0] | {name: ranges[name][1]}, ends[1] | {name: ranges[name][0]}]
+
+    def place(name: str) -> float:
+        (low, high), size = ranges[name], STEP.get(name, 0.01)
+        return round(low + size * draw.randint(0, round((high - low) / size)), 3)
+
+    return ends + [{name: place(name) for name in ranges} for _ in range(count)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--cases", type=int, default=40)
+    count = parser.parse_args().cases
+    draw = random.Random(0)
+    figures = {}
+    for tag, figure, numbers in [
+        ("rnn-time-gate", interactive.time_gate(), gate),
+        ("rnn-lstm-step", interactive.lstm_step(), step),
+    ]:
+        figures[tag] = {
+            "html": figure._repr_html_(),
+            "ranges": interactive.RANGES[tag],
+            "settings": figure.settings,
+            "cases": [[case, numbers(**case)] for case in settings(tag, count, draw)],
+        }
+    names = ["rnn-figure", *figures]
+    print(json.dumps({"figures": figures, "scripts": {n: interactive.script(n) for n in names}}))
+
+
+if __name__ == "__main__":
+    main()
