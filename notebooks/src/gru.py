@@ -212,7 +212,7 @@ figures.table(["reset gate", "the old state's share", "$h_T$, first three units"
 
 # %% [markdown]
 # Torch, cuDNN and this book are the first row; Cho et al. (2014) the second; Chung et al. (2014) the last.
-# States are of size one, so these differences are large: no form can stand in for another with the weights as they are.
+# States are of size one (they start from a random $h_0$, which has entries above one), so these differences are large: no form can stand in for another with the weights as they are.
 #
 # ### What can be converted
 #
@@ -277,7 +277,7 @@ for name, (kind, in_book, in_torch) in formulas.items():
     layer = kind(10, 128)
     assert (count(layer), count(layer.to_torch())) == (in_book(10, 128), in_torch(10, 128))
     rows.append([name, f"{count(layer):,}", f"{count(layer.to_torch()):,}"])
-figures.table(["$m = 10$, $n = 128$", "this book", "`torch`"], rows)
+figures.table(["$D = 10$, $H = 128$", "this book", "`torch`"], rows)
 
 # %%
 # NBVAL_CHECK_OUTPUT
@@ -295,7 +295,7 @@ for n in (48, 64, 128):
 #
 # Torch calls a hook for every tensor that it saves for the backward pass.
 # We add up their bytes, each block of memory once, without the weights and the input.
-# "By hand" is what the backward passes in `rnnlib.bptt` are given: $h$ for the RNN, $h$ and three gates for the GRU, $h$, $c$ and four gates for the LSTM.
+# "By hand" is what the backward passes in `rnnlib.bptt` are given: $h$ for the RNN, $h$ and three blocks for the GRU, $h$, $c$ and four gates for the LSTM.
 
 
 # %% tags=["paste:memory"]
@@ -488,8 +488,8 @@ print("finished:", record["finished"], "| seeds", record["seeds"])
 # We train on 100 or on 300 palindromes of ten digits, always the same ones, until the loss of 20 batches is below 0.01, and test on 2,000 fresh ones: of ten digits, and of lengths never seen.
 # The cells have as many parameters, 48 LSTM units against 56 GRU units, orthogonal recurrent weights, and the same data, optimizer (Adam, learning rate 0.003) and stopping rule.
 # The bias of the gate that keeps is 1 in both.
-# By chapter 3 that is not the same memory: $\rho \approx 0.88$ for the LSTM and $0.81$ for the GRU.
-# So a third network is the GRU with $b_z = 2$, where $\rho \approx 0.92$.
+# By chapter 3 that is not the same memory: with orthogonal blocks a step keeps about $f + \frac14 = 0.98$ in the LSTM and $z + \frac12(1 - z) = 0.87$ in the GRU.
+# So a third network is the GRU with $b_z = 2$, where it is $0.94$.
 
 
 # %%
@@ -577,7 +577,7 @@ figures.table(
 # With 100 of them none has found the whole rule, and the networks differ on fresh numbers of the same length: the LSTM is ahead, and the GRU that keeps longer is last.
 # With 300 all three have it, at ten digits.
 # At 30 digits the GRU with $b_z = 1$ falls behind the LSTM, and with $b_z = 2$ it does not.
-# So at equal bias the LSTM reaches further, and the reason is the one that chapter 3 names: at equal bias it keeps more.
+# So at equal bias the LSTM reaches further in the mean; a reason may be the one that chapter 3 names, that at equal bias it keeps more. It is not tested here.
 # Moving this one number changes the result as much as changing the cell, for better in one panel and for worse in the other.
 #
 # All are worse at five digits than at ten.

@@ -50,7 +50,7 @@ def seeded(seed):
 #
 # A plain RNN with 128 units, palindromes of 20 digits, Adam with learning rate $10^{-3}$, gradients clipped at 1.
 # The seeds fix the batches, so that within a seed all six see the same ones.
-# Only the weights before the first step differ: all zero, all 0.01, torch's default (uniform), Xavier, orthogonal, and the identity with ReLU in place of $\tanh$.
+# Only the weights before the first step differ: all zero, all 0.01 (but the bias, zero), torch's default (uniform), Xavier, orthogonal, and the identity with ReLU in place of $\tanh$.
 # The last three are about the recurrent matrix $W_{hh}$; there the bias starts at zero, and the other weights are torch's default.
 
 
@@ -123,6 +123,30 @@ Markdown(
     f"Runs that reach an accuracy of 0.95 over ten batches within {STEPS} steps: "
     + "; ".join(parts)
     + "."
+)
+
+# %% [markdown]
+# Chapter 1 warned that a palindrome of even length can also be answered by counting which digit came an odd number of times.
+# Do these networks remember, or do they count?
+# We feed random digits in place of palindromes, so that the two answers differ, and ask which one the network gives.
+
+# %% tags=["paste:counting"]
+def first_or_odd(model, T=20, N=2000):
+    """Share of random sequences answered with the first digit, and with a digit of odd count."""
+    digits = torch.randint(0, 10, (N, T - 1), generator=seeded(77))
+    one_hot = torch.nn.functional.one_hot(digits, 10)
+    with torch.no_grad():
+        answer = model(one_hot.float()).argmax(dim=1)
+    odd = one_hot.sum(dim=1) % 2 == 1  # (N, 10): in a palindrome, one digit alone
+    return (answer == digits[:, 0]).double().mean().item(), odd[range(N), answer].double().mean().item()
+
+
+good = {n: [first_or_odd(trained[n, s]) for s in SEEDS] for n in ("Xavier", "orthogonal", "identity, ReLU")}
+Markdown(
+    "On random digits the trained networks answer with the first digit in this share, from worst to best seed: "
+    + "; ".join(f"{n} {min(v)[0]:.2f} to {max(v)[0]:.2f}" for n, v in good.items())
+    + f". A digit with an odd count is the answer in {np.mean([v[1] for n in good for v in good[n]]):.2f}, "
+    "about what a guess without regard to counts gives. They remember; they do not count."
 )
 
 # %% [markdown]
@@ -341,7 +365,7 @@ figures.table(
 # Chrono draws $b_f = \ln u$ with $u$ uniform between 1 and $T_{\max} - 1$, so that the time constants $1 + u$ are spread evenly up to $T_{\max}$.
 # Now the gradient in whole LSTMs, reading palindromes of 200 digits before any training: the mean length of $\partial L/\partial c_t$.
 
-# %% mystnb={"image": {"alt": "Mean length of the gradient by the cell state against steps back from the loss, on a logarithmic scale over 150 steps, for four forget biases. Bias 0 falls along a steep straight line by about twenty orders of magnitude. Bias 1 falls by about two, chrono by less than one, and bias 4 begins lower and rises."}} tags=["paste:forget"]
+# %% mystnb={"image": {"alt": "Mean length of the gradient by the cell state against steps back from the loss, on a logarithmic scale over 150 steps, for four starts. Bias 0 falls along a steep straight line by about twenty orders of magnitude. Bias 1 falls by about two, chrono by less than one, and bias 4 begins lower and rises."}} tags=["paste:forget"]
 T, H = 200, 128
 BIASES = {"bias 0": 0.0, "bias 1": 1.0, "bias 4": 4.0, "chrono": None}
 

@@ -223,9 +223,9 @@ for k, (other, limit) in enumerate([("autograd", 1e-12), ("nn.LSTM", 1e-12), ("d
 # %% [markdown]
 # Each number is the worse of the two losses, at the last step and at every step.
 #
-# ## Claim: $4(dn + n^2 + n)$ parameters
+# ## Claim: $4(DH + H^2 + H)$ parameters
 #
-# Four gates, each with a matrix from $d$ inputs, a matrix from $n$ states, and one bias.
+# Four gates, each with a matrix from $D$ inputs, a matrix from $H$ states, and one bias.
 
 # %% tags=["paste:parameters"]
 # NBVAL_CHECK_OUTPUT
@@ -239,11 +239,11 @@ for d, n in [(1, 128), (10, 128), (128, 256)]:
     mine, torchs = count(layers.LSTM(d, n)), count(torch.nn.LSTM(d, n))
     assert mine == formula and torchs == formula + 4 * n and formula == 4 * count(layers.RNN(d, n))
     rows.append([d, n] + [f"{value:,}" for value in (formula, mine, torchs, torchs - mine)])
-figures.table(["$d$", "$n$", "formula", "ours, counted", "`nn.LSTM`", "more"], rows)
+figures.table(["$D$", "$H$", "formula", "ours, counted", "`nn.LSTM`", "more"], rows)
 
 # %% [markdown]
 # torch keeps two biases a gate, one beside each matrix.
-# Only their sum matters, so its LSTM has $4n$ numbers more and can compute nothing more.
+# Only their sum matters, so its LSTM has $4H$ numbers more and can compute nothing more.
 #
 # ## What each nonlinearity is for
 #
@@ -453,11 +453,23 @@ Markdown("All seeds solve, up to a length of: " + "; ".join(f"{label(g)}: {longe
 T, H = 31, 32
 
 
-def remembering(seed):
+def at_start(seed):
     generator = torch.Generator().manual_seed(seed)
     rnn = layers.LSTM(10, H, generator=generator)
     init.chrono_(rnn.cells[0].b.data, T, generator)
-    return solve(rnn, T, seed, lr=1e-2, steps=40 if FAST else 1500)
+    return rnn
+
+
+def remembering(seed):
+    return solve(at_start(seed), T, seed, lr=1e-2, steps=40 if FAST else 1500)
+
+
+def watch(cell):
+    """h, c (N, T-1, H) and the gates (N, T-1, 4H) while the fresh numbers are read."""
+    zeros = np.zeros((2000, H), dtype=np.float32)
+    return bptt.lstm_forward(
+        x.numpy(), zeros, zeros, *(w.detach().numpy() for w in cell.parameters())
+    )
 
 
 trained = [remembering(seed) for seed in SEEDS]
@@ -465,11 +477,7 @@ x, first = tasks.palindromes(T, 2000, torch.Generator().manual_seed(1), one_hot=
 for model, history in trained:
     accuracy = training.accuracy(model, (x, first))
     print(f"{history.steps} steps, accuracy on 2,000 fresh numbers {accuracy:.3f}")
-cell = trained[0][0].rnn.cells[0]
-zeros = np.zeros((2000, H), dtype=np.float32)
-h, c, gates = bptt.lstm_forward(
-    x.numpy(), zeros, zeros, *(w.detach().numpy() for w in cell.parameters())
-)
+h, c, gates = watch(trained[0][0].rnn.cells[0])
 i, f, g, o = np.split(gates, 4, axis=2)  # (2000, T-1, H) each
 
 # %% [markdown]
@@ -511,7 +519,13 @@ plt.show()
 # %% tags=["paste:keepers"]
 size = np.abs(c).mean(axis=(0, 2))  # (T-1,)
 held = f.mean(axis=(0, 1))
+_, c_start, gates_start = watch(at_start(0).cells[0])
+i_start, f_start, _, _ = np.split(gates_start, 4, axis=2)
+held_start = f_start.mean(axis=(0, 1))
+size_start = np.abs(c_start).mean(axis=(0, 2))
 Markdown(
+    f"Before training, the mean forget gate was {np.median(held_start):.2f} in the median unit and above 0.95 in {(held_start > 0.95).sum()}, "
+    f"the mean input gate {i_start.mean():.2f}, and the mean of $|c_t|$ {size_start[0]:.2f} after the first digit and {size_start[-1]:.2f} after 30. After training: "
     f"After 15 digits the first one explains more than half of the cell's variance in {(share[14] > 0.5).sum()} of {H} units. "
     f"The mean forget gate is {np.median(held):.2f} in the median unit, and above 0.95 in {(held > 0.95).sum()}. "
     f"The mean input gate is {i[:, 0].mean():.2f} at step 1 and {i[:, 1:].mean():.2f} after it. "
@@ -595,13 +609,14 @@ figures.table(["changed", "own first digit", "the other's"], rows)
 # By chance a share is 0.1, for two numbers can begin with the same digit.
 #
 # The memory is in $c$: exchange it, and the answer follows, while $h$ alone changes little.
-# It is spread out: four units can be exchanged at nearly no cost, and it takes half of them to leave the network undecided.
-# From step 15 on it is mostly copied: without writing most answers stay right, without copying nearly none.
+# It is spread out: exchanging four units costs few of the answers, and it takes half of them to leave the network undecided.
+# From step 15 on it is mostly copied: without writing nearly all answers stay right, without copying few do.
 # But one write is not safe: if nothing is written after the first digit, the answers get worse, in one network by far.
-# What comes in with the first digit is small, and at the later steps the network writes more of the same: $c$ drives $h$, and $h$ sets the gates and the candidate that add to $c$.
+# A reading that fits: what comes in with the first digit is small, and at the later steps the network writes more of the same, $c$ driving $h$, and $h$ the gates and the candidate that add to $c$.
+# The table does not prove it, for without writing the readout also sees smaller cells than it was trained on.
 #
-# So the LSTM has learned more than to copy.
-# It strengthens its memory against what the other digits add, which is why the share of the first digit rises with time.
+# Most of the copying and the gentle first write were there at the start, by chrono.
+# What training added is the growth.
 # These are three small networks with one start; another start or task may look different.
 #
 # ## Mistakes people make
@@ -712,7 +727,7 @@ for name, kind in {"without the candidate": CandidateCutLSTM, "right": layers.LS
 figures.table(["gradient", "5 digits: steps or (accuracy)", "11 digits"], rows)
 
 # %% [markdown]
-# It learns all the same, only more slowly.
+# Most runs solve the task all the same, only later, and the others come near it.
 # A candidate that nobody trains is still a random code of the digit, and the gates and the readout learn to use it.
 # So neither a falling loss nor a solved task shows that the gradient is right.
 

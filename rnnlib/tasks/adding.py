@@ -14,7 +14,7 @@ def adding(T: int, N: int, generator: Generator | None = None) -> tuple[Tensor, 
     The numbers are from U(0, 1). One mark stands in the first half, one in the second.
     Returns x (N, T, 2) and y (N,), both float32.
     Raises TypeError or ValueError for T below 2 or N below 1.
-    Source: Hochreiter and Schmidhuber (1997), in the form of Le, Jaitly and Hinton (2015).
+    Source: Hochreiter and Schmidhuber (1997), in the form of Arjovsky, Shah and Bengio (2016).
     """
     validate.positive_int("T", T, minimum=2)
     validate.positive_int("N", N)
