@@ -243,7 +243,9 @@ class PhasedLSTM(LSTM):
     @classmethod
     def from_torch(cls, module: nn.RNNBase) -> Self:
         """Not possible: raises TypeError."""
-        raise TypeError(f"module must be a Phased LSTM, got {type(module).__name__}: torch has none")
+        raise TypeError(
+            f"module must be a Phased LSTM, got {type(module).__name__}: torch has none"
+        )
 
     def to_torch(self) -> nn.RNNBase:
         """Not possible: raises TypeError."""

@@ -34,9 +34,8 @@ def time_gate(t: Tensor, tau: Tensor, s: Tensor, r_on: Tensor, leak: float) -> T
     if bool((tau <= 0).any()):
         raise ValueError(f"tau must be above 0, got {tau.min().item():g}")
     if bool((r_on <= 0).any()) or bool((r_on > 1).any()):
-        raise ValueError(
-            f"r_on must be in (0, 1], got values from {r_on.min().item():g} to {r_on.max().item():g}"
-        )
+        low, high = r_on.min().item(), r_on.max().item()
+        raise ValueError(f"r_on must be in (0, 1], got values from {low:g} to {high:g}")
     validate.real("leak", leak, low=0.0, high=1.0)
     phi = torch.remainder(t[..., None] - s, tau) / tau  # (..., H), in [0, 1)
     ramp = 2 * phi / r_on
@@ -53,7 +52,8 @@ class PhasedLSTMCell(LSTMCell):
       h_t = k_t \odot \tilde h_t + (1 - k_t) \odot h_{t-1}$$
 
     $\tilde h_t = \tanh(\tilde c_t) \odot o_t$ is made of the candidate cell state, as in the
-    authors' code. ``W_x``, ``W_h``, ``b`` are the LSTM's; ``tau``, ``s``, ``r_on`` (H,) are learned.
+    authors' code. ``W_x``, ``W_h`` and ``b`` are the LSTM's; ``tau``, ``s`` and ``r_on`` (H,) are
+    learned as well.
 
     leak: $\alpha$, what an open share of time leaves to the rest.
     r_on: the open share that every unit starts with, in (0, 1].
@@ -105,9 +105,7 @@ class PhasedLSTMCell(LSTMCell):
         """Times (N,) or (N, T) -> openness k (N, H) or (N, T, H)."""
         return time_gate(t, self.tau, self.s, self.r_on, self.leak)
 
-    def step(
-        self, x: Tensor, k: Tensor, state: tuple[Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor]:
+    def step(self, x: Tensor, k: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """One step with a given openness: x (N, D), k (N, H), state (h, c) -> the next (h, c)."""
         h, c = validate.pair("state", state)
         h_new, c_new = super().forward(x, (h, c))  # the LSTM's proposal

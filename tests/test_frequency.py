@@ -1,5 +1,6 @@
 """Frequency discrimination: periods, samplings, lengths, labels, and the study that uses them."""
 
+import copy
 import math
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_shapes_types_and_padding(sampling) -> None:
 
 @each_sampling
 def test_times_rise_within_125_ms_and_durations_are_from_15_to_125(sampling) -> None:
-    _, times, lengths, _ = frequency(2000, seeded(), sampling)
+    _, times, _, _ = frequency(2000, seeded(), sampling)
     assert (times.diff(dim=1) >= 0).all()
     assert times.min() >= 0 and times.max() <= 125
     spans = times[:, -1] - times[:, 0]
@@ -108,18 +109,23 @@ def test_the_first_half_is_of_class_1_and_a_few_of_the_others() -> None:
 
 
 def test_phases_are_uniform() -> None:
-    x, _, _, _ = frequency(50_000, seeded(), durations=(1, 1))
+    x, times, _, _ = frequency(10_000, seeded(), durations=(125, 125))
+    assert times[:, 0].abs().max() < 1e-4  # all start at 0, so the first value is the phase's
     angle = torch.asin(x[:, 0, 0].double().clamp(-1, 1)) / math.pi + 0.5  # uniform in (0, 1)
     counts = (10 * angle).long().clamp(max=9).bincount(minlength=10)
-    assert ((counts - 5000.0) ** 2 / 5000).sum() < 33.7  # 9 degrees of freedom: p = 1e-4
+    assert ((counts - 1000.0) ** 2 / 1000).sum() < 33.7  # 9 degrees of freedom: p = 1e-4
 
 
 @each_sampling
 def test_the_seed_alone_decides_and_a_source_goes_on_where_it_stood(sampling) -> None:
     before = torch.get_rng_state()
     assert same(frequency(8, seeded(1), sampling), frequency(8, seeded(1), sampling))
-    assert not same(frequency(8, seeded(1), sampling)[3:], frequency(8, seeded(2), sampling)[3:]) or (
-        not torch.equal(frequency(8, seeded(1), sampling)[0][0], frequency(8, seeded(2), sampling)[0][0])
+    assert not same(
+        frequency(8, seeded(1), sampling)[3:], frequency(8, seeded(2), sampling)[3:]
+    ) or (
+        not torch.equal(
+            frequency(8, seeded(1), sampling)[0][0], frequency(8, seeded(2), sampling)[0][0]
+        )
     )
     source = Batches(frequency, 3, N=8, sampling=sampling)
     next(source)
@@ -150,20 +156,39 @@ def test_padding_does_not_change_the_answer(sampling, kind) -> None:
 def test_the_lstms_get_the_time_as_a_second_input_in_a_sensible_range() -> None:
     seen = {}
 
-    class Spy(models.Classifier):
-        def forward(self, x, times=None, lengths=None):
-            seen["x"], seen["times"] = x, times
-            return super().forward(x, times, lengths)
+    class Spy(torch.nn.Module):
+        def forward(self, x, *, lengths):
+            seen["x"], seen["lengths"] = x, lengths
+            return x[:, 0]
 
     x, times, lengths, _ = frequency(20, seeded(), "asynchronous")
-    model = Spy(layers.LSTM(2, 3), 2)
+    model = Spy()
     study.logits(model, "lstm", x, times, lengths)
-    assert seen["times"] is None
+    assert torch.equal(seen["lengths"], lengths)
     assert torch.equal(seen["x"][:, :, :1], x)
     assert torch.allclose((seen["x"][:, :, 1] + 1) * 62.5, times, atol=1e-4)
     study.logits(model, "lstm dt", x, times, lengths)
     assert (seen["x"][:, 0, 1] == 0).all()
     assert torch.equal(seen["x"][:, 1:, 1], times[:, 1:] - times[:, :-1])
+
+
+def test_the_twin_is_our_lstm_in_its_answers_and_in_every_step_of_training() -> None:
+    ours = models.Classifier(layers.LSTM(2, 5, generator=seeded()), 2, generator=seeded()).double()
+    twin = study.Twin(copy.deepcopy(ours))
+    x, times, lengths, y = frequency(8, seeded(), "asynchronous")
+    x = torch.cat([x, times[..., None] / 125], dim=2).double()
+    losses = []
+    for net in (ours, twin):
+        adam = torch.optim.Adam([w for w in net.parameters() if w.requires_grad], lr=0.1)
+        losses.append([])
+        for _ in range(5):
+            loss = torch.nn.functional.cross_entropy(net(x, lengths=lengths), y)
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            losses[-1].append(loss.item())
+    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+    assert losses[0][0] > losses[0][-1]
 
 
 SMALL = {
@@ -180,6 +205,13 @@ def test_a_run_gives_the_same_numbers_again(kind) -> None:
     assert [e["step"] for e in first["evaluations"]] == [2, 4]
     assert 0 <= first["test_accuracy"] <= 1
     assert ("gate" in first) == (kind == "plstm")
+
+
+def test_training_keeps_the_gate_in_range() -> None:
+    wild = SMALL | {"lr": 0.5, "steps": 20, "hidden": 20}
+    gate = study.run(model="plstm", sampling="standard", **wild)["gate"]
+    assert min(gate["r_on"]) == 0.001 and max(gate["r_on"]) <= 1
+    assert min(gate["tau"]) >= 0.001
 
 
 def test_accuracy_is_that_of_all_parts_together() -> None:

@@ -29,28 +29,27 @@ DIRECT: dict[tuple[str, str, str], list[int]] = {
     ("lstm", "orthogonal", "one"): [20, 30, 50],
     ("lstm", "xavier", "chrono"): [50],
     ("lstm", "kaiming", "chrono"): [50],
-    ("lstm", "orthogonal", "chrono"): [50, 100, 200],
-    ("gru", "orthogonal", "zero"): [30, 50],
+    ("lstm", "orthogonal", "chrono"): [50, 100],
+    ("gru", "orthogonal", "zero"): [30],
     ("gru", "orthogonal", "chrono"): [50],
 }
 STEPS = {"rnn": 3000, "lstm": 1000, "gru": 1000}
-MORE_STEPS = {200: 2000}  # for the longest
 
 
-# With --curriculum, lengths grow from 20 to the last one: cell, weights, bias: T, batch, steps.
+# With --curriculum, lengths grow from 20 to the last one.
+# cell, weights, bias: the last T, batch, learning rate, steps
 START = 20
-CURRICULUM: dict[tuple[str, str, str], tuple[int, int, int]] = {
-    ("rnn", "orthogonal", "zero"): (200, 128, 3000),
-    ("lstm", "orthogonal", "one"): (1000, 32, 3000),
-    ("lstm", "orthogonal", "chrono"): (400, 32, 5000),
+CURRICULUM: dict[tuple[str, str, str], tuple[int, int, float, int]] = {
+    ("lstm", "orthogonal", "chrono"): (400, 32, 1e-3, 4000),
+    ("lstm", "orthogonal", "one"): (400, 32, 1e-3, 3000),
+    ("rnn", "orthogonal", "zero"): (150, 128, 3e-4, 3000),
 }
 
 
 def direct(seeds: int) -> list[dict[str, Any]]:
     """All runs at one length each, the short ones first."""
     runs: list[dict[str, Any]] = [
-        {"cell": cell, "weights": weights, "bias": bias, "T": T, "seed": seed}
-        | {"steps": MORE_STEPS.get(T, STEPS[cell])}
+        {"cell": cell, "weights": weights, "bias": bias, "T": T, "steps": STEPS[cell], "seed": seed}
         for (cell, weights, bias), lengths in DIRECT.items()
         for T in lengths
         for seed in range(seeds)
@@ -63,9 +62,9 @@ def growing(seeds: int) -> list[dict[str, Any]]:
     return [
         SHARED
         | {"cell": cell, "weights": weights, "bias": bias, "T": T, "start": START}
-        | {"batch": batch, "steps": steps, "seed": seed}
+        | {"batch": batch, "lr": lr, "steps": steps, "seed": seed}
+        for (cell, weights, bias), (T, batch, lr, steps) in CURRICULUM.items()
         for seed in range(seeds)
-        for (cell, weights, bias), (T, batch, steps) in CURRICULUM.items()
     ]
 
 
