@@ -528,9 +528,9 @@ print(
 )
 
 # %% mystnb={"image": {"alt": "Four panels, adding and copying at T = 200 and 400: loss divided by the trivial answer's loss against training step, for an orthogonal RNN, LSTMs with forget bias 0, 1 and chrono, and a GRU. A dotted line at one is the trivial answer."}} tags=["paste:memory"]
-memory = experiments.load("memory")
+memory = [experiments.load(name) for name in ("memory", "memory_400")]
 PER = 100
-panels = group(memory["runs"], "task", "T")
+panels = group([r for one in memory for r in one["runs"]], "task", "T")
 fig, axes = plt.subplots(2, 2, figsize=(8, 5.4), sharey=True, squeeze=False)
 for ax, ((task, T), runs) in zip(axes.flat, sorted(panels.items()), strict=False):
     for k, ((variant,), some) in enumerate(group(runs, "variant").items()):

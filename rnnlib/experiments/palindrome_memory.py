@@ -29,7 +29,7 @@ DIRECT: dict[tuple[str, str, str], list[int]] = {
     ("lstm", "orthogonal", "one"): [20, 30, 50],
     ("lstm", "xavier", "chrono"): [50],
     ("lstm", "kaiming", "chrono"): [50],
-    ("lstm", "orthogonal", "chrono"): [50, 100],
+    ("lstm", "orthogonal", "chrono"): [50],
     ("gru", "orthogonal", "zero"): [30],
     ("gru", "orthogonal", "chrono"): [50],
 }
@@ -40,9 +40,9 @@ STEPS = {"rnn": 3000, "lstm": 1000, "gru": 1000}
 # cell, weights, bias: the last T, batch, learning rate, steps
 START = 20
 CURRICULUM: dict[tuple[str, str, str], tuple[int, int, float, int]] = {
-    ("lstm", "orthogonal", "chrono"): (400, 32, 1e-3, 4000),
-    ("lstm", "orthogonal", "one"): (400, 32, 1e-3, 3000),
-    ("rnn", "orthogonal", "zero"): (150, 128, 3e-4, 3000),
+    ("lstm", "orthogonal", "chrono"): (400, 32, 4e-3, 2000),
+    ("lstm", "orthogonal", "one"): (400, 32, 4e-3, 2000),
+    ("rnn", "orthogonal", "zero"): (150, 128, 3e-4, 2500),
 }
 
 
@@ -63,8 +63,8 @@ def growing(seeds: int) -> list[dict[str, Any]]:
         SHARED
         | {"cell": cell, "weights": weights, "bias": bias, "T": T, "start": START}
         | {"batch": batch, "lr": lr, "steps": steps, "seed": seed}
-        for (cell, weights, bias), (T, batch, lr, steps) in CURRICULUM.items()
         for seed in range(seeds)
+        for (cell, weights, bias), (T, batch, lr, steps) in CURRICULUM.items()
     ]
 
 
