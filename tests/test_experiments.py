@@ -219,6 +219,18 @@ def test_the_command_line_makes_the_settings(monkeypatch) -> None:
     assert [(s["variant"], s["seed"]) for s in settings_2] == [("lstm", 0), ("lstm", 1)]
 
 
+def test_a_start_on_the_command_line_makes_a_curriculum(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(
+        palindrome, "run_study", lambda name, run, settings, _: asked.extend(settings)
+    )
+    main(["palindrome", "--lengths", "9", "--seeds", "1", "--start", "4"])
+    assert [s["start"] for s in asked] == [4, 4]  # scalar and one-hot
+    asked.clear()
+    main(["palindrome", "--lengths", "9", "--seeds", "1"])
+    assert not any("start" in s for s in asked)  # so that older records keep their settings
+
+
 # ---- the runs -----------------------------------------------------------------------------------
 
 

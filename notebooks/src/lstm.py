@@ -399,7 +399,7 @@ def label(group):
     return f"RNN, {weights}" if cell == "rnn" else f"LSTM, forget bias {bias}"
 
 
-# %% tags=["paste:lengths"] mystnb={"image": {"alt": "Accuracy against the length of the palindrome, one dot a run and lines through the means, for plain RNNs in one panel and for LSTMs in the other. Which start a cell gets moves the length at which it fails more than anything else."}}
+# %% tags=["paste:lengths"] mystnb={"image": {"alt": "Accuracy against the length of the palindrome, one dot a run and lines through the means, for plain RNNs in one panel and for LSTMs in the other. RNNs with an orthogonal start are near one at all lengths up to 100, with Xavier's most are, and with torch's start they fail at 30. LSTMs with forget bias 0 are at 0.2 to 1 at 20 digits and at chance at 30; with bias 1 they are at one up to 30 and spread from 0.55 to 1 at 50, where those with chrono lie between 0.76 and 0.96."}}
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 for ax, kind in zip(axes, ("rnn", "lstm"), strict=True):
     for k, (group, lengths) in enumerate(g for g in groups.items() if g[0][0] == kind):

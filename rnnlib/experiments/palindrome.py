@@ -153,6 +153,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--start", type=int, help="grow the lengths from here (a curriculum)")
 
 
 def main(chosen: argparse.Namespace) -> None:
@@ -161,6 +162,8 @@ def main(chosen: argparse.Namespace) -> None:
         key: getattr(chosen, key)
         for key in ("weights", "bias", "optimizer", "lr", "clip", "steps", "hidden", "batch")
     }
+    if chosen.start is not None:
+        shared["start"] = chosen.start
     settings = [
         {"cell": cell, "T": T, "one_hot": inputs == "one_hot", "seed": seed, **shared}
         for cell, inputs, T, seed in itertools.product(
