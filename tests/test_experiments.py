@@ -1,5 +1,6 @@
 """Studies: what a record holds, that it can be interrupted, the command line, the runs."""
 
+import itertools
 import json
 import math
 import multiprocessing
@@ -18,8 +19,15 @@ import tiny_study
 import torch
 from helpers import largest_error, layer, seeded
 
-from rnnlib import bptt, experiments, layers, models, tasks
-from rnnlib.experiments import gradient_flow, memory, palindrome, palindrome_memory, study
+from rnnlib import bptt, experiments, layers, models, tasks, training
+from rnnlib.experiments import (
+    gradient_flow,
+    memory,
+    optimizers,
+    palindrome,
+    palindrome_memory,
+    study,
+)
 from rnnlib.experiments.__main__ import STUDIES, main
 from rnnlib.training import History
 
@@ -419,3 +427,60 @@ def test_gradient_flow_measures_at_each_snapshot_and_repeats(variant) -> None:
         assert all(len(v) == 3 and min(v) > 0 for v in s["norms"].values())
     # Stopping to measure changes nothing: the run to step 5 is the same without a stop at 2.
     assert gradient_flow.run(snapshots=[5], **options)["snapshots"] == first["snapshots"][2:]
+
+
+# ---- optimizers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", optimizers.TASKS)
+@pytest.mark.parametrize("method", optimizers.METHODS)
+def test_nine_rates_go_up_by_the_root_of_ten_around_the_centre(task, method) -> None:
+    rates = optimizers.rates(task, method)
+    assert len(rates) == 9
+    ratios = [b / a for a, b in itertools.pairwise(rates)]
+    assert ratios == pytest.approx([10**0.5] * 8, rel=0.005)  # three digits
+    centre = optimizers.METHODS[method][2] * optimizers.TASKS[task][-1]
+    assert rates[4] == pytest.approx(centre, rel=0.005)
+
+
+@pytest.mark.parametrize("task", ["palindromes, RNN", "palindromes, LSTM"])
+def test_the_methods_start_from_the_same_loss_and_a_run_repeats(task) -> None:
+    runs = [
+        optimizers.run(task=task, method=method, lr=0.001, seed=1, steps=1)
+        for method in ("SGD", "Adam", "Adam")
+    ]
+    first = [r["loss"][0] for r in runs]
+    assert first[0] == first[1] == first[2]  # same weights, same batch
+    two = [optimizers.run(task=task, method="Adam", lr=0.01, seed=s, steps=40) for s in (1, 1, 2)]
+    assert two[0]["loss"] == two[1]["loss"] != two[2]["loss"]
+    assert len(two[0]["loss"]) == len(two[0]["accuracy"]) == 2  # means of 20 steps each
+    assert two[0]["loss"][1] < two[0]["loss"][0]
+
+
+def test_a_diverged_run_is_recorded_with_the_losses_before(monkeypatch) -> None:
+    def train(model, source, loss_fn, optimizer, steps, *, stop_when, **_):
+        history = training.History()
+        for loss in (1.0, 3.0):
+            history.loss.append(loss)
+            stop_when(history)
+        raise training.Diverged("it did")
+
+    monkeypatch.setattr(training, "train", train)
+    r = optimizers.run(task="palindromes, RNN", method="SGD", lr=1.0, seed=0, steps=40)
+    assert r["diverged"] and r["loss"] == [2.0] and r["test_accuracy"] == 0.0
+
+
+def test_the_character_model_predicts_the_next_character_of_text_it_has_not_seen(
+    monkeypatch,
+) -> None:
+    numbers = torch.arange(4000) % 3
+    monkeypatch.setattr(optimizers, "text", lambda: (numbers[:3800], numbers[3800:], 3))
+    r = optimizers.run(task="characters, LSTM", method="Adam", lr=0.03, seed=0, steps=60)
+    assert r["test_loss"] < 0.1 < r["loss"][0]
+    uniform = optimizers.CharacterModel(3, 4, torch.Generator().manual_seed(0))
+    for weight in uniform.parameters():
+        weight.data.zero_()
+    assert optimizers.held_out(uniform, T=10) == pytest.approx(math.log(3), rel=1e-6)
+    batch = optimizers.windows(10, 5, torch.Generator().manual_seed(0))
+    assert batch.shape == (5, 11)
+    assert torch.equal(batch[:, 1:], (batch[:, :-1] + 1) % 3)  # in order, without gaps
