@@ -1,11 +1,12 @@
 """rnnlib: recurrent networks from scratch, as small as the ideas allow.
 
 Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``layers``,
-``bptt``, ``tasks``, ``corpora``, ``models``, ``training``, ``experiments``, ``figures``, ``check``.
+``bptt``, ``optim``, ``tasks``, ``corpora``, ``models``, ``training``, ``experiments``, ``figures``,
+``check``.
 Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
 """
 
-from rnnlib import bptt, cells, init, layers, models, tasks, training
+from rnnlib import bptt, cells, init, layers, models, optim, tasks, training
 
 __version__ = "0.1.0"
-__all__ = ["bptt", "cells", "init", "layers", "models", "tasks", "training"]
+__all__ = ["bptt", "cells", "init", "layers", "models", "optim", "tasks", "training"]

@@ -6,7 +6,14 @@ import argparse
 import sys
 
 from rnnlib import validate
-from rnnlib.experiments import frequency, gradient_flow, memory, palindrome, palindrome_memory
+from rnnlib.experiments import (
+    frequency,
+    gradient_flow,
+    memory,
+    optimizers,
+    palindrome,
+    palindrome_memory,
+)
 
 STUDIES = {
     "palindrome": palindrome,
@@ -14,6 +21,7 @@ STUDIES = {
     "memory": memory,
     "gradient_flow": gradient_flow,
     "frequency": frequency,
+    "optimizers": optimizers,
 }
 
 

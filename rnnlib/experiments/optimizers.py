@@ -1,0 +1,186 @@
+"""Optimizers on recurrent networks: each over a range of learning rates.
+
+Three tasks: palindromes with a plain RNN, palindromes with an LSTM, and the next character of
+Grimms' fairy tales. The models are started alike, the batches of a seed are the same for all, and
+gradients are clipped at norm 1. Nine rates go up by half a power of ten around each method's
+own centre, which a trial with one seed set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnnlib import corpora, init, layers, optim, tasks, training
+from rnnlib.experiments import palindrome
+from rnnlib.experiments.study import run_study
+
+#   class, settings beside the rate, centre of the rates for the first task
+METHODS: dict[str, tuple[Callable[..., torch.optim.Optimizer], dict[str, Any], float]] = {
+    "SGD": (optim.SGD, {}, 1.0),
+    "momentum": (optim.SGD, {"momentum": 0.9}, 0.1),
+    "Nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}, 0.1),
+    "Adagrad": (optim.Adagrad, {}, 0.03),
+    "Adadelta": (optim.Adadelta, {}, 3.0),
+    "RMSprop": (optim.RMSprop, {}, 0.001),
+    "Adam": (optim.Adam, {}, 0.003),
+    "AdamW": (optim.AdamW, {}, 0.003),
+}
+#   steps, batch N, length T, hidden size H, by how much the centres move
+TASKS = {
+    "palindromes, RNN": (400, 64, 20, 128, 1.0),
+    "palindromes, LSTM": (600, 64, 20, 64, 10**0.5),
+    "characters, LSTM": (1000, 32, 50, 128, 10.0),
+}
+RATES = range(-4, 5)
+EVERY = 20  # steps over which the training loss is averaged
+CLIP = 1.0
+
+
+class CharacterModel(nn.Module):
+    """An LSTM and a linear readout at each step: logits of the next character."""
+
+    def __init__(self, characters: int, H: int, generator: torch.Generator):
+        super().__init__()
+        self.characters = characters
+        rnn = layers.LSTM(characters, H, generator=generator)
+        init.forget_bias_(rnn.cells[0].b.data, 1.0)
+        self.rnn = rnn.to_torch()  # the same numbers, in less time
+        self.readout = nn.Linear(H, characters)
+        for weight in self.readout.parameters():
+            init.uniform_(weight, H**-0.5, generator)
+
+    def forward(self, text: Tensor) -> Tensor:
+        """Character numbers (N, T) -> logits (N, T, characters)."""
+        h, _ = self.rnn(nn.functional.one_hot(text, self.characters).float())  # (N, T, H)
+        return self.readout(h)
+
+
+def next_character_loss(model: nn.Module, batch: Tensor) -> tuple[Tensor, training.Metrics]:
+    """Cross-entropy in nats a character of windows (N, T + 1), each read from a zero state."""
+    logits = model(batch[:, :-1])
+    return nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten()), {}
+
+
+@functools.cache
+def text() -> tuple[Tensor, Tensor, int]:
+    """Grimm's characters as numbers, first 95 % and last 5 %, and how many there are."""
+    book = corpora.load("grimm")
+    known = sorted(set(book))
+    numbers = torch.tensor([known.index(c) for c in book])
+    cut = len(book) * 95 // 100
+    return numbers[:cut], numbers[cut:], len(known)
+
+
+def windows(T: int, N: int, generator: torch.Generator) -> Tensor:
+    """N windows of T + 1 characters, at random places of the training text."""
+    train, _, _ = text()
+    starts = torch.randint(0, len(train) - T, (N, 1), generator=generator)
+    return train[starts + torch.arange(T + 1)]
+
+
+def held_out(model: nn.Module, T: int) -> float:
+    """Loss in nats a character on the held-out text, cut into windows that do not overlap."""
+    _, test, _ = text()
+    test = test[: len(test) // (T + 1) * (T + 1)].view(-1, T + 1)
+    with torch.no_grad():
+        return next_character_loss(model, test)[0].item()
+
+
+def run(*, task: str, method: str, lr: float, seed: int, steps: int) -> dict[str, Any]:
+    """One run; every random number comes from ``seed``."""
+    _, N, T, H, _ = TASKS[task]
+    generator = torch.Generator().manual_seed(seed)
+    model: nn.Module
+    source: tasks.Batches
+    loss_fn: Callable[..., tuple[Tensor, training.Metrics]]
+    if task == "characters, LSTM":
+        model = CharacterModel(text()[2], H, generator)
+        source = tasks.Batches(windows, 1_000 + seed, T=T, N=N)
+        loss_fn = next_character_loss
+    else:
+        cell, weights, bias = {
+            "palindromes, RNN": ("rnn", "orthogonal", "zero"),
+            "palindromes, LSTM": ("lstm", "orthogonal", "one"),
+        }[task]
+        model = palindrome.build(cell, 10, H, weights, T, generator, bias)
+        source = tasks.PalindromeBatches(T, N, seed=1_000 + seed, one_hot=True)
+        loss_fn = training.classification_loss
+    kind, settings, _ = METHODS[method]
+    history = training.History()
+    diverged = False
+    start = time.process_time()
+    losses: list[float] = []
+
+    def keep(history: training.History) -> bool:
+        losses.append(history.loss[-1])
+        return False
+
+    try:
+        history = training.train(
+            model, source, loss_fn, kind(model.parameters(), lr=lr, **settings), steps,
+            clip_norm=CLIP, stop_when=keep,
+        )  # fmt: skip
+    except training.Diverged:
+        diverged = True
+    seconds = time.process_time() - start
+    result = {
+        "diverged": diverged,
+        "ms_per_step": round(1000 * seconds / max(len(losses), 1), 3),
+        "loss": [
+            round(sum(part) / len(part), 5)
+            for part in (losses[k : k + EVERY] for k in range(0, len(losses), EVERY))
+        ],
+    }
+    if task == "characters, LSTM":
+        return result | {"test_loss": math.inf if diverged else held_out(model, T)}
+    fresh = tasks.palindromes(
+        T, 2000, torch.Generator().manual_seed(1_000_000 + seed), one_hot=True
+    )
+    accuracies = [m["accuracy"] for m in history.metrics]
+    return result | {
+        "accuracy": [
+            round(sum(part) / len(part), 4)
+            for part in (accuracies[k : k + EVERY] for k in range(0, len(accuracies), EVERY))
+        ],
+        "test_accuracy": 0.0 if diverged else training.accuracy(model, fresh),
+    }
+
+
+def rates(task: str, method: str) -> list[float]:
+    """The nine learning rates of a method on a task, to three digits."""
+    centre = METHODS[method][2] * TASKS[task][-1]
+    return [float(f"{centre * 10 ** (k / 2):.3g}") for k in RATES]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study's own options."""
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--steps", type=int, help="fewer steps than the task's own, for a trial")
+
+
+def main(chosen: argparse.Namespace) -> None:
+    """Run the study over all tasks, methods, rates and seeds."""
+    settings = [
+        {
+            "task": task,
+            "method": method,
+            "lr": lr,
+            "seed": seed,
+            "steps": chosen.steps or TASKS[task][0],
+        }
+        for task, seed, method in itertools.product(
+            chosen.tasks, range(chosen.seeds), chosen.methods
+        )
+        for lr in rates(task, method)
+    ]
+    run_study(chosen.name, run, settings, chosen.workers)

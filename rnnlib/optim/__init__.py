@@ -1,0 +1,17 @@
+"""Optimisers written as their equations, each a ``torch.optim.Optimizer``, one file a method.
+
+Arguments, defaults and state are those of torch.optim, so one can stand in for the other, with
+torch's schedulers too, and either can load what the other saved.
+Left out are the arguments that choose an implementation and not the mathematics: ``foreach``,
+``fused``, ``capturable`` and ``differentiable``. So are sparse and complex gradients.
+"""
+
+from rnnlib.optim.adadelta import Adadelta
+from rnnlib.optim.adagrad import Adagrad
+from rnnlib.optim.adam import Adam
+from rnnlib.optim.adamw import AdamW
+from rnnlib.optim.base import GradientMethod
+from rnnlib.optim.rmsprop import RMSprop
+from rnnlib.optim.sgd import SGD
+
+__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "GradientMethod", "RMSprop"]
