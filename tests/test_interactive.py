@@ -1,5 +1,6 @@
 """Interactive figures as notebooks carry them; tests/browser/interactive.mjs moves them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -11,11 +12,11 @@ import nbformat
 import pytest
 import yaml
 
-from rnnlib import interactive
+from rnnlib import interactive, surfaces
 
 ROOT = Path(__file__).resolve().parent.parent
 JS = ROOT / "rnnlib" / "interactive" / "js"
-FIGURES = [interactive.time_gate(), interactive.lstm_step()]
+FIGURES = [interactive.time_gate(), interactive.lstm_step(), interactive.optimizer_paths()]
 by_tag = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.tag)
 
 
@@ -56,6 +57,8 @@ def test_an_output_is_the_element_and_the_scripts_that_define_it(
 @by_tag
 def test_starting_settings_are_those_of_the_page_s_element(figure: interactive.Figure) -> None:
     source = (JS / f"{figure.tag}.js").read_text("utf-8")
+    if figure.tag == "rnn-optimizer-paths":
+        return  # below
     for name, value in figure.settings.items():
         written = re.search(rf"^ +{name}: {{ label.*?\bvalue: ([\d.]+)", source, re.M)
         assert written and float(written[1]) == value
@@ -67,6 +70,65 @@ def test_settings_are_taken() -> None:
     assert '<rnn-lstm-step i="0.0" f="1.0" g="-0.5" o="0.25" c_old="-2.0">' in figure._repr_html_()
     assert interactive.time_gate(r_on=0.05).settings["r_on"] == 0.05
     assert repr(interactive.time_gate()).startswith("rnn-time-gate(tau=20.0, ")
+
+
+def test_the_script_of_the_paths_has_the_surfaces_starts_and_rates() -> None:
+    source = (JS / "rnn-optimizer-paths.js").read_text("utf-8")
+    parts = re.split(r"\n    (\w+): \{\n", source[: source.index("const METHODS")])[1:]
+    found = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert list(found) == list(surfaces.SURFACES)
+    for name, text in found.items():
+        view = surfaces.SURFACES[name]
+        (start,) = re.findall(r"start: \[(.*?)\]", text)
+        assert tuple(map(float, start.split(", "))) == view.start
+        (rates,) = re.findall(r"rates: \{ (.*?) \}", text)
+        pairs = [pair.split(": ") for pair in rates.split(", ")]
+        rates_here = {method.lower(): rate for method, rate in surfaces.RATES[name].items()}
+        assert {method: float(rate) for method, rate in pairs} == rates_here
+        (minima,) = re.findall(r"minima: \[(\[.*?\])\],", text)
+        assert tuple(map(tuple, json.loads(f"[{minima}]"))) == view.minima
+    settings = interactive.optimizer_paths().settings
+    assert re.search(rf" steps: {{ .*? value: {settings['steps']},", source)
+    (shown,) = re.findall(r"value: \[(.*?)\]\.includes\(name\)", source)
+    on = [f"'{name[5:]}'" for name, value in settings.items() if value == "true"]
+    assert shown.split(", ") == on
+
+
+def test_the_paths_settings_are_taken() -> None:
+    figure = interactive.optimizer_paths("valley", (0.5, -1), 30, ["Adam"], {"Adam": 0.03})
+    settings = figure.settings
+    assert (settings["surface"], settings["steps"]) == ("valley", 30)
+    assert (settings["w1"], settings["w2"]) == (0.5, -1)
+    assert settings["lr_adam"] == -1.5  # 0.032, the slider's place next to 0.03
+    assert [name for name, value in settings.items() if value == "true"] == ["show_adam"]
+    assert settings["lr_sgd"] == -2.4  # surfaces.RATES["valley"]["SGD"] is 0.004
+    assert '<rnn-optimizer-paths surface="valley" steps="30" ' in figure._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"surface": "hill"}, ValueError, "surface must be one of .* got 'hill'"),
+        ({"start": (0, 3)}, ValueError, r"start must be finite and in \[-2.0, 2.0\], got 3"),
+        ({"start": (0, 1, 2)}, TypeError, r"start must be two numbers \(w1, w2\), got \(0, 1, 2\)"),
+        ({"steps": 301}, ValueError, r"steps must be finite and in \[0, 300\], got 301"),
+        ({"steps": 1.5}, TypeError, "steps must be an integer, got 1.5"),
+        ({"shown": "Adam"}, TypeError, "shown must be a list of methods, got str"),
+        ({"shown": ["adam"]}, ValueError, "shown must be one of .* got 'adam'"),
+        ({"rates": {"adam": 1}}, ValueError, "rates must be one of .* got 'adam'"),
+        ({"rates": 0.1}, TypeError, "rates must be a dict, got float"),
+        (
+            {"rates": {"Adam": 0}},
+            ValueError,
+            r"rates\['Adam'\] must be .* in \[0.0001, 100\], got 0",
+        ),
+    ],
+)
+def test_errors_of_the_paths_name_the_argument(
+    arguments: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        interactive.optimizer_paths(**arguments)
 
 
 @pytest.mark.parametrize("path", sorted(JS.iterdir()), ids=lambda path: path.name)

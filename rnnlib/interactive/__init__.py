@@ -1,22 +1,30 @@
 """Interactive figures: sliders and a drawing, in a notebook's output or on a page of the book.
 
 A figure is a custom element, drawn by the scripts in ``js/``: ``rnn-figure.js`` holds what figures
-share, ``rnn-time-gate.js`` and ``rnn-lstm-step.js`` one figure each. A notebook's output carries
-them whole, so it works without a kernel, a server or a network. Pages load the same files.
+share, ``rnn-time-gate.js``, ``rnn-lstm-step.js`` and ``rnn-optimizer-paths.js`` one figure each.
+A notebook's output carries them whole, so it works without a kernel, a server or a network. Pages
+load the same files.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from typing import NamedTuple
 
-from rnnlib import validate
+from rnnlib import surfaces, validate
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "rnn-time-gate": {"tau": (2, 50), "s": (0, 50), "r_on": (0.01, 1), "leak": (0, 0.2)},
     "rnn-lstm-step": {"i": (0, 1), "f": (0, 1), "g": (-1, 1), "o": (0, 1), "c_old": (-2, 2)},
+    "rnn-optimizer-paths": {
+        "steps": (0, 300),
+        **dict.fromkeys(("w1", "w2"), surfaces.WINDOW),
+        **{f"lr_{name.lower()}": (-4, 2) for name in surfaces.METHODS},  # powers of ten
+    },
 }
 FALLBACK = "This figure moves where scripts run: run this cell, or open the book's page."
 
@@ -25,7 +33,7 @@ class Figure(NamedTuple):
     """An interactive figure for the last line of a notebook's cell."""
 
     tag: str  # of the custom element
-    settings: dict[str, float]  # where its sliders start
+    settings: Mapping[str, float | str]  # where its controls start
 
     def _repr_html_(self) -> str:
         """The element and the scripts that draw it, which define it once a page."""
@@ -77,3 +85,42 @@ def lstm_step(
     Raises TypeError or ValueError for a setting that is no number or out of its range.
     """
     return _figure("rnn-lstm-step", i=i, f=f, g=g, o=o, c_old=c_old)
+
+
+def optimizer_paths(
+    surface: str = "ravine",
+    start: Sequence[float] | None = None,
+    steps: int = 100,
+    shown: Sequence[str] = ("SGD", "momentum", "RMSprop", "Adam"),
+    rates: Mapping[str, float] | None = None,
+) -> Figure:
+    """Paths of optimisers over a map of the loss of two weights.
+
+    A choice of the ``surface`` (of ``rnnlib.surfaces.SURFACES``), a start that a click or the
+    arrow keys move, a slider for the ``steps`` (0 to 300), and for each method a switch, on for
+    those in ``shown``, and a slider for its learning rate (1e-4 to 100, ten places to a factor of
+    10). The arguments say where they start; without ``start`` and ``rates``, a dict from methods
+    to learning rates, they are those of ``surfaces.SURFACES`` and ``surfaces.RATES``.
+    The paths are those of ``rnnlib.surfaces.descend``.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    validate.one_of("surface", surface, list(surfaces.SURFACES))
+    first = surfaces.SURFACES[surface].start if start is None else start
+    if isinstance(first, str) or not isinstance(first, Sequence) or len(first) != 2:
+        raise TypeError(f"start must be two numbers (w1, w2), got {start!r}")
+    validate.instance("shown", shown, list | tuple, "a list of methods")
+    own = dict(validate.instance("rates", {} if rates is None else rates, Mapping, "a dict"))
+    for argument, names in {"shown": shown, "rates": own}.items():
+        for name in names:
+            validate.one_of(argument, name, list(surfaces.METHODS))
+    tag = "rnn-optimizer-paths"
+    validate.positive_int("steps", steps, minimum=0)
+    validate.real("steps", steps, *RANGES[tag]["steps"])
+    settings: dict[str, float | str] = {"surface": surface, "steps": steps}
+    for name, value in zip(("w1", "w2"), first, strict=True):
+        settings[name] = validate.real("start", value, *RANGES[tag][name])
+    for name, rate in (surfaces.RATES[surface] | own).items():
+        checked = validate.real(f"rates[{name!r}]", rate, 1e-4, 100)
+        settings[f"lr_{name.lower()}"] = round(math.log10(checked), 1)  # as the slider has it
+        settings[f"show_{name.lower()}"] = "true" if name in shown else "false"
+    return Figure(tag, settings)

@@ -6,7 +6,8 @@
 // Always tried: three pages made here, one as a page of the book loads a figure, one as a built notebook shows
 // it, one as JupyterLab puts an output into its page. With a folder, every page there that shows a figure too.
 //   numbers   element.values is what rnnlib computes (interactive_numbers.py), to 1e-12, at many settings; what is drawn agrees
-//   mouse, touch, keyboard, drag, buttons   each moves what it should; drawing, description and text follow
+//   paths     an optimiser's path is rnnlib's to 1e-9 at each step, as long as rounding does not decide where it goes
+//   mouse, touch, keyboard, drag, map, buttons, choices   each moves what it should; drawing, description and text follow
 //   text      said once after a quick series of changes, not at each
 //   legible   at 390 px no text is cut off, overlaps another or is small;  size: 44 px to touch
 //   sideways, a11y, errors, offline   as in check.mjs, inside the figure as well
@@ -82,7 +83,7 @@ const snapshot = (host) => host.evaluate((element) => ({
   drawing: element.shadowRoot.querySelector('svg > g').innerHTML,
   description: element.shadowRoot.querySelector('desc').textContent,
   said: element.shadowRoot.querySelector('.says').textContent,
-  shown: Object.fromEntries([...element.shadowRoot.querySelectorAll('label')].map((l) => [l.querySelector('input').name, l.querySelector('.value').textContent])),
+  shown: Object.fromEntries([...element.shadowRoot.querySelectorAll('input[type=range]')].map((input) => [input.name, input.closest('.row').querySelector('.value').textContent])),
 }));
 
 /** Wait until the text has been said; false if it is not. */
@@ -112,8 +113,10 @@ async function moves(host, name, kind, note, action, right = () => true, speaks 
 }
 
 /** Every slider to a place away from its ends, so that each of them matters. */
-const reset = (host, ranges) => host.evaluate((element, settings) => element.set(settings),
-  Object.fromEntries(Object.entries(ranges).map(([name, ends]) => [name, range(ends, 0.4)])));
+const reset = (host, ranges) => host.evaluate((element, settings) => {
+  for (const input of Object.values(element.inputs)) if (input.type === 'checkbox') settings[input.name] = true;
+  element.set(settings);
+}, Object.fromEntries(Object.entries(ranges).map(([name, ends]) => [name, range(ends, 0.4)])));
 
 async function byKeyboard(page, host, ranges, note) {
   for (const name of Object.keys(ranges)) {
@@ -128,8 +131,9 @@ async function byKeyboard(page, host, ranges, note) {
   const names = Object.keys(ranges);
   await host.locator(`input[name=${names[0]}]`).focus();
   const reached = [];
-  for (let i = 0; i < names.length; i++) {
-    reached.push(await host.evaluate((element) => element.shadowRoot.activeElement?.name));
+  for (let i = 0; i < 2 * names.length && reached.length < names.length; i++) { // switches lie between
+    const [name, type] = await host.evaluate(({ shadowRoot: { activeElement: control } }) => [control?.name, control?.type]);
+    if (type !== 'checkbox') reached.push(name);
     await page.keyboard.press('Tab');
   }
   if (String(reached) !== String(names)) note('keyboard', `Tab goes to ${reached}, expected ${names}`);
@@ -186,9 +190,9 @@ async function byTouch(page, host, ranges, note) {
     await moves(host, name, 'touch', note, () => untilMoved(host, name, () => page.touchscreen.tap(box.x + 0.25 * box.width, y)), (v) => v < range(ends, 0.4));
     await moves(host, name, 'touch', note, () => untilMoved(host, name, () => fingerMoves(page, [box.x + 0.25 * box.width, y], [box.x + 0.8 * box.width, y])), (v) => v > range(ends, 0.6));
   }
-  for (const button of await host.locator('button').all()) {
+  for (const button of await host.locator('button, select, .switch').all()) {
     const { width, height } = await button.boundingBox();
-    if (Math.min(width, height) < TOUCH_SIZE) note('size', `button ${await button.textContent()}: ${width} by ${height} px`);
+    if (Math.min(width, height) < TOUCH_SIZE) note('size', `${await button.textContent()}: ${width} by ${height} px`);
   }
 }
 
@@ -221,6 +225,7 @@ async function byDragging(page, host, note, touch) {
 }
 
 async function byButtons(host, note) {
+  if (await host.evaluate((element) => element.localName !== 'rnn-lstm-step')) return;
   for (const button of await host.locator('button').all()) {
     const text = await button.textContent();
     await host.evaluate((element) => element.set({ i: 0.3, f: 0.6, o: 0.5, g: 0.4, c_old: 1 }));
@@ -229,6 +234,99 @@ async function byButtons(host, note) {
     const wanted = { keep: [1, 0, 0.5], write: [0, 1, 0.5], add: [1, 1, 0.5], hide: [0.6, 0.3, 0], show: [0.6, 0.3, 1] }[text];
     if (String([f, i, o]) !== String(wanted) || rest.g !== 0.4 || rest.c_old !== 1) note('buttons', `${text}: f, i, o = ${[f, i, o]}`);
   }
+}
+
+const near = (a, b) => Math.abs(a - b) < 0.011 + 0.01 * Math.abs(b);
+
+/** A click, a tap and the arrow keys move the start to where they say; what lies beside the map moves nothing. */
+async function onMap(page, host, note, touch) {
+  const spot = (w1, w2) => host.evaluate((element, [a, b]) => {
+    const box = element.svg.getBoundingClientRect(), map = element.shadowRoot.querySelector('.map'); // its own box holds what it hides
+    const [x, y, size] = ['x', 'y', 'width'].map((name) => map.getAttribute(name) * box.width / element.width);
+    return [box.left + x + size * (a + 2) / 4, box.top + y + size * (2 - b) / 4];
+  }, [w1, w2]);
+  const start = async () => { const { values } = await snapshot(host); return [values.w1, values.w2]; };
+  const go = (x, y) => (touch ? page.touchscreen.tap(x, y) : page.mouse.click(x, y));
+  const wants = async (what, w1, w2) => {
+    const [a, b] = await start();
+    if (!near(a, w1) || !near(b, w2)) note('map', `${what} put the start at (${a}, ${b}), expected (${w1}, ${w2})`);
+    const ring = await host.evaluate((element) => {
+      const map = element.shadowRoot.querySelector('.map'), circle = map.querySelector('.handle');
+      return [4 * circle.getAttribute('cx') / map.getAttribute('width') - 2, 2 - 4 * circle.getAttribute('cy') / map.getAttribute('height')];
+    });
+    if (!near(ring[0], a) || !near(ring[1], b)) note('map', `the ring is at (${ring}), the start at (${a}, ${b})`);
+  };
+  await host.evaluate((element) => element.set({ surface: 'plateau', w1: -1, w2: 1 }));
+  await host.locator('svg').first().scrollIntoViewIfNeeded();
+  for (const [w1, w2] of [[0.5, -1], [-1.5, 0.25], [1.9, 1.9]]) {
+    const [x, y] = await spot(w1, w2);
+    const { drawing } = await snapshot(host);
+    for (let i = 0; i < 4 && (await snapshot(host)).drawing === drawing; i++) await go(x, y);
+    await wants(touch ? 'a tap' : 'a click', w1, w2);
+  }
+  if (!await said(host)) note('map', 'the text was not said');
+  const [left, middle] = await spot(-2, 0);
+  await go(left - 8, middle);
+  await wants('beside the map', 1.9, 1.9);
+  if (touch) return;
+  await page.mouse.move(...await spot(1, 1));
+  await page.mouse.down();
+  await page.mouse.move(...await spot(-1, 0.5), { steps: 4 });
+  await wants('dragging', -1, 0.5);
+  await page.mouse.up();
+  await page.mouse.move(...await spot(0, 0));
+  await wants('after letting go', -1, 0.5);
+  await host.evaluate((element) => element.set({ w1: 1, w2: 1 }));
+  await host.locator('svg').first().focus();
+  const top = await page.evaluate(() => scrollY);
+  for (const [key, w1, w2] of [['ArrowRight', 1.05, 1], ['ArrowUp', 1.05, 1.05], ['ArrowLeft', 1, 1.05], ['ArrowDown', 1, 1]]) {
+    await page.keyboard.press(key);
+    const [a, b] = await start();
+    if (Math.abs(a - w1) + Math.abs(b - w2) > 1e-9) note('map', `${key} put the start at (${a}, ${b}), expected (${w1}, ${w2})`);
+  }
+  if (await page.evaluate(() => scrollY) !== top) note('map', 'an arrow key scrolls the page');
+}
+
+/** The choice of a surface, the switches and the buttons of the optimisers' paths. */
+async function byChoice(page, host, { starts, settings, shown }, note) {
+  const values = async () => (await snapshot(host)).values;
+  const differs = (found, wanted) => Object.keys(wanted).filter((name) => String(found[name]) !== String(wanted[name]) && Math.abs(found[name] - wanted[name]) > 1e-9);
+  for (const [surface, wanted] of Object.entries(starts)) {
+    await host.locator('select').selectOption(surface);
+    const { steps: _, ...brought } = Object.fromEntries(Object.entries(wanted).filter(([name]) => !name.startsWith('show_')));
+    const bad = differs(await values(), brought);
+    if (bad.length) note('choices', `${surface} brings ${bad.map((name) => `${name} = ${brought[name]}`)} in rnnlib only`);
+  }
+  await host.evaluate((element, first) => element.set(first), Object.fromEntries(Object.entries(settings).map(([name, v]) => [name, { true: true, false: false }[v] ?? v])));
+  for (const name of Object.keys(shown)) {
+    const before = await snapshot(host);
+    await host.locator(`input[name=${name}]`).focus();
+    await page.keyboard.press(' ');
+    const after = await snapshot(host);
+    const method = name.slice(5);
+    if (method in before.values.paths === method in after.values.paths || before.drawing === after.drawing) note('choices', `${name} changes nothing`);
+    if (after.drawing.includes(`data-method="${method}"`) !== after.values[name]) note('choices', `${name} is ${after.values[name]}, the drawing says otherwise`);
+  }
+  await host.getByRole('button', { name: 'all methods' }).click();
+  const bad = differs(await values(), shown);
+  if (bad.length) note('buttons', `all methods leaves ${bad} out`);
+  await host.evaluate((element) => element.set({ steps: 30 }));
+  const seen = await host.evaluate(async (element) => {
+    [...element.shadowRoot.querySelectorAll('button')].find((button) => button.textContent === 'replay').click();
+    const numbers = [];
+    for (let i = 0; i < 400 && numbers.at(-1) !== 30; i++) {
+      await new Promise((r) => setTimeout(r, 20));
+      if (element.values.steps !== numbers.at(-1) && (numbers.length || element.values.steps !== 30)) numbers.push(element.values.steps);
+    }
+    return numbers;
+  });
+  if (seen.length < 8 || seen.at(-1) !== 30 || seen.some((n, i) => i && n < seen[i - 1])) note('buttons', `replay shows steps ${seen}`);
+  await host.evaluate((element) => element.set({ steps: 300 }));
+  await host.getByRole('button', { name: 'replay' }).click();
+  await host.locator('input[name=steps]').focus();
+  await page.keyboard.press('End'); // the reader takes over
+  await new Promise((r) => setTimeout(r, 300));
+  if ((await values()).steps !== 300) note('buttons', 'replay goes on against the reader');
 }
 
 /** The text is said once after a quick series of changes. */
@@ -265,11 +363,14 @@ const readCases = (host, cases) => host.evaluate((element, all) => all.map((sett
     const { left, right, top, bottom } = text.getBoundingClientRect();
     return { left, right, top, bottom, size: parseFloat(getComputedStyle(text).fontSize) * frame.width / element.width, text: text.textContent, turned: text.hasAttribute('transform') };
   });
-  const curve = svg.querySelector('svg svg, g svg');
+  const curve = element.localName === 'rnn-time-gate' && svg.querySelector('svg svg, g svg');
+  const map = svg.querySelector('.map');
   return {
     values: element.values,
     frame: { left: frame.left, right: frame.right, top: frame.top, bottom: frame.bottom },
     texts,
+    drawn: map && Object.fromEntries([...map.querySelectorAll('[data-method]')].map((g) => [g.dataset.method,
+      g.querySelector('polyline').getAttribute('points').split(' ').map((p) => p.split(',').map((n, i) => (i ? -1 : 1) * (4 * n / map.getAttribute('width') - 2)))])),
     gate: curve && { width: Number(curve.getAttribute('width')), points: curve.querySelector('polyline').getAttribute('points').split(' ').map((p) => p.split(',').map(Number)) },
   };
 }), cases);
@@ -296,13 +397,37 @@ function drawnGate({ width, points }, { t, k, tau, r_on }) {
   return worst;
 }
 
+const largest = (numbers) => Math.max(...numbers.map(Math.abs));
+
+/** The paths of optimisers: each step to 1e-9 of its size, as long as the path is to be believed; and as drawn. */
+function comparePaths({ values, drawn }, [settings, expected], note) {
+  const at = (name) => `${name} on ${settings.surface} at rate ${expected.rates[name]} from (${settings.w1}, ${settings.w2})`;
+  for (const [name, path] of Object.entries(expected.paths)) {
+    const found = values.paths[name] ?? [];
+    if (values.rates[name] !== expected.rates[name]) note('paths', `${at(name)}: the rate is ${values.rates[name]}`);
+    if (found.length !== path.length) { note('paths', `${at(name)}: ${found.length} points, not ${path.length}`); continue; }
+    const off = (w, t) => !(largest(w.map((value, n) => value - path[t][n])) <= 1e-9 * largest(path[t]));
+    const until = expected.until[name], bad = found.slice(0, until + 1).findIndex(off);
+    if (bad >= 0) note('paths', `${at(name)}: step ${bad} is (${found[bad]}), not (${path[bad]})`);
+    if (until === settings.steps && !(Math.abs(values.losses[name] - expected.losses[name]) <= 1e-9 * Math.max(1, expected.losses[name]))) {
+      note('paths', `${at(name)}: the loss is ${values.losses[name]}, not ${expected.losses[name]}`);
+    }
+    const line = drawn[name] ?? [];
+    if (line.length !== found.length || line.some((w, t) => largest(w.map((value, n) => value - Math.min(9, Math.max(-9, found[t][n])))) > 0.01)) note('paths', `${at(name)}: drawn otherwise`);
+  }
+}
+
 async function numbers(host, tag, { cases, ranges }, note) {
-  const inputs = await host.evaluate((element) => Object.fromEntries(Object.entries(element.inputs).map(([name, input]) => [name, [Number(input.min), Number(input.max)]])));
+  const inputs = await host.evaluate((element) => Object.fromEntries(Object.entries(element.inputs).filter(([, input]) => input.type === 'range').map(([name, input]) => [name, [Number(input.min), Number(input.max)]])));
   if (JSON.stringify(inputs) !== JSON.stringify(ranges)) note('numbers', `sliders go ${JSON.stringify(inputs)}, rnnlib says ${JSON.stringify(ranges)}`);
   const seen = await readCases(host, cases.map(([settings]) => settings));
-  seen.forEach(({ values, gate, texts }, n) => {
+  seen.forEach(({ values, gate, texts, drawn }, n) => {
     const [settings, expected] = cases[n];
     const at = JSON.stringify(settings);
+    if (expected.paths) {
+      for (const [name, value] of Object.entries(settings)) if (values[name] !== value) note('numbers', `${name} is ${values[name]} at ${at}`);
+      return comparePaths({ values, drawn }, cases[n], note);
+    }
     for (const [name, value] of Object.entries({ ...settings, ...expected })) {
       const error = difference(values[name], value);
       if (error > (name in settings ? 0 : 1e-12)) note('numbers', `${name} is off by ${error} at ${at}`);
@@ -342,7 +467,7 @@ function sticksOut(width) {
   if (document.scrollingElement.scrollWidth > width) bad.push(`the page is ${document.scrollingElement.scrollWidth} px wide on a ${width} px screen`);
   for (const host of document.querySelectorAll('*')) {
     if (!host.localName.startsWith('rnn-') || !host.shadowRoot) continue;
-    for (const e of host.shadowRoot.querySelectorAll('.card, .card > *, label, label > *, button')) {
+    for (const e of host.shadowRoot.querySelectorAll('.card, .card > *, .row, .row > *, button')) {
       const { left, right } = e.getBoundingClientRect();
       if (right > width || left < 0) bad.push(`${host.localName}: ${e.localName} from ${Math.round(left)} to ${Math.round(right)} px`);
     }
@@ -401,12 +526,16 @@ async function tryPage(browser, book, path) {
       await byMouse(page, host, figure.ranges, note);
       await byDragging(page, host, note, false);
       await byButtons(host, note);
+      if (figure.starts) {
+        await onMap(page, host, note, false);
+        await byChoice(page, host, figure, note);
+      }
       await isQuiet(host, Object.keys(figure.ranges)[1], note);
       const after = await Promise.all(others.map(snapshot));
       after.forEach((state, m) => state.drawing === before[m].drawing && state.said === before[m].said || note('instances', `${tag} changes another figure`));
       await page.emulateMedia({ media: 'print' });
       if (!await host.locator('svg').first().isVisible()) note('print', `${tag}: no drawing`);
-      if (await host.locator('input, button').filter({ visible: true }).count()) note('print', `${tag}: controls are printed`);
+      if (await host.locator('input, select, button').filter({ visible: true }).count()) note('print', `${tag}: controls are printed`);
       if (!await host.locator('.value').first().isVisible()) note('print', `${tag}: the settings are not printed`);
       await page.emulateMedia({ media: 'screen' });
       if (await host.locator('img, .fallback').filter({ visible: true }).count()) note('fallback', `${tag}: shown beside the drawing`);
@@ -428,6 +557,7 @@ async function tryPage(browser, book, path) {
       within(await page.evaluate(sticksOut, PHONE.viewport.width), note);
       await byTouch(page, host, book.figures[tag].ranges, note);
       await byDragging(page, host, note, true);
+      if (book.figures[tag].starts) await onMap(page, host, note, true);
     }
     await axe(page, 'phone');
     await close(page);
@@ -464,7 +594,7 @@ async function drawings(browser, book, write) {
       const { title } = element.constructor;
       return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="13" fill="#1a1a1a">\n`
         + `<title>${title}</title>\n<rect width="${width}" height="${height}" fill="#fff"/>\n`
-        + new XMLSerializer().serializeToString(element.svg.querySelector('g')).replaceAll(' xmlns="http://www.w3.org/2000/svg"', '').replace(/(<(path|text|rect|circle|polyline|polygon|svg)\b)/g, '\n$1') + '\n</svg>\n';
+        + new XMLSerializer().serializeToString(element.svg.querySelector('g')).replaceAll(' xmlns="http://www.w3.org/2000/svg"', '').replace(/(<(path|text|rect|circle|polyline|polygon|svg|g(?= ))\b)/g, '\n$1') + '\n</svg>\n';
     });
     const file = drawingFile(tag);
     if (write) writeFileSync(file, svg);
@@ -548,6 +678,22 @@ const BROKEN = [
   ['rnn-lstm-step', 'o * (1 - Math.tanh(c) ** 2)', 'o * (1 - c ** 2)', 'numbers'],
   ['rnn-lstm-step', "name('h'), v.h, 1", "name('h'), v.c, 1", 'numbers'],
   ['rnn-lstm-step', 'write: { f: 0, i: 1 }', 'write: { f: 1, i: 0 }', 'buttons'],
+  ['rnn-optimizer-paths', 'Math.sqrt(m.v) + 1e-8);', 'Math.sqrt(m.v + 1e-8));', 'paths'],
+  ['rnn-optimizer-paths', '0.999 ** t', '0.999 ** (t + 1)', 'paths'],
+  ['rnn-optimizer-paths', '(m.b = t === 1 ? g : MOMENTUM * m.b + g),\n    },\n    nesterov', '(m.b = MOMENTUM * (m.b ?? 0) + 0.1 * g),\n    },\n    nesterov', 'paths'],
+  ['rnn-optimizer-paths', 'g + MOMENTUM * (m.b', 'MOMENTUM * (m.b', 'paths'],
+  ['rnn-optimizer-paths', '(4 * u - 300 * v) / 5', '(4 * u + 300 * v) / 5', 'paths'],
+  ['rnn-optimizer-paths', 'y * (y * y - 1)]', 'y * (y * y - 1.0000001)]', 'paths'],
+  ['rnn-optimizer-paths', '(x * x + 100 * y * y) / 2, gradient', '(x * x + 100 * y * y), gradient', 'paths'],
+  ['rnn-optimizer-paths', 'apart(w) <= BOUND ?', 'true ?', 'paths'],
+  ['rnn-optimizer-paths', 'through(path.map(inside)', 'through(path.slice(1).map(inside)', 'paths'],
+  ['rnn-optimizer-paths', 'adagrad: 1, adadelta: 79', 'adagrad: 2, adadelta: 79', 'choices'],
+  ['rnn-optimizer-paths', "this.svg.addEventListener('click',", "this.svg.addEventListener('dblclick',", 'map'],
+  ['rnn-optimizer-paths', 'ArrowUp: [0, 1]', 'ArrowUp: [0, -1]', 'map'],
+  ['rnn-optimizer-paths', 'event.buttons === 1', 'true', 'map'],
+  ['rnn-optimizer-paths', "this.shadowRoot.addEventListener('input', () => this.stop());", '', 'buttons'],
+  ['rnn-optimizer-paths', 'this.playing = setInterval(tick, 40);', '', 'buttons'],
+  ['rnn-figure', "box.addEventListener('change', () => this.changed());", '', 'choices'],
   ['rnn-figure', "input.addEventListener('input', () => this.changed());", "input.addEventListener('change', () => this.changed());", 'mouse'],
   ['rnn-figure', "input.addEventListener('input', () => this.changed());", '', 'keyboard'],
   ['rnn-figure', "this.setAttribute('data-lm-suppress-shortcuts', 'true');", '', 'keyboard'],
@@ -557,10 +703,10 @@ const BROKEN = [
   ['rnn-figure', '.card { max-width', '.card { display: flex; flex-direction: column-reverse; max-width', 'text'],
   ['rnn-figure', 'height: 44px; margin: 0;', 'height: 24px; margin: 0;', 'size'],
   ['rnn-figure', 'grid-template-columns: 7.5rem 1fr 4.2rem', 'grid-template-columns: 17.5rem 9rem 4.2rem', 'sideways'],
-  ['rnn-figure', '<input type="range"', '</label><label><input type="range"', 'a11y'],
-  ['rnn-figure', '<span>${label}</span><input', '<span hidden>${label}</span><input', 'a11y'],
+  ['rnn-figure', '${title}<input type="range"', '${title}</label><label><input type="range"', 'a11y'],
+  ['rnn-figure', ': `<span>${label}</span>`', ': `<span hidden>${label}</span>`', 'a11y'],
   ['rnn-figure', 'color: ${INK}; background: #f2f2f2;', 'color: #aaa; background: #f2f2f2;', 'a11y'],
-  ['rnn-figure', '@media print { input, .presets { display: none; }', '@media print {', 'print'],
+  ['rnn-figure', '@media print { input, select, .presets { display: none; }', '@media print {', 'print'],
   ['rnn-figure', '::slotted(.fallback) { display: none !important; }', '', 'fallback'],
   ['rnn-figure', '<slot></slot>', '', 'fallback', 'book/page.html'],
   ['rnn-figure', 'this.svg = root', "fetch('https://example.org/x').catch(() => {}); this.svg = root", 'offline'],

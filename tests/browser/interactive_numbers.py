@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 
-from rnnlib import interactive
+from rnnlib import interactive, surfaces
 from rnnlib.cells import LSTMCell
 from rnnlib.phased import time_gate
 
 STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001}  # the others: 0.01
+PATHS = "rnn-optimizer-paths"
 
 
 def tensor(*values: float) -> torch.Tensor:
@@ -71,6 +72,56 @@ def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, float]
     return ends + [{name: place(name) for name in ranges} for _ in range(count)]
 
 
+def paths(surface: str, w1: float, w2: float, steps: float, **rest: Any) -> dict[str, Any]:
+    """Every method's path, its last loss, and up to which step the path is to be believed.
+
+    Some paths never settle: a change in the last digit grows until it is seen. Such a path is
+    compared only as long as one that starts 1e-14 beside it stays within 1e-10.
+    """
+    found: dict[str, Any] = {"rates": {}, "paths": {}, "losses": {}, "until": {}}
+    loss = surfaces.SURFACES[surface].loss
+    for name, (method, options) in surfaces.METHODS.items():
+        key = name.lower()
+        lr = float(f"{10 ** rest[f'lr_{key}']:.2g}")
+        path, beside = (
+            surfaces.descend(loss, method, start, int(steps), lr=lr, **options)
+            for start in ((w1, w2), (w1 * (1 + 1e-14), w2 * (1 - 1e-14)))
+        )
+        size = path.abs().amax(1)
+        apart = (path - beside).abs().amax(1) > 1e-10 * size
+        found["rates"][key] = lr
+        found["paths"][key] = path.tolist()
+        found["losses"][key] = loss(path[-1]).item()
+        found["until"][key] = int(apart.int().argmax()) if apart.any() else int(steps)
+    return found
+
+
+def places(count: int, draw: random.Random) -> list[dict[str, Any]]:
+    """Every surface from its own start and from others, with rates below and above its own."""
+    shown = {f"show_{name.lower()}": True for name in surfaces.METHODS}
+    cases: list[dict[str, Any]] = []
+    for surface, view in surfaces.SURFACES.items():
+        for shift, steps in ((0.0, 300), (-1.0, 100), (-0.5, 100), (0.3, 60), (1.0, 40)):
+            start = view.start if shift in (0, -1) else (draw.randint(-200, 200) / 100, 0.37)
+            if shift == 1:
+                start = (-2.0, 2.0)
+            rates = {
+                f"lr_{name.lower()}": round(min(2, math.log10(rate) + shift), 1)
+                for name, rate in surfaces.RATES[surface].items()
+            }
+            place = {"surface": surface, "steps": steps, "w1": start[0], "w2": start[1]}
+            cases.append(place | rates | shown)
+    ends = interactive.RANGES[PATHS]
+    for _ in range(count // 4):
+        case: dict[str, Any] = {"surface": draw.choice(list(surfaces.SURFACES))}
+        case |= {
+            name: draw.randint(round(10 * a), round(10 * b)) / 10 for name, (a, b) in ends.items()
+        }
+        cases.append(case | {"steps": draw.randint(0, 60)} | shown)
+    draw.shuffle(cases)
+    return cases
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=40)
@@ -87,6 +138,18 @@ def main() -> None:
             "settings": figure.settings,
             "cases": [[case, numbers(**case)] for case in settings(tag, count, draw)],
         }
+    shown = {f"show_{name.lower()}": True for name in surfaces.METHODS}
+    figure = interactive.optimizer_paths()
+    figures[PATHS] = {
+        "html": figure._repr_html_(),
+        "ranges": interactive.RANGES[PATHS],
+        "settings": figure.settings,
+        "shown": shown,
+        "starts": {
+            surface: interactive.optimizer_paths(surface).settings for surface in surfaces.SURFACES
+        },
+        "cases": [[case, paths(**case)] for case in places(count, draw)],
+    }
     names = ["rnn-figure", *figures]
     print(json.dumps({"figures": figures, "scripts": {n: interactive.script(n) for n in names}}))
 

@@ -7,9 +7,11 @@
 //
 // A figure extends RnnFigure and gives
 //   static title     the drawing's name for a screen reader
-//   static sliders   { name: { label, min, max, step, value, show(value) } }; an attribute of the
-//                    same name sets the starting value, as in <rnn-lstm-step f="1">
-//   static presets   { "what the button says": { name: value, ... } }
+//   static sliders   { name: { label, min, max, step, value, show(value) } }; value may be a function of the figure;
+//                    an attribute of the same name sets the starting value, as in <rnn-lstm-step f="1">;
+//                    shows: { name, value } makes the label a switch, says: "..." is its name for a screen reader
+//   static choices   optional: { name: { label, options: { value: "what it says" }, value } }
+//   static presets   { "what the button says": { name: value, ... } or a function of the figure }
 //   compute(s)       the numbers that follow from the sliders' values s, and nothing else
 //   draw(v, width)   { height, svg }: the drawing as SVG text, a unit is a CSS pixel
 //   describe(v)      what the drawing shows, in words
@@ -37,19 +39,23 @@ globalThis.RnnFigure ??= (() => {
       border: 1px solid ${GREY}; border-radius: 0.3rem; cursor: pointer; }
     button:hover { background: #e2e2e2; }
     .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); column-gap: 1rem; margin: 0 0.25rem; }
-    label { display: grid; grid-template-columns: 7.5rem 1fr 4.2rem; align-items: center; column-gap: 0.5rem; }
-    input { width: 100%; min-width: 0; height: 44px; margin: 0; accent-color: ${BLUE}; cursor: pointer; }
+    .row { display: grid; grid-template-columns: 7.5rem 1fr 4.2rem; align-items: center; column-gap: 0.5rem; }
+    input, select { width: 100%; min-width: 0; height: 44px; margin: 0; accent-color: ${BLUE}; cursor: pointer; }
+    input[type=checkbox] { width: 1.1rem; margin-right: 0.4rem; }
+    select { grid-column: 2 / -1; font: inherit; color: ${INK}; background: #fff; border: 1px solid ${GREY}; border-radius: 0.3rem; }
+    .switch { display: flex; align-items: center; min-height: 44px; cursor: pointer; }
     .value { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
     :focus-visible { outline: 2px solid ${BLUE}; outline-offset: 1px; }
     ::slotted(.fallback) { display: none !important; }
-    @media print { input, .presets { display: none; } label { min-height: 0; } .card { break-inside: avoid; } }`;
+    @media print { input, select, .presets { display: none; } .row { min-height: 0; } .card { break-inside: avoid; } }`;
 
   return class RnnFigure extends HTMLElement {
+    static choices = {};
     static presets = {};
 
     connectedCallback() {
       if (this.shadowRoot) return; // moved within the page
-      const { title, sliders, presets } = this.constructor;
+      const { title, choices, sliders, presets } = this.constructor;
       const root = this.attachShadow({ mode: 'open' });
       root.innerHTML = `<style>${STYLE}</style><div class="card">
         <svg role="img" aria-labelledby="title" aria-describedby="desc" font-family="system-ui, sans-serif"
@@ -59,6 +65,7 @@ globalThis.RnnFigure ??= (() => {
       this.svg = root.querySelector('svg');
       this.says = root.querySelector('.says');
       this.inputs = {};
+      for (const [name, choice] of Object.entries(choices)) this.inputs[name] = this.addChoice(name, choice);
       for (const [name, slider] of Object.entries(sliders)) this.inputs[name] = this.addSlider(name, slider);
       for (const [text, settings] of Object.entries(presets)) this.addButton(text, settings);
       if (!Object.keys(presets).length) root.querySelector('.presets').remove();
@@ -73,14 +80,39 @@ globalThis.RnnFigure ??= (() => {
       new ResizeObserver(() => this.redraw()).observe(root.querySelector('.card'));
     }
 
-    addSlider(name, { label, min, max, step, value }) {
-      const row = document.createElement('label');
-      row.innerHTML = `<span>${label}</span><input type="range" name="${name}" min="${min}" max="${max}" step="${step}">
-        <span class="value" aria-hidden="true"></span>`;
-      const input = row.querySelector('input');
-      input.value = this.getAttribute(name) ?? value;
-      input.addEventListener('input', () => this.changed());
+    /** What stands in the attribute, or else where the figure says that it starts. */
+    start(name, value) { return this.getAttribute(name) ?? (typeof value === 'function' ? value(this) : value); }
+
+    addRow(html, label = 'label') {
+      const row = document.createElement(label);
+      row.className = 'row';
+      row.innerHTML = html;
       this.shadowRoot.querySelector('.sliders').append(row);
+      return row;
+    }
+
+    addChoice(name, { label, options, value }) {
+      const listed = Object.entries(options).map(([key, text]) => `<option value="${key}">${text}</option>`);
+      const row = this.addRow(`<span>${label}</span><select name="${name}">${listed.join('')}</select>`);
+      const select = row.querySelector('select');
+      select.value = this.start(name, value);
+      select.addEventListener('change', () => this.set({ [name]: select.value }));
+      return select;
+    }
+
+    addSlider(name, { label, says, min, max, step, value, shows }) {
+      const title = shows ? `<label class="switch"><input type="checkbox" name="${shows.name}">${label}</label>` : `<span>${label}</span>`;
+      const row = this.addRow(`${title}<input type="range" name="${name}" min="${min}" max="${max}" step="${step}">
+        <span class="value" aria-hidden="true"></span>`, shows && 'div');
+      const input = row.querySelector('input[type=range]');
+      if (says) input.setAttribute('aria-label', says);
+      if (shows) {
+        const box = this.inputs[shows.name] = row.querySelector('input');
+        box.checked = String(this.start(shows.name, shows.value)) === 'true';
+        box.addEventListener('change', () => this.changed());
+      }
+      input.value = this.start(name, value);
+      input.addEventListener('input', () => this.changed());
       return input;
     }
 
@@ -88,7 +120,7 @@ globalThis.RnnFigure ??= (() => {
       const button = document.createElement('button');
       button.type = 'button';
       button.textContent = text;
-      button.addEventListener('click', () => this.set(settings));
+      button.addEventListener('click', () => (typeof settings === 'function' ? settings(this) : this.set(settings)));
       this.shadowRoot.querySelector('.presets').append(button);
     }
 
@@ -117,16 +149,16 @@ globalThis.RnnFigure ??= (() => {
       for (const end of ['pointerup', 'pointercancel']) this.svg.addEventListener(end, () => { held = null; });
     }
 
-    /** Move sliders; each keeps to its range and steps. */
+    /** Move sliders, which keep to their range and steps; set choices and switches. */
     set(settings) {
-      for (const [name, value] of Object.entries(settings)) this.inputs[name].value = value;
+      for (const [name, value] of Object.entries(settings)) this.inputs[name][this.inputs[name].type === 'checkbox' ? 'checked' : 'value'] = value;
       this.changed();
     }
 
-    /** The sliders' values and the numbers that follow from them. */
+    /** The controls' values and the numbers that follow from them. */
     get values() {
       const settings = {};
-      for (const [name, input] of Object.entries(this.inputs)) settings[name] = input.valueAsNumber;
+      for (const [name, input] of Object.entries(this.inputs)) settings[name] = { range: input.valueAsNumber, checkbox: input.checked }[input.type] ?? input.value;
       return { ...settings, ...this.compute(settings) };
     }
 
@@ -141,7 +173,7 @@ globalThis.RnnFigure ??= (() => {
       for (const [name, { show }] of Object.entries(this.constructor.sliders)) {
         const text = show(values[name]);
         this.inputs[name].setAttribute('aria-valuetext', text);
-        this.inputs[name].parentElement.querySelector('.value').textContent = text;
+        this.inputs[name].closest('.row').querySelector('.value').textContent = text;
       }
       const room = this.svg.getBoundingClientRect().width; // 0 while the figure is folded away
       this.width = Math.max(NARROW, Math.round(room || WIDTH));
