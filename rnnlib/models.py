@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
-from rnnlib.layers import RNN, PhasedLSTM, Recurrent
+from rnnlib.layers import LSTM, RNN, PhasedLSTM, Recurrent
 
 
 class Classifier(nn.Module):
@@ -63,3 +64,68 @@ def latch() -> Classifier:
         model.readout.weight.copy_(torch.eye(10))
         model.readout.bias.zero_()
     return model
+
+
+class CharacterModel(nn.Module):
+    r"""Logits of the next character at each step: $p_t = W_{ph} h_t + b_p$ on top of an LSTM.
+
+    ``vocabulary_size`` K characters go in one-hot, D = K, or as rows of a trained table (K, D)
+    with D = ``embedding``. All forget biases begin at 1, all else at torch's default.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        H: int,
+        num_layers: int = 2,
+        *,
+        embedding: int | None = None,
+        generator: Generator | None = None,
+    ):
+        super().__init__()
+        self.K = validate.positive_int("vocabulary_size", vocabulary_size)
+        self.H = validate.positive_int("H", H)
+        self.num_layers = validate.positive_int("num_layers", num_layers)
+        self.E = embedding
+        self.embedding: nn.Embedding | None = None
+        if embedding is not None:
+            self.embedding = nn.Embedding(self.K, validate.positive_int("embedding", embedding))
+            nn.init.normal_(self.embedding.weight, generator=generator)
+        rnn = LSTM(embedding or self.K, H, num_layers, generator=generator)
+        for cell in rnn.cells:
+            init.forget_bias_(cell.b, 1.0)
+        self.rnn: LSTM | nn.LSTM = rnn
+        self.readout = nn.Linear(H, self.K)
+        for weight in self.readout.parameters():
+            init.uniform_(weight, 1 / math.sqrt(H), generator)
+
+    def forward(
+        self, numbers: Tensor, state: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Numbers (N, T), state h, c (L, N, H) or zeros -> logits (N, T, K), state after step T."""
+        validate.labels("numbers", numbers, ("N", "T"), self.K)
+        if self.embedding is None:
+            x = nn.functional.one_hot(numbers, self.K).to(self.readout.weight)  # (N, T, K)
+        else:
+            x = self.embedding(numbers)  # (N, T, D)
+        outputs, state = self.rnn(x, state)  # (N, T, H)
+        return self.readout(outputs), state
+
+    def fast(self) -> Self:
+        """Let torch's LSTM compute, with the same weights: same numbers, less time; returns self.
+
+        Torch's second bias is zero and stays so, so that training moves the same numbers too.
+        """
+        if isinstance(self.rnn, LSTM):
+            twin = self.rnn.to_torch()
+            for name, weight in twin.named_parameters():
+                weight.requires_grad_(not name.startswith("bias_hh"))
+            assert isinstance(twin, nn.LSTM)
+            self.rnn = twin
+        return self
+
+    def plain(self) -> Self:
+        """Let rnnlib's own LSTM compute again; returns self."""
+        if isinstance(self.rnn, nn.LSTM):
+            self.rnn = LSTM.from_torch(self.rnn)
+        return self

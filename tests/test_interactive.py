@@ -1,5 +1,6 @@
 """Interactive figures as notebooks carry them; tests/browser/interactive.mjs moves them."""
 
+import base64
 import json
 import re
 import subprocess
@@ -9,10 +10,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import page_weights
 import pytest
+import torch
 import yaml
 
-from rnnlib import interactive, surfaces
+from rnnlib import checkpoints, interactive, surfaces
+from rnnlib.models import CharacterModel
+from rnnlib.text import Vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent
 JS = ROOT / "rnnlib" / "interactive" / "js"
@@ -188,3 +194,64 @@ def test_a_notebook_with_figures_passes_its_check(tmp_path: Path) -> None:
         interactive.time_gate(tau=10)._repr_html_(),
         interactive.lstm_step()._repr_html_(),
     ]
+
+
+# ---- the model that writes: its weights as a script (tests/browser/char_writer.mjs lets it write) ----
+
+
+def saved(folder: Path, **options: int) -> CharacterModel:
+    """A small model, and its weights file below ``folder`` as a corpus named "tiny"."""
+    vocabulary = Vocabulary.of('a "b"\n</é☃')
+    model = CharacterModel(
+        len(vocabulary), 4, generator=torch.Generator().manual_seed(0), **options
+    )
+    path = folder / "data" / "weights" / "char_tiny.safetensors"
+    path.parent.mkdir(parents=True)
+    checkpoints.save_model(path, model, vocabulary, {"corpus": "tiny"})
+    return model
+
+
+def test_the_script_of_the_weights_holds_them_as_float16_in_order(tmp_path: Path) -> None:
+    model = saved(tmp_path)
+    (path,) = page_weights.write(tmp_path, tmp_path)
+    assert path == tmp_path / "rnn-weights-tiny.js"
+    text = path.read_text("ascii")  # whatever encoding the page is read with
+    head, _, body = text.partition(" = ")
+    assert head == "(globalThis.RnnWeights ??= {}).tiny" and body.endswith("};\n")
+    content = json.loads(body[:-2])
+    assert content["symbols"] == '\n "/<abé☃'
+    assert (content["hidden"], content["layers"]) == (4, 2)
+    numbers = np.frombuffer(base64.b64decode(content["data"]), "<f2")
+    for (name, shape), (key, weight) in zip(
+        content["tensors"].items(), model.state_dict().items(), strict=True
+    ):
+        assert (name, tuple(shape)) == (key, weight.shape)
+        here, numbers = numbers[: weight.numel()], numbers[weight.numel() :]
+        assert np.array_equal(here, weight.half().numpy().ravel())
+    assert not len(numbers)
+    source = (JS / "rnn-char-model.js").read_text("utf-8")
+    for name in content["tensors"]:  # rnn.cells.0.W_x, ..., readout.weight
+        part = name.rpartition(".")[2] if name.startswith("rnn.cells.") else name
+        assert f"'{part}'" in source
+
+
+def test_weights_that_the_page_cannot_take_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page_weights.write(tmp_path, tmp_path) == []  # there are none
+    saved(tmp_path / "a", embedding=3)
+    with pytest.raises(ValueError, match=r"char_tiny.* one-hot"):
+        page_weights.write(tmp_path, tmp_path / "a")
+    saved(tmp_path / "b")
+    monkeypatch.setattr(page_weights, "LIMIT", 500)
+    with pytest.raises(ValueError, match=r"char_tiny.* bytes, at most 500"):
+        page_weights.write(tmp_path, tmp_path / "b")
+    assert not list(tmp_path.glob("*.js"))
+
+
+def test_the_page_offers_the_models_that_there_are_and_says_their_size(tmp_path: Path) -> None:
+    written = page_weights.write(tmp_path)
+    source = (JS / "rnn-char-writer.js").read_text("utf-8")
+    offered = re.findall(r"^ +(\w+): { label: .* kB: (\d+),", source, re.M)
+    sizes = [(p.stem.removeprefix("rnn-weights-"), round(p.stat().st_size / 1000)) for p in written]
+    assert sorted((name, int(kB)) for name, kB in offered) == sizes

@@ -13,12 +13,17 @@ from rnnlib import (
     bptt,
     cells,
     check,
+    checkpoints,
     experiments,
     init,
     interactive,
     layers,
+    metrics,
     models,
+    ngram,
+    sampling,
     tasks,
+    text,
     training,
 )
 from rnnlib.experiments import study
@@ -516,6 +521,72 @@ WRONG += [
 ]  # fmt: skip
 
 
+# characters: text, models, sampling, weights files, n-grams
+ABC = text.Vocabulary("abc")
+NUMBERS = torch.arange(9) % 3
+
+
+def writer(**wrong: Any) -> Callable[[], Any]:
+    """A right call of ``stream``, but for ``wrong``."""
+    right = dict(model=models.CharacterModel(3, H), vocabulary=ABC, prompt="cab")
+    return lambda: next(sampling.stream(**right | wrong))
+
+
+def drawn(**wrong: Any) -> Callable[[], Any]:
+    return lambda: sampling.probabilities(**dict(logits=torch.zeros(N, 3)) | wrong)
+
+
+def saved(**wrong: Any) -> Callable[[], Any]:
+    right = dict(path="w", model=models.CharacterModel(3, H), vocabulary=ABC, settings={})
+    return lambda: checkpoints.save_model(**right | wrong)
+
+
+WRONG += [
+    Wrong("unknown character", lambda: ABC.encode("cat"), ValueError, "text", ("'t' at place 2", "'abc'")),
+    Wrong("bytes", lambda: ABC.encode(b"abc"), TypeError, "text", ("str", "bytes")),
+    Wrong("number of no character", lambda: ABC.decode(NUMBERS + 1), ValueError, "numbers", ("[0, 3)", "3")),
+    Wrong("repeated", lambda: text.Vocabulary("abca"), ValueError, "symbols", ("distinct", "'abca'")),
+    Wrong("no characters", lambda: text.Vocabulary.of(""), ValueError, "symbols", ("at least one", "''")),
+    Wrong("list of characters", lambda: text.Vocabulary(["a"]), TypeError, "symbols", ("str", "list")),
+    Wrong("percent", lambda: text.split("abc" * 9, 5), ValueError, "held_out", ("[0.0, 1.0]", "5")),
+    Wrong("nothing held out", lambda: text.split("abc", 0), ValueError, "held_out", ("3", "0")),
+    Wrong("window longer than the text", lambda: text.Windows(NUMBERS, 9, 2, 0), ValueError, "numbers", ("10", "9")),
+    Wrong("text as text", lambda: text.Windows("abc", 2, 2, 0), TypeError, "numbers", ("tensor", "str")),
+    Wrong("strands too short", lambda: text.Contiguous(NUMBERS, 3, 3), ValueError, "numbers", ("10", "T=3", "9")),
+    Wrong("no strand", lambda: text.Contiguous(NUMBERS, 3, 0), ValueError, "N", ("at least 1", "0")),
+    Wrong("one-hot", lambda: models.CharacterModel(3, H)(torch.zeros(N, T, 3)), ValueError, "numbers", ("(N, T)", "(2, 4, 3)")),
+    Wrong("of another vocabulary", lambda: models.CharacterModel(2, H)(NUMBERS[None]), ValueError, "numbers", ("[0, 2)",)),
+    Wrong("no characters", lambda: models.CharacterModel(0, H), ValueError, "vocabulary_size", ("at least 1", "0")),
+    Wrong("table of width 0", lambda: models.CharacterModel(3, H, embedding=0), ValueError, "embedding", ("at least 1", "0")),
+    Wrong("negative nats", lambda: metrics.bits_per_character(-1.0), ValueError, "nats", ("-1.0",)),
+    Wrong("pieces too long", lambda: metrics.repetition("abc", 4), ValueError, "text", ("n=4", "3")),
+    Wrong("one character", lambda: metrics.carried(None, NUMBERS[:1]), ValueError, "numbers", ("2", "1")),
+    Wrong("batch of texts", lambda: metrics.from_zero(None, NUMBERS[None], 3), ValueError, "numbers", ("(M,)", "(1, 9)")),
+    Wrong("negative", drawn(temperature=-1), ValueError, "temperature", ("[0.0, inf]", "-1")),
+    Wrong("k of zero", drawn(top_k=0), ValueError, "top_k", ("at least 1", "0")),
+    Wrong("float k", drawn(top_k=5.0), TypeError, "top_k", ("integer", "5.0")),
+    Wrong("p of zero", drawn(top_p=0), ValueError, "top_p", ("(0, 1]", "0")),
+    Wrong("percent", drawn(top_p=90), ValueError, "top_p", ("[0.0, 1.0]", "90")),
+    Wrong("NaN", drawn(logits=torch.tensor([0, NAN])), ValueError, "logits", ("finite",)),
+    Wrong("unknown character", writer(prompt="cat"), ValueError, "prompt", ("'t' at place 2",)),
+    Wrong("state without a prompt", writer(prompt="", state=(STATE, STATE)), ValueError, "prompt", ("''",)),
+    Wrong("vocabulary of another model", writer(vocabulary=text.Vocabulary("abcd")), ValueError, "vocabulary", ("3", "4")),
+    Wrong("symbols for vocabulary", writer(vocabulary="abc"), TypeError, "vocabulary", ("Vocabulary", "str")),
+    Wrong("no seed", writer(seed=None), TypeError, "seed", ("integer", "None")),
+    Wrong("state of one layer", writer(state=(STATE[:1, :1],) * 2), ValueError, "state", ("(2, 1, 5)", "(1, 1, 5)")),
+    Wrong("never", writer(restart_every=0), ValueError, "restart_every", ("at least 1", "0")),
+    Wrong("negative length", lambda: sampling.generate(models.CharacterModel(3, H), ABC, "a", -1), ValueError, "length", ("0", "-1")),
+    Wrong("no file", lambda: checkpoints.load_model("no/such"), ValueError, "path", ("weights file", "no/such")),
+    Wrong("folder that is not there", saved(path="no/such/w"), ValueError, "path", ("no/such/w",)),
+    Wrong("other model", saved(model=nn.Linear(1, 1)), TypeError, "model", ("CharacterModel", "Linear")),
+    Wrong("vocabulary of another model", saved(vocabulary=text.Vocabulary("ab")), ValueError, "vocabulary", ("3", "2")),
+    Wrong("order of zero", lambda: ngram.NGram("abc", 0, ABC), ValueError, "order", ("at least 1", "0")),
+    Wrong("text too short", lambda: ngram.NGram("abc", 4, ABC), ValueError, "text", ("order=4", "3")),
+    Wrong("unknown character", lambda: ngram.NGram("abcd", 2, ABC), ValueError, "text", ("'d' at place 3",)),
+    Wrong("no text", lambda: ngram.NGram("abc", 2, ABC).bits_per_character(""), ValueError, "text", ("one character",)),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda w: f"{w.names}: {w.what}")
 def test_the_error_names_the_argument_what_came_and_what_fits(wrong) -> None:
     with pytest.raises((TypeError, ValueError)) as caught:
@@ -539,6 +610,7 @@ RIGHT = {
     "time_gate": gate(), "PhasedLSTM": phased(torch.zeros(N, T)), "lengths": ends([T, 1]),
     "train": train(), "train one step": step((W.sum(), {})),
 }  # fmt: skip
+RIGHT |= {"stream": writer(), "probabilities": drawn()}
 RIGHT |= {"gru_forward": gru_forward(), "gru_backward": gru_backward(), "gru_loss": gru_loss()}
 RIGHT |= {
     "lstm_forward": lstm_forward(),

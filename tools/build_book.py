@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import page_weights
 import yaml
 from paste import paste
 
@@ -59,6 +60,8 @@ def main() -> int:
         )
         return done.returncode
     if args.builder == "html":
+        for script in page_weights.write(ROOT / "_build/html/_static"):
+            print(f"==> {script.name}: {script.stat().st_size / 1000:.0f} kB")
         print(f"==> the book: {(ROOT / '_build/html/index.html').as_uri()}")
     return 0
 

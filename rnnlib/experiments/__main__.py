@@ -7,6 +7,7 @@ import sys
 
 from rnnlib import validate
 from rnnlib.experiments import (
+    char_lm,
     frequency,
     gradient_flow,
     memory,
@@ -22,6 +23,7 @@ STUDIES = {
     "gradient_flow": gradient_flow,
     "frequency": frequency,
     "optimizers": optimizers,
+    "char_lm": char_lm,
 }
 
 

@@ -1,0 +1,93 @@
+"""A weights file: a trained model, its vocabulary and how it was trained, all in one file.
+
+It is a safetensors file, so that loading one runs no code. ``rnnlib.training`` writes another
+kind, which holds what training needs to go on.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rnnlib import validate
+from rnnlib.models import CharacterModel
+from rnnlib.text import Vocabulary
+
+KEY = "rnnlib_model"  # of the metadata: JSON with all but the weights
+
+
+def save_model(
+    path: str | os.PathLike[str],
+    model: CharacterModel,
+    vocabulary: Vocabulary,
+    settings: dict[str, Any],
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write the weights as ``dtype``, under the names of rnnlib's layers, then rename into place.
+
+    ``settings`` is plain data for the reader: corpus, steps, seed, learning rate.
+    Raises ValueError if a weight is not finite in ``dtype``, or the vocabulary does not fit.
+    """
+    from safetensors.torch import save_file
+
+    validate.instance("model", model, CharacterModel, "a CharacterModel")
+    validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
+    path = Path(validate.instance("path", path, str | os.PathLike, "a path"))
+    if len(vocabulary) != model.K:
+        raise ValueError(
+            f"vocabulary must have the model's {model.K} characters, got {len(vocabulary)}"
+        )
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"path must be a file in a folder that is there, got {path}")
+    weights = {
+        name: weight.to("cpu", dtype).contiguous()
+        for name, weight in copy.deepcopy(model).plain().state_dict().items()
+    }
+    for name, weight in weights.items():
+        if not torch.isfinite(weight).all():
+            raise ValueError(f"model must have weights that are finite in {dtype}, got {name}")
+    about = {
+        "symbols": vocabulary.symbols, "H": model.H, "num_layers": model.num_layers,
+        "embedding": model.E, "settings": settings,
+    }  # fmt: skip
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        save_file(weights, beside, metadata={KEY: json.dumps(about, ensure_ascii=False)})
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_model(
+    path: str | os.PathLike[str],
+) -> tuple[CharacterModel, Vocabulary, dict[str, Any]]:
+    """The model in float32 with rnnlib's own layers, its vocabulary, and its settings.
+
+    Raises ValueError if there is no such file, or one that ``save_model`` did not write.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(validate.instance("path", path, str | os.PathLike, "a path"))
+    if not path.is_file():
+        raise ValueError(f"path must be a weights file, got {path}, where there is none")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {key: file.get_tensor(key).float() for key in list(file.keys())}
+        about = json.loads(metadata[KEY])
+        vocabulary = Vocabulary(about["symbols"])
+        model = CharacterModel(
+            len(vocabulary), about["H"], about["num_layers"], embedding=about["embedding"]
+        )
+        model.load_state_dict(weights)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"path must be a weights file that rnnlib.checkpoints.save_model wrote, got {path}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return model, vocabulary, about["settings"]

@@ -1,0 +1,166 @@
+// A character model in plain JavaScript: rnnlib.models.CharacterModel's step, and the choice of the next character.
+//
+// It is made from { symbols, hidden, layers, tensors: { name: shape }, data }, data being the tensors' float16 in this order, in base64.
+
+globalThis.RnnCharModel ??= (() => {
+  const sigmoid = (x) => 1 / (1 + Math.exp(-x));
+
+  /** A float16 from its 16 bits: sign, 5 of exponent, 10 of fraction. */
+  const half = (bits) => {
+    const exponent = (bits >> 10) & 31, fraction = bits & 1023;
+    const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
+    return bits & 0x8000 ? -size : size;
+  };
+
+  /** out += W x, with W (out.length, x.length) row by row; four sums at once are twice as fast as one. */
+  const addProduct = (out, W, x) => {
+    for (let row = 0, n = 0; row < out.length; row++) {
+      let p = 0, q = 0, r = 0, s = 0;
+      for (let k = 0; k < x.length; k += 4, n += 4) {
+        p += W[n] * x[k];
+        q += W[n + 1] * x[k + 1];
+        r += W[n + 2] * x[k + 2];
+        s += W[n + 3] * x[k + 3];
+      }
+      out[row] += p + q + r + s;
+    }
+  };
+
+  const since = (text, starts) => { let n = 0; return text.map((letter) => (n = starts(letter) ? 0 : n + 1)); };
+  const where = (pattern) => (text) => text.map((letter) => Number(pattern.test(letter)));
+  const KINDS = { // what a cell may go along with: one number a character
+    line: ['the place in the line', (text) => since(text, (letter) => letter === '\n')],
+    word: ['the place in the word', (text) => since(text, (letter) => !/\p{L}/u.test(letter))],
+    gap: ['spaces', where(/\s/)],
+    vowel: ['vowels', where(/[aeiou]/i)],
+    capital: ['capitals', where(/\p{Lu}/u)],
+    quote: ['quoted speech', (text) => {
+      let inside = 0;
+      return text.map((letter, n) => {
+        if (/[‘“]/.test(letter) || (letter === '"' && !inside)) inside = 1;
+        else if (/[”"]/.test(letter) || (letter === '’' && !/\p{L}/u.test(text[n + 1] ?? ''))) inside = 0; // no apostrophe
+        return inside;
+      });
+    }],
+  };
+
+  const NAMES = { ' ': 'space', '\n': 'newline', '\t': 'tab' };
+  const TWINS = { "'": '’', '’': "'", '‘': "'", '"': '“', '“': '"', '”': '"' };
+
+  /** rnnlib.models.CharacterModel: a one-hot character, layers of LSTM cells, a readout. */
+  return class RnnCharModel {
+    static KINDS = KINDS;
+    static called = (symbol) => NAMES[symbol] ?? symbol;
+    static quoted = (symbol) => NAMES[symbol] ?? `“${symbol}”`;
+
+    constructor({ symbols, hidden, layers, tensors, data }) {
+      const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+      const sizes = Object.values(tensors).map((shape) => shape.reduce((a, b) => a * b));
+      const wanted = 2 * sizes.reduce((a, b) => a + b);
+      if (bytes.length !== wanted) throw new Error(`It holds ${bytes.length} bytes of weights, not ${wanted}.`);
+      if (hidden % 4) throw new Error(`It has ${hidden} units, not a multiple of 4.`);
+      const view = new DataView(bytes.buffer);
+      let at = 0;
+      const weights = Object.fromEntries(Object.keys(tensors).map((name, n) => [name, Float32Array.from({ length: sizes[n] }, () => half(view.getUint16(2 * at++, true)))]));
+      this.symbols = [...symbols];
+      this.index = new Map(this.symbols.map((symbol, k) => [symbol, k]));
+      this.hidden = hidden;
+      this.count = wanted / 2;
+      this.cells = Array.from({ length: layers }, (_, n) => ['W_x', 'W_h', 'b'].map((name) => weights[`rnn.cells.${n}.${name}`]));
+      this.W = weights['readout.weight'];
+      this.b = weights['readout.bias'];
+    }
+
+    /** The state before the first character: one h and one c (H) a layer, all zero. */
+    start() { return this.cells.map(() => ({ h: new Float64Array(this.hidden), c: new Float64Array(this.hidden) })); }
+
+    /** Read character k: the state moves on. Returns the logits (K) of what comes next. */
+    step(state, k) {
+      const H = this.hidden, K = this.symbols.length;
+      this.cells.forEach(([W_x, W_h, b], n) => {
+        const { h, c } = state[n];
+        const a = Float64Array.from(b); // (4H): the gates i, f, g, o
+        if (n) addProduct(a, W_x, state[n - 1].h);
+        else for (let row = 0; row < 4 * H; row++) a[row] += W_x[row * K + k]; // a one-hot input takes a column
+        addProduct(a, W_h, h);
+        for (let j = 0; j < H; j++) {
+          const i = sigmoid(a[j]), f = sigmoid(a[H + j]), g = Math.tanh(a[2 * H + j]), o = sigmoid(a[3 * H + j]);
+          c[j] = g * i + c[j] * f;
+          h[j] = Math.tanh(c[j]) * o;
+        }
+      });
+      const logits = Float64Array.from(this.b);
+      addProduct(logits, this.W, state.at(-1).h);
+      return logits;
+    }
+
+    /** The logits after each character of a text. */
+    logits(text) {
+      const state = this.start();
+      return [...text].map((symbol) => this.step(state, this.index.get(symbol)));
+    }
+
+    /** What is wrong with a text for this model; '' if nothing is. */
+    unknown(letters) {
+      const { symbols, index, constructor: { called, quoted } } = this;
+      const place = letters.findIndex((letter) => !index.has(letter)), letter = letters[place];
+      if (place < 0) return '';
+      const twin = index.has(TWINS[letter]) ? `: it has ${TWINS[letter]} instead` : '';
+      return `${quoted(letter)}, character ${place + 1}, is not in this model’s vocabulary${twin}. It knows ${symbols.length}: ${symbols.map(called).join(' ')}`;
+    }
+
+    /** What each cell shows after a step: tanh(c) of all layers, then h of all layers. */
+    activations(state) {
+      const H = this.hidden, shown = new Float32Array(2 * H * state.length);
+      state.forEach(({ h, c }, n) => {
+        shown.set(c.map(Math.tanh), n * H);
+        shown.set(h, (state.length + n) * H);
+      });
+      return shown;
+    }
+
+    /** softmax(logits / temperature); at temperature 0 all of it on the likeliest. */
+    static probabilities(logits, temperature) {
+      const most = Math.max(...logits);
+      if (!temperature) return logits.map((_, k) => Number(k === logits.indexOf(most)));
+      const raised = logits.map((logit) => Math.exp((logit - most) / temperature));
+      const sum = raised.reduce((a, b) => a + b);
+      return raised.map((value) => value / sum);
+    }
+
+    /** In bits. */
+    static entropy(p) { return p.reduce((bits, value) => (value ? bits - value * Math.log2(value) : bits), 0); }
+
+    /** Numbers in [0, 1) that a seed decides: mulberry32. */
+    static generator(seed) {
+      return () => {
+        seed = (seed + 0x6D2B79F5) | 0;
+        let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+        t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+        return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+      };
+    }
+
+    /** The place n in [from, to) whose activation goes along best with y, one number a character, and its correlation r. */
+    static closest(trace, y, from, to) {
+      const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
+      const centred = (values) => { const m = mean(values); return values.map((value) => value - m); };
+      const product = (a, b) => mean(a.map((value, t) => value * b[t]));
+      const wanted = centred(y);
+      let best = { n: from, r: 0 };
+      for (let n = from; n < to; n++) {
+        const shown = centred(trace.map((values) => values[n]));
+        const r = product(shown, wanted) / Math.sqrt(product(shown, shown) * product(wanted, wanted));
+        if (Math.abs(r) > Math.abs(best.r)) best = { n, r };
+      }
+      return best;
+    }
+
+    /** A number k, drawn by the probabilities p (K). */
+    static draw(p, random) {
+      let left = random();
+      const k = p.findIndex((value) => (left -= value) < 0);
+      return k < 0 ? p.indexOf(Math.max(...p)) : k; // rounding: the p add up to a little below 1
+    }
+  };
+})();

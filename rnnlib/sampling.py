@@ -1,0 +1,169 @@
+"""Writing with a trained model: greedy, by temperature, among the k or the p most probable.
+
+``python -m rnnlib.sampling WEIGHTS --prompt "Once" --temperature 0.7`` writes from a weights file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from rnnlib import checkpoints, validate
+from rnnlib.text import Vocabulary
+
+
+def probabilities(
+    logits: Tensor,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+) -> Tensor:
+    r"""The distribution to draw from: logits p (..., K) -> (..., K) in float64, with sum 1.
+
+    $$\hat y_k = \frac{e^{p_k/\tau}}{\sum_j e^{p_j/\tau}}$$
+
+    temperature: $\tau$; below 1 sharper, above 1 flatter; 0 is greedy, all mass on the largest.
+    top_k: only the k most probable keep their mass.
+    top_p: only the smallest set of the most probable whose mass is at least p; the nucleus.
+    With both, top_k comes first and top_p counts the mass of what it left. What is kept is scaled
+    to sum 1. Of equal logits the one with the lower number comes first.
+    Sources: Ackley, Hinton and Sejnowski (1985) for temperature; Fan, Lewis and Dauphin (2018)
+    for top-k; Holtzman, Buys, Du, Forbes and Choi (2020) for the nucleus.
+    """
+    validate.tensor("logits", logits, (..., "K"))
+    validate.real("temperature", temperature, low=0.0)
+    if top_k is not None:
+        validate.positive_int("top_k", top_k)
+    if top_p is not None and validate.real("top_p", top_p, 0.0, 1.0) == 0:
+        raise ValueError(f"top_p must be in (0, 1] or None, got {top_p}")
+    p, order = logits.double().sort(dim=-1, descending=True, stable=True)
+    p = p - p[..., :1]  # the largest is 0, so that no temperature is too small
+    p = (p / temperature).softmax(-1) if temperature > 0 else _first(p, 1)
+    if top_k is not None:
+        p = p * _first(p, top_k)
+        p = p / p.sum(-1, keepdim=True)
+    if top_p is not None:
+        p = p * (p.cumsum(-1) - p < top_p)  # the mass before it is still too little
+        p = p / p.sum(-1, keepdim=True)
+    return torch.zeros_like(p).scatter(-1, order, p)
+
+
+def _first(p: Tensor, k: int) -> Tensor:
+    """1 for the first k of the last dimension, 0 for the others."""
+    return (torch.arange(p.shape[-1], device=p.device) < k).to(p).expand_as(p)
+
+
+@torch.no_grad()
+def read(
+    model: nn.Module, vocabulary: Vocabulary, text: str, state: Any = None
+) -> tuple[Tensor, Any]:
+    """Logits (K,) of the character after ``text``, and the state after it; state None is zero."""
+    numbers = vocabulary.encode(text)[None].to(next(model.parameters()).device)  # (1, T)
+    logits, state = model(numbers, state)
+    if logits.shape[-1] != len(vocabulary):
+        raise ValueError(
+            f"vocabulary must have the model's {logits.shape[-1]} characters, got {len(vocabulary)}"
+        )
+    return logits[0, -1], state
+
+
+def stream(
+    model: nn.Module,
+    vocabulary: Vocabulary,
+    prompt: str = "",
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | Generator = 0,
+    state: Any = None,
+    restart_every: int | None = None,
+) -> Iterator[str]:
+    """Write without end, one character at a time; the state is carried from each to the next.
+
+    prompt: what the model reads first; it is not given back. With an empty prompt the first
+        character is drawn evenly from the vocabulary.
+    temperature, top_k, top_p: see ``probabilities``.
+    seed: all draws come from it; or a generator, which goes on from where it stands.
+    state: the model's state before the prompt, from ``read`` or None for zeros. To go on with a
+        text, give its last character as prompt and the state before that character.
+    restart_every: throw the state away after so many characters, and begin again with zeros and
+        the last character. For comparison with a model trained on windows of that length.
+    """
+    validate.instance("model", model, nn.Module, "a torch.nn.Module")
+    validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
+    vocabulary.encode(prompt, "prompt")
+    if not prompt and state is not None:
+        raise ValueError("prompt must hold a character to read after a state, got ''")
+    if restart_every is not None:
+        validate.positive_int("restart_every", restart_every)
+    probabilities(torch.zeros(1), temperature, top_k, top_p)
+    if not isinstance(seed, Generator):
+        seed = Generator().manual_seed(validate.positive_int("seed", seed, minimum=0))
+
+    def write(unread: str, state: Any, generator: Generator) -> Iterator[str]:
+        written = 0
+        while True:
+            if written and restart_every and written % restart_every == 0:
+                unread, state = unread[-1], None
+            if unread:
+                logits, state = read(model, vocabulary, unread, state)
+                p = probabilities(logits, temperature, top_k, top_p).cpu()
+            else:
+                p = torch.ones(len(vocabulary))
+            unread = vocabulary.symbols[int(torch.multinomial(p, 1, generator=generator))]
+            written += 1
+            yield unread
+
+    return write(prompt, state, seed)
+
+
+def generate(
+    model: nn.Module, vocabulary: Vocabulary, prompt: str, length: int, **options: Any
+) -> str:
+    """The first ``length`` characters of ``stream`` with the same options, without the prompt."""
+    validate.positive_int("length", length, minimum=0)
+    return "".join(islice(stream(model, vocabulary, prompt, **options), length))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: write with a weights file; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m rnnlib.sampling",
+        description="Write with a trained character model.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("weights", help="a weights file, as data/weights/char_grimm.safetensors")
+    parser.add_argument("--prompt", default="", help="the beginning; without one it is drawn")
+    parser.add_argument("--length", type=int, default=200, help="characters to write")
+    parser.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
+    parser.add_argument("--top-k", type=int, help="draw among the k most probable only")
+    parser.add_argument("--top-p", type=float, help="draw among the most probable of mass p only")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed writes the same text")
+    options = vars(parser.parse_args(arguments))
+    path, length = options.pop("weights"), options.pop("length")
+    try:
+        model, vocabulary, _ = checkpoints.load_model(path)
+        validate.positive_int("length", length, minimum=0)
+        characters = stream(model.fast(), vocabulary, **options)
+    except ValueError as error:
+        parser.error(str(error))
+    print(options["prompt"], end="", flush=True)
+    try:
+        for character in islice(characters, length):
+            print(character, end="", flush=True)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The weights file: there and back, and what is refused."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+from helpers import same, seeded
+from safetensors import safe_open
+
+from rnnlib import checkpoints
+from rnnlib.checkpoints import load_model, save_model
+from rnnlib.models import CharacterModel
+from rnnlib.text import Vocabulary
+
+VOCABULARY = Vocabulary("\n abcd’“日")
+SETTINGS = {"corpus": "grimm", "steps": 5, "lr": 2e-3, "seed": 1}
+NUMBERS = torch.randint(len(VOCABULARY), (2, 9), generator=seeded())
+
+
+def made(embedding: int | None = None) -> CharacterModel:
+    return CharacterModel(len(VOCABULARY), 6, 2, embedding=embedding, generator=seeded(3))
+
+
+@pytest.mark.parametrize("embedding", [None, 4])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_what_was_saved_comes_back(tmp_path, dtype, embedding) -> None:
+    path = tmp_path / "w.safetensors"
+    save_model(path, made(embedding), VOCABULARY, SETTINGS, dtype)
+    assert [p.name for p in tmp_path.iterdir()] == ["w.safetensors"]
+    model, vocabulary, settings = load_model(path)
+    assert vocabulary.symbols == VOCABULARY.symbols
+    assert settings == SETTINGS
+    expected = made(embedding).to(dtype).float()
+    assert model.state_dict().keys() == expected.state_dict().keys()
+    assert same(model.state_dict().values(), expected.state_dict().values())
+    assert torch.equal(model(NUMBERS)[0], expected(NUMBERS)[0])
+
+
+def test_the_file_holds_rnnlibs_names_whoever_computed(tmp_path) -> None:
+    model = made().fast()
+    save_model(tmp_path / "fast", model, VOCABULARY, SETTINGS)
+    save_model(tmp_path / "plain", made(), VOCABULARY, SETTINGS)
+    assert (tmp_path / "fast").read_bytes() == (tmp_path / "plain").read_bytes()
+    assert isinstance(model.rnn, torch.nn.LSTM)  # saving changed nothing
+    with safe_open(tmp_path / "fast", framework="pt") as file:
+        names = set(file.keys())
+        about = json.loads(file.metadata()[checkpoints.KEY])
+    cells = {f"rnn.cells.{k}.{w}" for k in (0, 1) for w in ("W_x", "W_h", "b")}
+    assert names == cells | {"readout.weight", "readout.bias"}
+    assert about == {
+        "symbols": VOCABULARY.symbols, "H": 6, "num_layers": 2, "embedding": None,
+        "settings": SETTINGS,
+    }  # fmt: skip
+
+
+def test_half_precision_takes_half_the_room(tmp_path) -> None:
+    model = CharacterModel(len(VOCABULARY), 128)
+    sizes = []
+    for dtype in (torch.float16, torch.float32):
+        save_model(tmp_path / "w", model, VOCABULARY, {}, dtype)
+        sizes.append((tmp_path / "w").stat().st_size)
+    assert sizes[0] / sizes[1] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_refused(tmp_path) -> None:
+    model = made()
+    model.readout.bias.data[0] = 1e5
+    with pytest.raises(ValueError, match=r"model .*float16, got readout\.bias"):
+        save_model(tmp_path / "w", model, VOCABULARY, SETTINGS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "w"
+    save_model(path, made(), VOCABULARY, SETTINGS)
+    before = path.read_bytes()
+
+    def half(tensors, file, metadata) -> None:
+        file.write_bytes(before[:99])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", half)
+    with pytest.raises(OSError, match="no space"):
+        save_model(path, made(4), VOCABULARY, SETTINGS)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("spoil", ["garbage", "empty", "half", "other", "size", "symbols"])
+def test_a_file_that_is_no_weights_file_is_refused(tmp_path, spoil) -> None:
+    path = tmp_path / "w"
+    save_model(path, made(), VOCABULARY, SETTINGS)
+    data = path.read_bytes()
+    if spoil == "other":  # as a training checkpoint is
+        safetensors.torch.save_file({"w": torch.zeros(2)}, path, {"rnnlib": "{}"})
+    else:
+        path.write_bytes(
+            {
+                "garbage": b"garbage " * 99,
+                "empty": b"",
+                "half": data[: len(data) // 2],
+                "size": data.replace(rb"\"H\": 6", rb"\"H\": 7"),
+                "symbols": data.replace(b"abcd", b"abdc"),
+            }[spoil]
+        )
+        assert path.read_bytes() != data
+    with pytest.raises(ValueError, match=r"path must be a weights file that .*save_model wrote"):
+        load_model(path)

@@ -1,0 +1,90 @@
+"""The n-gram model: the formula by hand, probabilities that sum to one, the choice of the order."""
+
+import math
+
+import pytest
+import torch
+from helpers import seeded
+
+from rnnlib.ngram import NGram, Table, choose_order
+from rnnlib.text import Vocabulary
+
+
+def words(count: int, seed: int = 0) -> str:
+    """A text of three words in random order, so that order 1 and 2 do not say it all."""
+    drawn = torch.randint(3, (count,), generator=seeded(seed)).tolist()
+    return "".join(["abc ", "abd ", "cba "][k] for k in drawn)
+
+
+def test_the_formula_by_hand_on_five_characters() -> None:
+    model = NGram("abaab", 2, Vocabulary("ab"))
+    assert [t.discount for t in (*model.longest, *model.shorter)] == [0.5, 0.5, 1 / 3]
+    #   unigrams a 3, b 2; bigrams ab 2, ba 1, aa 1; before a stand two characters, before b one
+    for context, character, expected in [
+        ("", "a", [3 / 5, 2 / 3]),
+        ("", "b", [2 / 5, 1 / 3]),
+        ("a", "a", [3 / 5, 7 / 18]),
+        ("a", "b", [2 / 5, 11 / 18]),
+        ("b", "a", [3 / 5, 5 / 6]),
+        ("ab", "b", [2 / 5, 1 / 6]),
+    ]:
+        assert model.probabilities(context, character) == pytest.approx(expected, rel=1e-14)
+
+
+def test_a_shorter_context_counts_the_characters_that_stand_before_it() -> None:
+    text = words(50)
+    model = NGram(text, 4, Vocabulary.of(text))
+    for n, table in enumerate(model.shorter, 1):
+        before: dict[str, set[str]] = {}
+        for i in range(1, len(text) - n + 1):
+            before.setdefault(text[i : i + n], set()).add(text[i - 1])
+        assert table.counts == {gram: len(found) for gram, found in before.items()}
+
+
+def test_probabilities_sum_to_one_after_any_context() -> None:
+    vocabulary = Vocabulary(" abcdxyz")  # x, y and z were never seen
+    model = NGram(words(200), 5, vocabulary)
+    for context in ("", "a", "ab", "abc ab", "abc abd cba ", "x", "abx", "cbcb", "zzzzzz"):
+        each = [model.probabilities(context, c) for c in vocabulary.symbols]
+        assert [sum(p) for p in zip(*each, strict=True)] == pytest.approx([1] * 5, rel=1e-12)
+        assert min(map(min, each)) > 0
+
+
+def test_a_context_longer_than_the_order_is_cut() -> None:
+    model = NGram(words(200), 3, Vocabulary.of(words(200)))
+    assert model.probabilities("abc ab", "d") == model.probabilities("ab", "d")
+
+
+def test_bits_are_the_mean_over_the_text() -> None:
+    model, text = NGram(words(200), 3, Vocabulary(" abcd")), words(20, seed=1)
+    expected = [0.0] * 3
+    for t, c in enumerate(text):
+        for k, p in enumerate(model.probabilities(text[:t], c)):
+            expected[k] -= math.log2(p) / len(text)
+    assert model.bits_per_character(text) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_smaller_model_is_inside_the_larger() -> None:
+    text = words(200)
+    small, large = (NGram(text, order, Vocabulary.of(text)) for order in (3, 5))
+    assert large.probabilities("cba ab", "c")[:3] == small.probabilities("cba ab", "c")
+
+
+def test_counts_reach_the_entropy_of_a_text_of_random_words() -> None:
+    bits = NGram(words(5000), 4, Vocabulary(" abcd")).bits_per_character(words(1000, seed=1))
+    assert bits[2] == pytest.approx(math.log2(3) / 4, rel=0.03)  # one word in three, 4 characters
+    assert bits[0] > bits[1] > bits[2]
+
+
+def test_a_discount_is_there_even_if_nothing_was_seen_once() -> None:
+    assert Table({"a": 2, "b": 3}).discount == 0.5
+
+
+def test_the_order_is_the_one_that_predicts_the_end_of_the_text_best() -> None:
+    text = words(500)
+    order, bits = choose_order(text, 6, Vocabulary.of(text))
+    assert len(bits) == 6
+    assert bits[order - 1] == min(bits)
+    assert order == 3  # two characters tell where in a word we are
+    model = NGram(text[:1900], 6, Vocabulary.of(text))
+    assert bits == model.bits_per_character(text[1900:])

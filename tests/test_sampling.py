@@ -1,0 +1,253 @@
+"""Writing: the distribution that is drawn from, and the text that comes of it."""
+
+import math
+import os
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import normal, seeded
+
+from rnnlib import checkpoints, sampling
+from rnnlib.models import CharacterModel
+from rnnlib.sampling import generate, probabilities, read, stream
+from rnnlib.text import Vocabulary
+
+VOCABULARY = Vocabulary("abcdefg")
+K = len(VOCABULARY)
+
+
+def trained(seed: int = 1) -> CharacterModel:
+    """A model with strong opinions that depend on the state."""
+    model = CharacterModel(K, 12, 2, generator=seeded(seed))
+    for weight in model.parameters():
+        weight.data *= 4
+    return model
+
+
+def evened(log_p: torch.Tensor) -> CharacterModel:
+    """A model that gives the same logits after every text."""
+    model = CharacterModel(K, 2, 1, generator=seeded())
+    model.readout.weight.data.zero_()
+    model.readout.bias.data.copy_(log_p)
+    return model
+
+
+# ---- probabilities ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5, 1.0, 2.0, 100.0])
+def test_temperature_divides_the_logits(temperature) -> None:
+    logits = normal(3, 4, K) * 5
+    found = probabilities(logits, temperature)
+    assert torch.allclose(found, (logits / temperature).softmax(-1), rtol=1e-12, atol=0)
+
+
+def test_no_temperature_is_too_small_or_too_large() -> None:
+    logits = torch.tensor([3.0, 1.0, 2.0])
+    assert probabilities(logits, 1e-308).tolist() == [1, 0, 0]
+    assert probabilities(logits, 1e300).tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_temperature_zero_and_top_k_of_one_are_the_argmax() -> None:
+    logits = normal(50, K)
+    expected = torch.nn.functional.one_hot(logits.argmax(-1), K).double()
+    assert torch.equal(probabilities(logits, 0), expected)
+    assert torch.equal(probabilities(logits, top_k=1), expected)
+    assert torch.equal(probabilities(logits, top_p=1e-9), expected)
+    assert probabilities(torch.zeros(4), 0).tolist() == [1, 0, 0, 0]  # of equals, the first
+
+
+@pytest.mark.parametrize("k", range(1, K + 2))
+def test_top_k_keeps_the_k_most_probable_and_their_ratios(k) -> None:
+    logits = normal(20, K)
+    p, kept = logits.softmax(-1), probabilities(logits, top_k=k)
+    assert torch.equal((kept > 0).sum(-1), torch.full((20,), min(k, K)))
+    lowest = torch.where(kept > 0, p, math.inf).amin(-1)
+    highest = torch.where(kept > 0, -math.inf, p).amax(-1)
+    assert (lowest > highest).all()
+    expected = torch.where(kept > 0, p, 0)
+    assert torch.allclose(kept, expected / expected.sum(-1, keepdim=True), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("mass", [0.1, 0.5, 0.9, 0.99, 1.0])
+def test_top_p_keeps_the_smallest_set_whose_mass_is_at_least_p(mass) -> None:
+    logits = normal(50, K) * 2
+    p, kept = logits.softmax(-1), probabilities(logits, top_p=mass)
+    for row, found in zip(p, kept, strict=True):
+        inside = found > 0
+        assert row[inside].sum() >= mass - 1e-12
+        assert row[inside].sum() - row[inside].min() < mass  # without its last it is too little
+        assert inside.all() or row[inside].min() > row[~inside].max()
+        assert torch.allclose(found[inside], row[inside] / row[inside].sum(), rtol=1e-12)
+
+
+def test_top_p_counts_the_mass_that_top_k_left() -> None:
+    logits = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
+    assert probabilities(logits, top_k=2, top_p=0.57).tolist() == [1, 0, 0, 0]  # 0.4/0.7 = 0.571
+    assert probabilities(logits, top_p=0.57).tolist() == pytest.approx([4 / 7, 3 / 7, 0, 0])
+
+
+def test_top_p_comes_after_the_temperature() -> None:
+    logits = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
+    assert (probabilities(logits, 0.25, top_p=0.69) > 0).sum() == 1  # 0.4^4 has 0.72 of the mass
+
+
+# ---- text ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 0.7, "top_k": 3}, {"top_p": 0.6}])
+def test_the_same_seed_writes_the_same_text(options) -> None:
+    text = generate(trained(), VOCABULARY, "bad", 60, seed=5, **options)
+    assert len(text) == 60
+    assert text == generate(trained(), VOCABULARY, "bad", 60, seed=5, **options)
+    assert text != generate(trained(), VOCABULARY, "bad", 60, seed=6, **options)
+
+
+def test_the_stream_is_the_text_and_a_longer_text_begins_with_a_shorter() -> None:
+    model = trained()
+    written = "".join(islice(stream(model, VOCABULARY, "cab", seed=2), 50))
+    assert generate(model, VOCABULARY, "cab", 50, seed=2) == written
+    assert generate(model, VOCABULARY, "cab", 20, seed=2) == written[:20]
+    assert generate(model, VOCABULARY, "cab", 0) == ""
+
+
+def test_greedy_text_is_the_argmax_after_the_whole_text_so_far() -> None:
+    model, text = trained(), "cab"
+    for _ in range(40):
+        logits, _ = model(VOCABULARY.encode(text)[None])
+        text += VOCABULARY.symbols[logits[0, -1].argmax()]
+    assert len(set(text)) > 2
+    assert generate(model, VOCABULARY, "cab", 40, temperature=0) == text[3:]
+    assert generate(model, VOCABULARY, "cab", 40, top_k=1, seed=9) == text[3:]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_n_and_then_m_characters_with_the_state_are_n_plus_m(temperature) -> None:
+    model = trained()
+    whole = generate(model, VOCABULARY, "cab", 50, temperature=temperature, seed=4)
+    generator = seeded(4)
+    first = generate(model, VOCABULARY, "cab", 20, temperature=temperature, seed=generator)
+    _, state = read(model, VOCABULARY, "cab" + first[:-1])
+    second = generate(
+        model, VOCABULARY, first[-1], 30, temperature=temperature, seed=generator, state=state
+    )
+    assert first + second == whole
+    without = generate(model, VOCABULARY, first[-1], 30, temperature=0)
+    assert temperature or second != without  # the state matters
+
+
+def test_reading_in_pieces_equals_reading_at_once() -> None:
+    model = trained()
+    text = "abcdefg" * 4
+    logits, state = read(model, VOCABULARY, text)
+    _, before = read(model, VOCABULARY, text[:11])
+    pieces, after = read(model, VOCABULARY, text[11:], before)
+    assert torch.allclose(logits, pieces, atol=1e-5)
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(state, after, strict=True))
+
+
+def test_a_restart_forgets_all_but_the_last_character() -> None:
+    model = trained()
+    text = generate(model, VOCABULARY, "cab", 25, temperature=0, restart_every=10)
+    expected = generate(model, VOCABULARY, "cab", 10, temperature=0)
+    for length in (10, 5):
+        expected += generate(model, VOCABULARY, expected[-1], length, temperature=0)
+    assert text == expected
+    assert text != generate(model, VOCABULARY, "cab", 25, temperature=0)
+
+
+def test_without_a_prompt_the_first_character_is_drawn_evenly() -> None:
+    model = evened(torch.tensor([9.0, 0, 0, 0, 0, 0, 0])).fast()  # would begin with "a"
+    starts = [generate(model, VOCABULARY, "", 1, seed=s, temperature=0) for s in range(700)]
+    counts = [starts.count(c) for c in VOCABULARY.symbols]
+    assert sum((n - 100) ** 2 / 100 for n in counts) < 22.5  # chi-square, 6 degrees, p = 0.001
+    assert generate(model, VOCABULARY, "", 5, seed=1, temperature=0)[1:] == "aaaa"
+
+
+@pytest.mark.parametrize("options", [{}, {"temperature": 2.0}, {"top_p": 0.8}, {"top_k": 4}])
+def test_characters_come_as_often_as_their_probabilities_say(options) -> None:
+    logits = torch.tensor([0.3, 0.25, 0.2, 0.1, 0.08, 0.05, 0.02]).log()
+    text = generate(evened(logits).fast(), VOCABULARY, "a", 2000, seed=1, **options)
+    p = probabilities(logits, **options)
+    expected = {c: 2000 * q for c, q in zip(VOCABULARY.symbols, p.tolist(), strict=True) if q}
+    assert set(text) == set(expected)
+    square = sum((text.count(c) - e) ** 2 / e for c, e in expected.items())
+    assert square < 22.5  # chi-square, at most 6 degrees, p = 0.001
+
+
+def test_torchs_twin_writes_the_same_text() -> None:
+    text = generate(trained(), VOCABULARY, "cab", 80, seed=3)
+    assert generate(trained().fast(), VOCABULARY, "cab", 80, seed=3) == text
+
+
+def test_an_unknown_character_of_the_prompt_is_named_before_anything_is_written() -> None:
+    with pytest.raises(ValueError, match=r"prompt .*'Z' at place 2; known are 'abcdefg'"):
+        stream(trained(), VOCABULARY, "abZ")
+
+
+# ---- the command --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights(tmp_path) -> Path:
+    path = tmp_path / "w.safetensors"
+    checkpoints.save_model(path, trained(), VOCABULARY, {}, torch.float32)
+    return path
+
+
+def test_the_command_writes_what_generate_does(weights, capsys) -> None:
+    options = ["--length", "40", "--temperature", "0.7", "--top-k", "4", "--top-p", "0.9"]
+    assert sampling.main([str(weights), "--prompt", "cab", "--seed", "3", *options]) == 0
+    expected = generate(
+        trained(), VOCABULARY, "cab", 40, temperature=0.7, top_k=4, top_p=0.9, seed=3
+    )
+    assert capsys.readouterr().out == f"cab{expected}\n"
+
+
+def test_the_command_streams_character_by_character(weights) -> None:
+    arguments = [str(weights), "--prompt", "cab", "--length", "100000000"]  # would take hours
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rnnlib.sampling", *arguments], stdout=subprocess.PIPE, bufsize=0,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        written = b""
+        while len(written) < 43:
+            piece = process.stdout.read(100_000)  # what is there
+            assert 0 < len(piece) < 4000  # no buffer was filled first
+            written += piece
+        expected = "cab" + generate(trained(), VOCABULARY, "cab", 40)
+        assert written[:43].decode() == expected
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--prompt", "cat"], "prompt must hold known characters only, got 't' at place 2"),
+        (["--temperature", "-1"], "temperature must be finite and in [0.0, inf], got -1.0"),
+        (["--length", "-5"], "length must be at least 0, got -5"),
+        (["--top-p", "2"], "top_p must be finite and in [0.0, 1.0], got 2.0"),
+    ],
+)
+def test_a_wrong_option_exits_with_2_and_says_why(weights, options, said, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        sampling.main([str(weights), *options])
+    assert stop.value.code == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.out == ""
+
+
+def test_a_file_that_is_not_there_exits_with_2_and_says_so(tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        sampling.main([str(tmp_path / "no")])
+    assert stop.value.code == 2
+    assert "path must be a weights file" in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""Characters as numbers, the split, and the two sources of windows."""
+
+import itertools
+
+import pytest
+import torch
+from helpers import seeded
+
+from rnnlib import metrics, models, training
+from rnnlib.text import Contiguous, Vocabulary, Windows, split
+
+TEXT = "once upon a time there was a wolf; the wolf said: 'fürchte dich nicht' — 日月\n"
+
+
+def test_decoding_gives_the_text_back_and_the_numbers_are_the_order_of_the_symbols() -> None:
+    vocabulary = Vocabulary.of(TEXT)
+    numbers = vocabulary.encode(TEXT)
+    assert numbers.dtype == torch.int64
+    assert vocabulary.decode(numbers) == TEXT
+    assert sorted(set(numbers.tolist())) == list(range(len(vocabulary)))
+    assert list(vocabulary.symbols) == sorted(set(TEXT))
+    assert Vocabulary("abd").encode("dab").tolist() == [2, 0, 1]
+    assert len(vocabulary.encode("")) == 0
+
+
+def test_a_vocabulary_does_not_depend_on_the_order_of_the_text() -> None:
+    assert Vocabulary.of("cab").symbols == Vocabulary.of("abcabc").symbols == "abc"
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.013])
+def test_the_end_is_held_out_in_one_piece(share) -> None:
+    text = "".join(chr(1000 + k) for k in range(1000))
+    train, held_out = split(text, share)
+    assert train + held_out == text
+    assert len(held_out) == round(1000 * share)
+
+
+def test_windows_are_pieces_of_the_text_from_every_place() -> None:
+    numbers = torch.arange(20)
+    source = Windows(numbers, T=4, N=500, seed=0)
+    batch = next(source)
+    assert batch.shape == (500, 5)
+    assert torch.equal(batch, batch[:, :1] + torch.arange(5))
+    assert set(batch[:, 0].tolist()) == set(range(16))  # the last of them ends with the text
+    assert not torch.equal(next(source), batch)
+
+
+def test_windows_repeat_by_seed_and_go_on_from_where_they_were() -> None:
+    first, again, other = (Windows(torch.arange(50), 5, 8, seed) for seed in (1, 1, 2))
+    assert torch.equal(next(first), next(again))
+    state = first.state_dict()
+    expected = [next(first) for _ in range(3)]
+    other.load_state_dict(state)
+    assert all(torch.equal(batch, next(other)) for batch in expected)
+
+
+def test_contiguous_windows_are_the_strands_of_the_text_and_begin_anew() -> None:
+    source = Contiguous(torch.arange(100), T=7, N=3)  # strands of 33 steps, 4 windows each
+    for _ in range(2):
+        windows = []
+        for k in range(4):
+            windows.append(next(source))
+            assert source.begins == (k == 0)
+        for before, after in itertools.pairwise(windows):
+            assert torch.equal(before[:, -1], after[:, 0])
+        strands = torch.cat([windows[0], *(w[:, 1:] for w in windows[1:])], dim=1)
+        assert torch.equal(strands, torch.tensor([[0], [33], [66]]) + torch.arange(29))
+
+
+def test_contiguous_windows_with_one_window_a_round_always_begin() -> None:
+    source = Contiguous(torch.arange(10), T=4, N=2)
+    for _ in range(3):
+        assert next(source).tolist() == [[0, 1, 2, 3, 4], [4, 5, 6, 7, 8]]
+        assert source.begins
+
+
+def test_contiguous_windows_go_on_from_where_they_were() -> None:
+    first, other = (Contiguous(torch.arange(100), 7, 3) for _ in range(2))
+    for _ in range(6):
+        next(first)
+    other.load_state_dict(first.state_dict())
+    assert torch.equal(next(first), next(other))
+    assert first.begins == other.begins
+
+
+def test_a_model_trained_on_windows_learns_what_follows() -> None:
+    text = "abcde" * 100
+    numbers = Vocabulary.of(text).encode(text)
+    model = models.CharacterModel(5, 8, 1, generator=seeded()).fast()
+    history = training.train(
+        model, Windows(numbers, 6, 16, seed=0), metrics.next_character_loss,
+        torch.optim.Adam(model.parameters(), lr=0.05), 60,
+    )  # fmt: skip
+    assert history.loss[0] == pytest.approx(1.6, abs=0.2)  # ln 5
+    assert history.loss[-1] < 0.05
+    assert history.metrics[-1]["accuracy"] == 1
