@@ -359,7 +359,7 @@ steps = 100 if FAST else 1500
 chosen = {"Adagrad": 0.03, "RMSprop": 0.001, "Adam": 0.003}
 sizes = {name: step_sizes(name, lr, steps) for name, lr in chosen.items()}
 
-# %% tags=["paste:adagrad"] mystnb={"image": {"alt": "Two panels on doubly logarithmic axes over 1,500 training steps, of the median learning rate of a weight. Left, in the readout: Adagrad's falls along a straight line with the slope of one over the root of t, RMSprop's and Adam's fall at first and level off after some hundred steps. Right, in the recurrent matrix: Adagrad's falls a little less steeply, the two others fall at first and rise again."}}
+# %% tags=["paste:adagrad"] mystnb={"image": {"alt": "Two panels on doubly logarithmic axes over 1,500 training steps, of the median learning rate of a weight. Left, in the readout: Adagrad's falls, after the first steps, along a straight line with the slope of one over the root of t, RMSprop's and Adam's fall at first and level off after some hundred steps. Right, in the recurrent matrix: Adagrad's falls a little less steeply, the two others fall at first and rise again."}}
 t = np.arange(1, steps + 1)
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 for k, (ax, title) in enumerate(zip(axes, ["readout", "recurrent matrix"], strict=True)):
@@ -862,7 +862,7 @@ figures.table(
 # %% [markdown]
 # The first table has the loss after 100 steps, the second the first step at which something is reached.
 #
-# On the ravine the methods with a rate for each weight have two separate problems of one dimension, each with its own rate, and most of them reach the minimum exactly or nearly so.
+# On the ravine the methods with a rate for each weight have two separate problems of one dimension, each with its own rate; Adagrad, Adadelta and RMSprop reach the minimum, Adam comes near.
 # The second surface is the same ravine, turned.
 # SGD, momentum and Nesterov end as high as before: they only add up gradients, and turn with the surface.
 # Adagrad, Adadelta and RMSprop lose all that they had gained and end about as high as plain SGD, for now neither weight alone is the steep one.
@@ -870,7 +870,7 @@ figures.table(
 #
 # At the saddle the gradient along the way out is tiny at first, and it is the methods that divide by its size which leave at once.
 # On the plain every gradient is tiny: plain SGD with a small rate does not arrive, and with a large one it jumps over the basin, which is how its best path ends.
-# In the bent valley the way turns all the time, and what has been learned about each weight is soon wrong; momentum and Nesterov get furthest.
+# In the bent valley the way turns all the time, and what has been learned about each weight is soon wrong; momentum and Nesterov get furthest, Adam comes third.
 #
 # These are five pictures in two dimensions, without noise and each from one start.
 # They show what the parts of a method do, not which method is best for a network.
@@ -955,7 +955,7 @@ def curves(task, name):
     return [r["result"]["loss"] for r in runs], np.mean([r["result"]["ms_per_step"] for r in runs])
 
 
-# %% mystnb={"image": {"alt": "Six panels of training loss against training step on a logarithmic scale, three tasks by two groups of four methods. Palindromes with the RNN: all fall below 0.01; momentum, Nesterov, Adam and AdamW fall fastest and end near 1e-4 or below, the others a power of ten higher. Palindromes with the LSTM: Adagrad starts at ten and falls first, Adam, AdamW and Adadelta next, SGD and RMSprop later, Nesterov late, momentum hardly; the bands are wide. Characters: all fall from about 4 to between 1.4 and 1.8, SGD highest throughout, narrow bands."}} tags=["paste:by_step"]
+# %% mystnb={"image": {"alt": "Six panels of training loss against training step on a logarithmic scale, three tasks by two groups of four methods. Palindromes with the RNN: all fall below 0.01; momentum, Nesterov, Adam and AdamW fall fastest and end near 1e-4 or below, the others several to twenty times higher. Palindromes with the LSTM: Adagrad starts at ten and falls first, Adam, AdamW and Adadelta next, SGD and RMSprop later, Nesterov late, momentum last; the bands are wide. Characters: all fall from about 4 to between 1.4 and 1.8, SGD highest throughout, narrow bands."}} tags=["paste:by_step"]
 def draw_by_step(ax, task, name):
     losses, _ = curves(task, name)
     at = EVERY * np.arange(1, len(losses[0]) + 1)
@@ -972,7 +972,7 @@ panels(
 # %% [markdown]
 # On the RNN all eight solve the task, and the order is one of patience: momentum, Nesterov, Adam and AdamW are at the mark of 0.1 nats in half the steps of the others (the table below has the numbers).
 # On the LSTM the order is another one.
-# Nesterov comes late, and momentum is not yet below the mark at the end.
+# Nesterov comes late, and momentum is not below the mark at the end in two of three seeds.
 # Adagrad starts with a loss of ten and is first all the same, at a rate that looks absurd; more on this below.
 # On characters the curves lie close together, SGD's apart.
 # No method is first on all three tasks.
@@ -998,7 +998,8 @@ panels(
 
 # %% [markdown]
 # Nothing changes its place.
-# The optimizer is a small part of a step, next to the sweep forward and back through time: the last column of the table below differs by some percent between methods, which is also what other work on the machine does to such a timing.
+# The optimizer is a small part of a step, next to the sweep forward and back through time: the last column of the table below differs by a tenth or so between methods, in no clear order.
+# Other work on the machine does as much to such a timing.
 # On a network with many weights and few steps in time this could be otherwise.
 #
 # ### Sensitivity to the learning rate
@@ -1007,7 +1008,7 @@ panels(
 # Dots are seeds, lines their medians; a cross at the upper edge says that a run ended above it.
 
 
-# %% mystnb={"image": {"alt": "Six panels of final training loss against the learning rate divided by the method's best, logarithmic axes. Palindromes with the RNN: for every method a slope to the left of the best rate and a wall to its right. Palindromes with the LSTM: slopes to the left; to the right Adagrad, Adadelta, RMSprop, Adam and AdamW rise and fall again, with dots of single seeds from 1e-5 to 2.5. Characters: valleys about a factor of ten wide; SGD, momentum, Nesterov and Adadelta leave the panel at ten to thirty times the best rate, Adagrad, Adam and AdamW later."}} tags=["paste:sensitivity"]
+# %% mystnb={"image": {"alt": "Six panels of final training loss against the learning rate divided by the method's best, logarithmic axes. Palindromes with the RNN: for every method a slope to the left of the best rate and a wall to its right. Palindromes with the LSTM: slopes to the left; to the right Adagrad, Adadelta, Adam and AdamW rise and fall again and RMSprop stays low for long, with dots of single seeds from 1e-5 to 2.5. Characters: valleys about a factor of ten wide; SGD, momentum, Nesterov and Adadelta leave the panel at ten to thirty times the best rate, Adagrad, Adam and AdamW later."}} tags=["paste:sensitivity"]
 TOP = {task: 4 if task.startswith("characters") else 10 for task in TASKS}  # nats
 
 
@@ -1033,14 +1034,15 @@ panels(
 # %% [markdown]
 # On the RNN too large is worse than too small.
 # To the left of the best rate the loss rises slowly, as if training had been cut short, and it has.
-# To the right stands a wall: half a power of ten above the best rate, all methods but the two with momentum have lost nearly everything.
+# To the right stands a wall: half a power of ten above the best rate, all methods but momentum and Nesterov are far from solving the task.
 #
 # On characters the floor is wider.
 # Adam loses less by a rate three times too large than by one three times too small, since small rates do not arrive in 1,000 steps.
 # Ten times the best rate is where methods part: most runs of SGD, momentum and Nesterov have left the panel there, while Adam and AdamW have lost two tenths of a nat at most.
-# That is the good side of a step that does not grow with the gradient.
+# RMSprop, Adadelta and Adagrad lie between.
+# All of these gradients were clipped, so large gradients alone do not explain it.
 #
-# On palindromes with the LSTM the adaptive methods have a second valley, far to the right.
+# On palindromes with the LSTM some adaptive methods have a second valley, far to the right; Adagrad's best rate lies in its second.
 
 
 # %% tags=["paste:comparison"]
@@ -1093,7 +1095,7 @@ figures.table(
 #
 # No best rate has a star.
 # The numbers of one row do not carry over to another task: plain SGD's best rate is 0.3 on the RNN and 10 on characters, and Adam's is the same on all three.
-# Differences between neighbours are small; a rate that is wrong by a factor of ten costs more.
+# Differences between neighbours are small; a rate that is wrong by a factor of ten usually costs more.
 # Adagrad and Adadelta keep up, in trainings as short as these.
 #
 #
@@ -1147,17 +1149,19 @@ figures.table(
 )
 
 # %% [markdown]
-# It is not the memory: with RMSprop's, Adam stays where it was, and with Adam's, RMSprop gets a little worse.
-# It is the momentum.
-# Without it Adam is the best of all, in training and on held-out text.
-# So on this task, in 1,000 noisy steps, the part that was meant to help does harm.
-# On the RNN's palindromes momentum helped (the first figure of this section), and we know of no rule that would have told.
+# With Adam's memory RMSprop falls behind Adam; with RMSprop's, Adam stays where it was.
+# Taking Adam's momentum away gains most.
+# What is then left is RMSprop with the bias correction, and that is better than RMSprop: at its best rate, three times RMSprop's, the first steps of an uncorrected mean would be ten times as long.
+#
+# So the defaults of the two differ in three things, and all three matter here.
+# Momentum is no harm in general: on the same task plain SGD gains from it.
+# We know of no rule that would have told.
 #
 # ### Rates that should not work
 #
 # On palindromes the LSTM has a second range of rates, far above the first, where several adaptive methods solve the task again.
 # We look at what such a run has learned.
-# A gate is open for good where $f_t > 0.99$: what the cell holds then loses less than a tenth in ten steps.
+# Where $f_t > 0.99$ a cell loses less than a tenth in ten steps; the table has the share of such values, over units, steps and numbers.
 # The networks have been trained on 20 digits; we also ask them for the first of 50 and of 200.
 
 
@@ -1195,16 +1199,19 @@ figures.table(
 )  # fmt: skip
 
 # %% [markdown]
-# On 20 digits all of them are good.
-# But SGD's networks have no gate that is open for good, and on longer numbers they are lost.
-# In the others up to half of the gates are open, and most of them remember further; Adadelta's, at the absurd rate of 300, over 200 digits with both seeds.
-# With Adagrad it was the first step that threw the gates open.
+# On 20 digits all of these are good.
+# They are two of three seeds; by the record the third fails with Adam at 0.0949 and with Adadelta.
+#
+# SGD's networks have no gate value above 0.99, and on longer numbers they are lost.
+# In the others up to half of the gate values are, and most of these networks remember further; Adadelta's, at the absurd rate of 300, over 200 digits.
 # Open gates are not all: Adam at 0.0949 has most of them, and yet forgets sooner than at 0.00949.
 #
-# So a huge step can do by accident what chrono initialisation ([chapter 4](../book/initialisation.md)) does on purpose: push forget gates to their end.
-# That this is how the task is solved there is our guess; the runs show that both come together.
-# It is no advice to use such rates, at which every third seed or so fails.
-# It is a warning: two networks with the same loss may have learned different things, and a comparison by loss does not see it.
+# With Adagrad one huge step opened the gates, which chrono initialisation ([chapter 4](../book/initialisation.md)) does on purpose.
+# The others opened theirs during training, Adam at its usual rate too.
+# That open gates are how the task is solved there is our guess; the runs show that both come together.
+#
+# This is no advice to use such rates.
+# It is a warning: two networks with the same accuracy at the trained length may have learned different things, and a comparison there does not see it.
 #
 # ## Clipping, with each method
 #
@@ -1276,11 +1283,12 @@ figures.table(["method", "rate", "accuracy, norm clipped at 1"], rows)
 # %% [markdown]
 # Clipping by norm saves SGD at a rate at which it fails without.
 # It does not save the two momentum methods at theirs.
-# No gradient is longer than 1 and no step longer than SGD's, but up to ten steps agree in their direction: the effective rate is 3, and clipped SGD at rate 3 fails as well, as the second table shows.
+# No gradient is longer than 1 and no step longer than SGD's, but steps that agree add up, to an effective rate of at most 3; clipped SGD at rate 3 fails too, as the second table shows.
+# That this is the reason is likely, not shown.
 # In these three, clipping each entry allows longer steps than clipping the norm, and saves less.
 #
 # With Adagrad, RMSprop and Adam the longest step is the first, one learning rate in each weight (ten for RMSprop), and clipping has no hold on it.
-# With this Adagrad it stays as long as it was, and clipping by norm helped neither seed.
+# With this Adagrad it stays as long as it was; of two seeds one learned without clipping, and none with the norm clipped.
 # Adam is a little better with clipping than without all the same, probably for the second of the two reasons below.
 #
 # ### Claim: Adam-like methods do not see the gradient's size
