@@ -1,8 +1,8 @@
 """rnnlib: recurrent networks from scratch, as small as the ideas allow.
 
 Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``layers``,
-``bptt``, ``optim``, ``tasks``, ``corpora``, ``models``, ``training``, ``experiments``, ``figures``,
-``check``.
+``bptt``, ``optim``, ``surfaces``, ``tasks``, ``corpora``, ``text``, ``ngram``, ``models``,
+``checkpoints``, ``training``, ``sampling``, ``metrics``, ``experiments``, ``figures``, ``check``.
 Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
 """
 

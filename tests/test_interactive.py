@@ -255,3 +255,6 @@ def test_the_page_offers_the_models_that_there_are_and_says_their_size(tmp_path:
     offered = re.findall(r"^ +(\w+): { label: .* kB: (\d+),", source, re.M)
     sizes = [(p.stem.removeprefix("rnn-weights-"), round(p.stat().st_size / 1000)) for p in written]
     assert sorted((name, int(kB)) for name, kB in offered) == sizes
+    for name, _ in offered:
+        path = ROOT / "data" / "weights" / f"char_{name}.safetensors"
+        assert checkpoints.load_model(path)[2]["corpus"] == name

@@ -11,7 +11,7 @@ if (!customElements.get('rnn-char-writer')) {
   const HOME = document.currentScript?.src || document.baseURI;
   const MODELS = { // kB: of the script with the weights; layer, unit: the cell that is shown first
     grimm: { label: 'Grimms’ fairy tales', kB: 664, beginning: 'Sleeping beauty is', layer: 2, unit: 26 },
-    democracy: { label: 'Democracy in America', kB: 662, beginning: 'The people', layer: 2, unit: 0 },
+    democracy: { label: 'Democracy in America', kB: 662, beginning: 'The people', layer: 2, unit: 95 },
   };
   const LIMIT = 5000; // characters of one text
   const BARS = 10;
