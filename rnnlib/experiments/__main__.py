@@ -14,6 +14,7 @@ from rnnlib.experiments import (
     optimizers,
     palindrome,
     palindrome_memory,
+    shakespeare,
 )
 
 STUDIES = {
@@ -24,6 +25,7 @@ STUDIES = {
     "frequency": frequency,
     "optimizers": optimizers,
     "char_lm": char_lm,
+    "shakespeare": shakespeare,
 }
 
 

@@ -50,8 +50,12 @@ def run_study(
     settings: list[Settings],
     workers: int | None = None,
     folder: Path | None = None,
+    threads: int = 1,
 ) -> Path:
-    """Call ``run(**s)`` for each s of ``settings``, one thread each; return the path of NAME.json.
+    """Call ``run(**s)`` for each s of ``settings``; return the path of NAME.json.
+
+    Each call has ``threads`` threads. With more than one, ``workers`` times ``threads`` should
+    not be above the number of cores.
 
     The record gives each run's processor seconds.
 
@@ -59,6 +63,7 @@ def run_study(
     interruption goes on with what is missing. The record is written beside, then renamed.
     """
     workers = os.cpu_count() or 1 if workers is None else validate.positive_int("workers", workers)
+    validate.positive_int("threads", threads)
     if not settings or any("seed" not in s for s in settings):
         raise ValueError(f"settings must be dictionaries with a seed, got {str(settings)[:99]}")
     folder = data_dir() / "results" if folder is None else folder
@@ -73,7 +78,7 @@ def run_study(
     _end_last_line(partial)
     context = multiprocessing.get_context("spawn")
     with (
-        ProcessPoolExecutor(workers, context, _one_thread) as pool,
+        ProcessPoolExecutor(workers, context, _prepare, (threads,)) as pool,
         open(partial, "a", encoding="utf-8") as file,
         tqdm(total=len(missing), unit="run", desc=name) as bar,
     ):
@@ -105,7 +110,7 @@ def run_study(
         "hardware": {
             "machine": platform.machine(),
             "cores": os.cpu_count(),
-            "threads_per_run": 1,
+            "threads_per_run": threads,
             "device": "cpu",
         },
         "runs": runs,
@@ -119,14 +124,14 @@ def run_study(
     return path
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+def _prepare(threads: int) -> None:
+    torch.set_num_threads(threads)
     tqdm.set_lock(threading.RLock())  # no bar is shared; the default lock outlives a stopped worker
     os.environ["RNNLIB_PROGRESS"] = "0"
 
 
 def _timed(run: Callable[..., dict[str, Any]], settings: Settings) -> dict[str, Any]:
-    start = time.process_time()  # of this one-thread process: a busy machine does not change it
+    start = time.process_time()  # of all threads of this process: not those of a busy machine
     result = run(**settings)
     seconds = round(time.process_time() - start, 2)
     return {"settings": settings, "seconds": seconds, "result": result}
