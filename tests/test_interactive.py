@@ -258,3 +258,17 @@ def test_the_page_offers_the_models_that_there_are_and_says_their_size(tmp_path:
     for name, _ in offered:
         path = ROOT / "data" / "weights" / f"char_{name}.safetensors"
         assert checkpoints.load_model(path)[2]["corpus"] == name
+
+
+def test_stored_figures_carry_the_scripts_as_they_are_now() -> None:
+    """Who edits js/ must run the notebooks that show its figures again."""
+    stored = []
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                html = "".join(output.get("data", {}).get("text/html", ""))
+                if tag := re.search(r"<(rnn-[a-z-]+)", html):
+                    for name in ("rnn-figure", tag[1]):
+                        assert interactive.script(name) in html, f"{path.name}: {name}.js is older"
+                    stored.append(tag[1])
+    assert len(set(stored)) >= 3
