@@ -171,9 +171,11 @@ def test_the_command_line_asks_for_every_variant_and_seed_one_at_a_time(monkeypa
 
     monkeypatch.setattr(shakespeare, "run_study", run_study)
     main(["shakespeare", "--seeds", "2"])
-    assert asked["workers"] == 1 and asked["threads"] == 2
+    assert asked["workers"] == 1 and asked["threads"] == 1
     assert [s["seed"] for s in asked["settings"]] == [0] * len(variants()) + [1] * len(variants())
     main(["shakespeare", "--seeds", "1", "--variants", "plain", "--steps", "7"])
     assert [(s["variant"], s["steps"]) for s in asked["settings"]] == [("plain", 7)]
+    with pytest.raises(ValueError, match="threads must be at least 1, got 0"):
+        main(["shakespeare", "--threads", "0"])
     with pytest.raises(SystemExit, match="--workers must be 1"):
         main(["shakespeare", "--workers", "2"])
