@@ -44,6 +44,12 @@ def load(name: str) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def means(values: list[float], every: int, digits: int) -> list[float]:
+    """Means of ``every`` values at a time, and of what is left at the end, rounded."""
+    parts = (values[k : k + every] for k in range(0, len(values), every))
+    return [round(sum(part) / len(part), digits) for part in parts]
+
+
 def run_study(
     name: str,
     run: Callable[..., dict[str, Any]],
