@@ -25,22 +25,19 @@ from rnnlib.experiments.study import means, run_study
 from rnnlib.models import CharacterModel
 from rnnlib.text import Vocabulary, Windows, split
 
-#   class, settings beside the rate, centre of the rates for the first task
+CENTRES = {  # of the rates, for the first task
+    "SGD": 1.0, "momentum": 0.1, "Nesterov": 0.1, "Adagrad": 0.03,
+    "Adadelta": 3.0, "RMSprop": 0.001, "Adam": 0.003, "AdamW": 0.003,
+}  # fmt: skip
+#   class, settings beside the rate, centre
 METHODS: dict[str, tuple[Callable[..., torch.optim.Optimizer], dict[str, Any], float]] = {
-    "SGD": (optim.SGD, {}, 1.0),
-    "momentum": (optim.SGD, {"momentum": 0.9}, 0.1),
-    "Nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}, 0.1),
-    "Adagrad": (optim.Adagrad, {}, 0.03),
-    "Adadelta": (optim.Adadelta, {}, 3.0),
-    "RMSprop": (optim.RMSprop, {}, 0.001),
-    "Adam": (optim.Adam, {}, 0.003),
-    "AdamW": (optim.AdamW, {}, 0.003),
+    **{name: (*optim.METHODS[name], centre) for name, centre in CENTRES.items()},
     # not in the comparison unless asked for: RMSprop and Adam, a step towards each other
     "RMSprop, 0.999": (optim.RMSprop, {"alpha": 0.999}, 0.001),
     "Adam, 0.99": (optim.Adam, {"betas": (0.9, 0.99)}, 0.003),
     "Adam, 0.99, no momentum": (optim.Adam, {"betas": (0.0, 0.99)}, 0.001),
 }
-COMPARED = [name for name in METHODS if "," not in name]
+COMPARED = list(CENTRES)
 #   steps, batch N, length T, hidden size H, by how much the centres move
 TASKS = {
     "palindromes, RNN": (400, 64, 20, 128, 1.0),
