@@ -22,7 +22,7 @@ import torch
 from tqdm import tqdm
 
 from rnnlib import validate
-from rnnlib.paths import data_dir
+from rnnlib.paths import data_dir, written_beside
 
 Settings = dict[str, Any]
 
@@ -117,9 +117,8 @@ def run_study(
         "runs": runs,
     }
     path = folder / f"{name}.json"
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    beside.write_text(_compact(record), encoding="utf-8")
-    os.replace(beside, path)
+    with written_beside(path) as beside:
+        beside.write_text(_compact(record), encoding="utf-8")
     partial.unlink()
     print(f"{name}: {len(runs)} runs recorded in {path.name}")
     return path
