@@ -16,6 +16,7 @@ import torch
 
 from rnnlib import validate
 from rnnlib.models import CharacterModel
+from rnnlib.paths import written_beside
 from rnnlib.text import Vocabulary
 
 KEY = "rnnlib_model"  # of the metadata: JSON with all but the weights
@@ -37,13 +38,11 @@ def save_model(
 
     validate.instance("model", model, CharacterModel, "a CharacterModel")
     validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
-    path = Path(validate.instance("path", path, str | os.PathLike, "a path"))
+    path = validate.file("path", path)
     if len(vocabulary) != model.K:
         raise ValueError(
             f"vocabulary must have the model's {model.K} characters, got {len(vocabulary)}"
         )
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"path must be a file in a folder that is there, got {path}")
     weights = {
         name: weight.to("cpu", dtype).contiguous()
         for name, weight in copy.deepcopy(model).plain().state_dict().items()
@@ -55,12 +54,8 @@ def save_model(
         "symbols": vocabulary.symbols, "H": model.H, "num_layers": model.num_layers,
         "embedding": model.E, "settings": settings,
     }  # fmt: skip
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with written_beside(path) as beside:
         save_file(weights, beside, metadata={KEY: json.dumps(about, ensure_ascii=False)})
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load_model(

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import validate
-
-Metrics = dict[str, float]
+from rnnlib.training import Metrics
 
 
 def bits_per_character(nats: float) -> float:

@@ -1,6 +1,23 @@
-"""Where the package's data lies, in a checkout and in an installed wheel."""
+"""Where the package's data lies, and how a file is written whole or not at all."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def written_beside(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to write to; afterwards it takes ``path``'s place, in one step.
+
+    If writing fails or is interrupted, ``path`` stays as it was and the file beside is removed.
+    """
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def data_dir() -> Path:

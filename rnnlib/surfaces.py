@@ -91,22 +91,7 @@ SURFACES = {
 }
 
 
-class Method(NamedTuple):
-    """An optimiser and its settings but the learning rate; what is not there is torch's default."""
-
-    optimizer: type[Optimizer]
-    settings: dict[str, Any]
-
-
-METHODS = {
-    "SGD": Method(optim.SGD, {}),
-    "momentum": Method(optim.SGD, {"momentum": 0.9}),
-    "Nesterov": Method(optim.SGD, {"momentum": 0.9, "nesterov": True}),
-    "Adagrad": Method(optim.Adagrad, {}),
-    "Adadelta": Method(optim.Adadelta, {}),
-    "RMSprop": Method(optim.RMSprop, {}),
-    "Adam": Method(optim.Adam, {}),
-}
+METHODS = {name: method for name, method in optim.METHODS.items() if name != "AdamW"}  # no decay
 
 # What ``best_rate`` finds for 100 steps among 10^(k/10), k from -40 to 20, rounded to two digits.
 RATES = {
@@ -152,7 +137,7 @@ def descend(
     return torch.stack(path)
 
 
-def best_rate(view: View, method: Method, steps: int, rates: Sequence[float]) -> float:
+def best_rate(view: View, method: optim.Method, steps: int, rates: Sequence[float]) -> float:
     """The learning rate of ``rates`` with the lowest end among the paths that stay on the map.
 
     How low a path ends is the largest loss of its last ten steps, so that one lucky step does not

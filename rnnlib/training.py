@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from rnnlib import validate
+from rnnlib.paths import written_beside
 
 Metrics = dict[str, float]
 
@@ -128,7 +128,7 @@ def train(
         if evaluate is None:
             raise ValueError("patience needs evaluate, got evaluate=None")
     history, best = History(), Best()
-    if checkpoint is not None and _checkpoint_path(checkpoint).exists():
+    if checkpoint is not None and validate.file("checkpoint", checkpoint).exists():
         load_checkpoint(checkpoint, model, optimizer, source, history, best)
     parameters = [w for group in optimizer.param_groups for w in group["params"]]
     start = time.perf_counter() - history.seconds
@@ -255,13 +255,8 @@ def save_checkpoint(
         "",
         tensors,
     )
-    path = _checkpoint_path(path)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with written_beside(validate.file("checkpoint", path)) as beside:
         save_file(tensors, beside, metadata={"rnnlib": json.dumps(plain)})
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load_checkpoint(
@@ -308,14 +303,6 @@ def load_checkpoint(
     if best is not None:
         for key, value in state["best"].items():
             setattr(best, key, value)
-
-
-def _checkpoint_path(checkpoint: str | os.PathLike[str]) -> Path:
-    """``checkpoint`` as a path to a file that is there or can be written."""
-    path = Path(validate.instance("checkpoint", checkpoint, str | os.PathLike, "a path"))
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"checkpoint must be a file in a folder that is there, got {path}")
-    return path
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

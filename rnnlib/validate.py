@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from types import EllipsisType
 from typing import Any
 
@@ -47,6 +49,14 @@ def instance(name: str, value: Any, kind: Any, what: str) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{name} must be {what}, got {type(value).__name__}")
     return value
+
+
+def file(name: str, value: str | os.PathLike[str]) -> Path:
+    """Return ``value`` as a path to a file that is there or can be written."""
+    path = Path(instance(name, value, str | os.PathLike, "a path"))
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f"{name} must be a file in a folder that is there, got {path}")
+    return path
 
 
 def function(name: str, value: Any) -> Any:

@@ -29,6 +29,8 @@ from rnnlib.experiments import (
     study,
 )
 from rnnlib.experiments.__main__ import STUDIES, main
+from rnnlib.models import CharacterModel
+from rnnlib.text import windows
 from rnnlib.training import History
 
 SHARED = dict(weights="uniform", optimizer="rmsprop", lr=1e-3, clip=10.0, hidden=8, batch=4)
@@ -477,10 +479,10 @@ def test_the_character_model_predicts_the_next_character_of_text_it_has_not_seen
     monkeypatch.setattr(optimizers, "text", lambda: (numbers[:3800], numbers[3800:], 3))
     r = optimizers.run(task="characters, LSTM", method="Adam", lr=0.03, seed=0, steps=60)
     assert r["test_loss"] < 0.1 < r["loss"][0]
-    uniform = optimizers.CharacterModel(3, 4, torch.Generator().manual_seed(0))
+    uniform = CharacterModel(3, 4, 1, generator=torch.Generator().manual_seed(0))
     for weight in uniform.parameters():
         weight.data.zero_()
     assert optimizers.held_out(uniform, T=10) == pytest.approx(math.log(3), rel=1e-6)
-    batch = optimizers.windows(10, 5, torch.Generator().manual_seed(0))
+    batch = windows(numbers, 10, 5, torch.Generator().manual_seed(0))
     assert batch.shape == (5, 11)
     assert torch.equal(batch[:, 1:], (batch[:, :-1] + 1) % 3)  # in order, without gaps

@@ -58,17 +58,7 @@ figures.use_style()
 torch.set_num_threads(1)  # so that times can be compared
 SEEDS = range(1 if FAST else 2)  # of the short runs in this notebook; the recorded study has more
 
-#   class, settings beside the learning rate
-METHODS = {
-    "SGD": (optim.SGD, {}),
-    "momentum": (optim.SGD, {"momentum": 0.9}),
-    "Nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}),
-    "Adagrad": (optim.Adagrad, {}),
-    "Adadelta": (optim.Adadelta, {}),
-    "RMSprop": (optim.RMSprop, {}),
-    "Adam": (optim.Adam, {}),
-    "AdamW": (optim.AdamW, {}),
-}
+METHODS = optim.METHODS  # name: class, settings beside the learning rate
 PLAIN = ("SGD", "momentum", "Nesterov", "Adagrad")  # upper row of the larger figures
 LATER = ("Adadelta", "RMSprop", "Adam", "AdamW")  # lower row
 STYLE = {
@@ -949,21 +939,21 @@ def panels(draw, xlabel, ylabel, **axis):
     plt.show()
 
 
-def curves(task, name):
-    """Loss of every seed at the method's best rate, shape (seeds, points), and ms a step."""
-    runs = of(task, name, best[task, name])
-    return [r["result"]["loss"] for r in runs], np.mean([r["result"]["ms_per_step"] for r in runs])
+def curve(unit):
+    """Draws the loss of every seed at the method's best rate, by a step's ``unit(run)`` on the axis."""
+
+    def draw(ax, task, name):
+        results = [r["result"] for r in of(task, name, best[task, name])]
+        losses, step = [r["loss"] for r in results], np.mean([unit(r) for r in results])
+        at = EVERY * np.arange(1, len(losses[0]) + 1) * step
+        figures.mean_and_range(ax, at, losses, name, **STYLE[name] | {"marker": ""})
+
+    return draw
 
 
 # %% mystnb={"image": {"alt": "Six panels of training loss against training step on a logarithmic scale, three tasks by two groups of four methods. Palindromes with the RNN: all fall below 0.01; momentum, Nesterov, Adam and AdamW fall fastest and end near 1e-4 or below, the others several to twenty times higher. Palindromes with the LSTM: Adagrad starts at ten and falls first, Adam, AdamW and Adadelta next, SGD and RMSprop later, Nesterov late, momentum last; the bands are wide. Characters: all fall from about 4 to between 1.4 and 1.8, SGD highest throughout, narrow bands."}} tags=["paste:by_step"]
-def draw_by_step(ax, task, name):
-    losses, _ = curves(task, name)
-    at = EVERY * np.arange(1, len(losses[0]) + 1)
-    figures.mean_and_range(ax, at, losses, name, **STYLE[name] | {"marker": ""})
-
-
 panels(
-    draw_by_step,
+    curve(lambda result: 1),
     "training step",
     "training loss (nats), each method at its best rate",
     yscale="log",
@@ -983,14 +973,8 @@ panels(
 
 
 # %% mystnb={"image": {"alt": "The same six panels against processor seconds. The curves have the same order and almost the same shape as by step."}} tags=["paste:by_second"]
-def draw_by_second(ax, task, name):
-    losses, ms = curves(task, name)
-    at = EVERY * np.arange(1, len(losses[0]) + 1) * ms / 1000
-    figures.mean_and_range(ax, at, losses, name, **STYLE[name] | {"marker": ""})
-
-
 panels(
-    draw_by_second,
+    curve(lambda result: result["ms_per_step"] / 1000),
     "processor time (seconds)",
     "training loss (nats), each method at its best rate",
     yscale="log",

@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from rnnlib import checkpoints, corpora, metrics, ngram, optim, sampling, training
 from rnnlib.experiments import study
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import means, run_study
 from rnnlib.models import CharacterModel
 from rnnlib.text import Vocabulary, Windows, split
 
@@ -47,6 +47,7 @@ STEPS = 9000
 POINTS = 5  # samples while training
 LENGTHS = (20, 30, 60)  # of a sample: shorter than, as long as, longer than a training window
 EVERY = 100  # steps over which the training loss and accuracy are averaged
+LAST = 500  # steps over which loss and accuracy at the end are averaged
 LONGEST = 8  # order of the n-gram models
 
 
@@ -103,9 +104,10 @@ def train(text: str, checkpoint: Path, settings: dict[str, Any]) -> dict[str, An
     session: list[int] = []  # the first step of this session
 
     def each_step(history: training.History) -> bool:
-        if not session and history.steps > 1:
-            tqdm.write(f"seed {seed}: goes on after step {history.steps - 1}", file=sys.stderr)
-        session.append(history.steps)
+        if not session:
+            session.append(history.steps)
+            if history.steps > 1:
+                tqdm.write(f"seed {seed}: goes on after step {history.steps - 1}", file=sys.stderr)
         method.param_groups[0]["lr"] = rate(history.steps, steps, lr, settings["decay"])
         return False
 
@@ -127,10 +129,10 @@ def train(text: str, checkpoint: Path, settings: dict[str, Any]) -> dict[str, An
     checkpoints.save_model(weights, model, vocabulary, settings)
     rounded, _, _ = checkpoints.load_model(weights)
     return {
-        "loss": _mean(history.loss[-500:]),
-        "accuracy": _mean(accuracies[-500:]),
-        "loss_per_100_steps": _curve(history.loss),
-        "accuracy_per_100_steps": _curve(accuracies),
+        "loss": means(history.loss[-LAST:], LAST, 5)[0],
+        "accuracy": means(accuracies[-LAST:], LAST, 5)[0],
+        "loss_per_100_steps": means(history.loss, EVERY, 5),
+        "accuracy_per_100_steps": means(accuracies, EVERY, 5),
         "held_out": {
             "carried": metrics.carried(model, held_out),
             "from zero": metrics.from_zero(model, held_out, T),
@@ -165,14 +167,6 @@ def baselines(text: str) -> dict[str, Any]:
 def _xz(text: str) -> int:
     """Bytes of the text as xz packs it, with the most effort."""
     return len(lzma.compress(text.encode("utf-8"), preset=9 | lzma.PRESET_EXTREME))
-
-
-def _mean(values: list[float]) -> float:
-    return round(sum(values) / len(values), 5)
-
-
-def _curve(values: list[float]) -> list[float]:
-    return [_mean(values[k : k + EVERY]) for k in range(0, len(values), EVERY)]
 
 
 def _file(folder: Path, settings: dict[str, Any]) -> Path:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import init, layers, tasks, training
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import means, run_study
 
 #   cell, bias; the recurrent weights are orthogonal, all other biases zero
 VARIANTS = {
@@ -101,16 +101,12 @@ def run(
     fresh = draw(T, TEST_SIZE, torch.Generator().manual_seed(1_000_000 + seed))
     with torch.no_grad():
         test_loss = loss_fn(model, fresh)[0].item()
-    starts = range(0, history.steps, WINDOW)
     return {
         "steps": history.steps,
         "solved": history.stopped == "stop_when",
         "test_loss": test_loss,
         "baseline": baseline(task, T),
-        "loss_per_100_steps": [
-            round(sum(part) / len(part), 6)
-            for part in (history.loss[k : k + WINDOW] for k in starts)
-        ],
+        "loss_per_100_steps": means(history.loss, WINDOW, 6),
     }
 
 

@@ -19,26 +19,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnnlib import corpora, init, layers, optim, tasks, training
+from rnnlib import corpora, metrics, optim, tasks, training
 from rnnlib.experiments import palindrome
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import means, run_study
+from rnnlib.models import CharacterModel
+from rnnlib.text import Vocabulary, Windows, split
 
-#   class, settings beside the rate, centre of the rates for the first task
+CENTRES = {  # of the rates, for the first task
+    "SGD": 1.0, "momentum": 0.1, "Nesterov": 0.1, "Adagrad": 0.03,
+    "Adadelta": 3.0, "RMSprop": 0.001, "Adam": 0.003, "AdamW": 0.003,
+}  # fmt: skip
+#   class, settings beside the rate, centre
 METHODS: dict[str, tuple[Callable[..., torch.optim.Optimizer], dict[str, Any], float]] = {
-    "SGD": (optim.SGD, {}, 1.0),
-    "momentum": (optim.SGD, {"momentum": 0.9}, 0.1),
-    "Nesterov": (optim.SGD, {"momentum": 0.9, "nesterov": True}, 0.1),
-    "Adagrad": (optim.Adagrad, {}, 0.03),
-    "Adadelta": (optim.Adadelta, {}, 3.0),
-    "RMSprop": (optim.RMSprop, {}, 0.001),
-    "Adam": (optim.Adam, {}, 0.003),
-    "AdamW": (optim.AdamW, {}, 0.003),
+    **{name: (*optim.METHODS[name], centre) for name, centre in CENTRES.items()},
     # not in the comparison unless asked for: RMSprop and Adam, a step towards each other
     "RMSprop, 0.999": (optim.RMSprop, {"alpha": 0.999}, 0.001),
     "Adam, 0.99": (optim.Adam, {"betas": (0.9, 0.99)}, 0.003),
     "Adam, 0.99, no momentum": (optim.Adam, {"betas": (0.0, 0.99)}, 0.001),
 }
-COMPARED = [name for name in METHODS if "," not in name]
+COMPARED = list(CENTRES)
 #   steps, batch N, length T, hidden size H, by how much the centres move
 TASKS = {
     "palindromes, RNN": (400, 64, 20, 128, 1.0),
@@ -50,46 +49,13 @@ EVERY = 20  # steps over which the training loss is averaged
 CLIP = 1.0
 
 
-class CharacterModel(nn.Module):
-    """An LSTM and a linear readout at each step: logits of the next character."""
-
-    def __init__(self, characters: int, H: int, generator: torch.Generator):
-        super().__init__()
-        self.characters = characters
-        rnn = layers.LSTM(characters, H, generator=generator)
-        init.forget_bias_(rnn.cells[0].b.data, 1.0)
-        self.rnn = rnn.to_torch()  # the same numbers, in less time
-        self.readout = nn.Linear(H, characters)
-        for weight in self.readout.parameters():
-            init.uniform_(weight, H**-0.5, generator)
-
-    def forward(self, text: Tensor) -> Tensor:
-        """Character numbers (N, T) -> logits (N, T, characters)."""
-        h, _ = self.rnn(nn.functional.one_hot(text, self.characters).float())  # (N, T, H)
-        return self.readout(h)
-
-
-def next_character_loss(model: nn.Module, batch: Tensor) -> tuple[Tensor, training.Metrics]:
-    """Cross-entropy in nats a character of windows (N, T + 1), each read from a zero state."""
-    logits = model(batch[:, :-1])
-    return nn.functional.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten()), {}
-
-
 @functools.cache
 def text() -> tuple[Tensor, Tensor, int]:
     """Grimm's characters as numbers, first 95 % and last 5 %, and how many there are."""
     book = corpora.load("grimm")
-    known = sorted(set(book))
-    numbers = torch.tensor([known.index(c) for c in book])
-    cut = len(book) * 95 // 100
-    return numbers[:cut], numbers[cut:], len(known)
-
-
-def windows(T: int, N: int, generator: torch.Generator) -> Tensor:
-    """N windows of T + 1 characters, at random places of the training text."""
-    train, _, _ = text()
-    starts = torch.randint(0, len(train) - T, (N, 1), generator=generator)
-    return train[starts + torch.arange(T + 1)]
+    vocabulary = Vocabulary.of(book)
+    train, test = (vocabulary.encode(part) for part in split(book))
+    return train, test, len(vocabulary)
 
 
 def held_out(model: nn.Module, T: int) -> float:
@@ -97,7 +63,7 @@ def held_out(model: nn.Module, T: int) -> float:
     _, test, _ = text()
     test = test[: len(test) // (T + 1) * (T + 1)].view(-1, T + 1)
     with torch.no_grad():
-        return next_character_loss(model, test)[0].item()
+        return metrics.next_character_loss(model, test)[0].item()
 
 
 def run(*, task: str, method: str, lr: float, seed: int, steps: int) -> dict[str, Any]:
@@ -108,9 +74,11 @@ def run(*, task: str, method: str, lr: float, seed: int, steps: int) -> dict[str
     source: tasks.Batches
     loss_fn: Callable[..., tuple[Tensor, training.Metrics]]
     if task == "characters, LSTM":
-        model = CharacterModel(text()[2], H, generator)
-        source = tasks.Batches(windows, 1_000 + seed, T=T, N=N)
-        loss_fn = next_character_loss
+        numbers, _, characters = text()
+        model = CharacterModel(characters, H, 1, generator=generator).fast()
+        model.rnn.requires_grad_(True)  # torch's second bias learns too, as in the record
+        source = Windows(numbers, T, N, seed=1_000 + seed)
+        loss_fn = metrics.next_character_loss
     else:
         cell, weights, bias = {
             "palindromes, RNN": ("rnn", "orthogonal", "zero"),
@@ -140,10 +108,7 @@ def run(*, task: str, method: str, lr: float, seed: int, steps: int) -> dict[str
     result = {
         "diverged": diverged,
         "ms_per_step": round(1000 * seconds / max(len(losses), 1), 3),
-        "loss": [
-            round(sum(part) / len(part), 5)
-            for part in (losses[k : k + EVERY] for k in range(0, len(losses), EVERY))
-        ],
+        "loss": means(losses, EVERY, 5),
     }
     if task == "characters, LSTM":
         return result | {"test_loss": math.inf if diverged else held_out(model, T)}
@@ -152,10 +117,7 @@ def run(*, task: str, method: str, lr: float, seed: int, steps: int) -> dict[str
     )
     accuracies = [m["accuracy"] for m in history.metrics]
     return result | {
-        "accuracy": [
-            round(sum(part) / len(part), 4)
-            for part in (accuracies[k : k + EVERY] for k in range(0, len(accuracies), EVERY))
-        ],
+        "accuracy": means(accuracies, EVERY, 4),
         "test_accuracy": 0.0 if diverged else training.accuracy(model, fresh),
     }
 

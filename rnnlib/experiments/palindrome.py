@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from rnnlib import init, layers, models, tasks, training
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import means, run_study
 
 CELLS = {"rnn": layers.RNN, "lstm": layers.LSTM, "gru": layers.GRU}
 PERFECT_BATCHES = 20
@@ -117,12 +117,11 @@ def run(
             break
     test = torch.Generator().manual_seed(1_000_000 + seed)
     fresh = tasks.palindromes(T, TEST_SIZE, test, one_hot=one_hot)
-    curve = [sum(part) / len(part) for part in _parts(accuracies, 100)]
     return {
         "steps": len(accuracies),
         "solved": stopped == "stop_when" and reached[-1]["T"] == T,
         "test_accuracy": training.accuracy(model, fresh),
-        "train_accuracy_per_100_steps": [round(a, 4) for a in curve],
+        "train_accuracy_per_100_steps": means(accuracies, 100, 4),
     } | ({} if start is None else {"lengths": reached})
 
 
@@ -132,10 +131,6 @@ def lengths(start: int, T: int) -> list[int]:
     while grown[-1] < T:
         grown.append(min(T, math.ceil(1.5 * grown[-1])))
     return grown
-
-
-def _parts(values: list[float], size: int) -> list[list[float]]:
-    return [values[k : k + size] for k in range(0, len(values), size)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

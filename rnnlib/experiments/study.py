@@ -22,7 +22,7 @@ import torch
 from tqdm import tqdm
 
 from rnnlib import validate
-from rnnlib.paths import data_dir
+from rnnlib.paths import data_dir, written_beside
 
 Settings = dict[str, Any]
 
@@ -42,6 +42,12 @@ def load(name: str) -> dict[str, Any]:
             + (f"; did you mean {near[0]!r}?" if near else "")
         )
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def means(values: list[float], every: int, digits: int) -> list[float]:
+    """Means of ``every`` values at a time, and of what is left at the end, rounded."""
+    parts = (values[k : k + every] for k in range(0, len(values), every))
+    return [round(sum(part) / len(part), digits) for part in parts]
 
 
 def run_study(
@@ -116,9 +122,8 @@ def run_study(
         "runs": runs,
     }
     path = folder / f"{name}.json"
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    beside.write_text(_compact(record), encoding="utf-8")
-    os.replace(beside, path)
+    with written_beside(path) as beside:
+        beside.write_text(_compact(record), encoding="utf-8")
     partial.unlink()
     print(f"{name}: {len(runs)} runs recorded in {path.name}")
     return path

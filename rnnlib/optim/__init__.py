@@ -11,7 +11,18 @@ from rnnlib.optim.adagrad import Adagrad
 from rnnlib.optim.adam import Adam
 from rnnlib.optim.adamw import AdamW
 from rnnlib.optim.base import GradientMethod
+from rnnlib.optim.methods import METHODS, Method
 from rnnlib.optim.rmsprop import RMSprop
 from rnnlib.optim.sgd import SGD
 
-__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "GradientMethod", "RMSprop"]
+__all__ = [
+    "METHODS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "GradientMethod",
+    "Method",
+    "RMSprop",
+]
