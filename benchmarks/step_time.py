@@ -93,7 +93,7 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     cuda = chosen.device.startswith("cuda")
-    device = torch.cuda.get_device_name(chosen.device) if cuda else _processor()
+    device = torch.cuda.get_device_name(chosen.device) if cuda else processor()
     print(f"{device}; torch {torch.__version__}, {chosen.threads} thread(s)")
     clock = time.perf_counter if cuda or chosen.threads > 1 else time.process_time
     what = "processor time" if clock is time.process_time else "elapsed time"
@@ -128,7 +128,7 @@ def main() -> None:
         print(flush=True)
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name, where the system tells it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:

@@ -30,6 +30,7 @@ import itertools
 import math
 import os
 import re
+import time
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,6 +43,8 @@ from rnnlib import (
     corpora,
     experiments,
     figures,
+    fused,
+    layers,
     metrics,
     models,
     ngram,
@@ -530,6 +533,129 @@ plt.show()
 # The cell that was chosen for the place in the line does not follow it on the second half.
 # Most lines of this book are longer than a training window, and no window shows what a line end depends on; that may be why.
 # A quotation is often longer than a window too, and its cell follows it weakly.
+#
+# ## A race on Tiny Shakespeare
+#
+# How far does an LSTM come in 71 seconds on one processor core, on the text that small transformers are often tried on?
+# `python -m rnnlib.experiments shakespeare` trained a plain LSTM and then changed one thing after another.
+# Each variant takes as many steps as fit into the time, so it has to run alone on a quiet machine; it is recorded.
+
+# %%
+race = experiments.load("shakespeare")
+print("command: ", race["command"])
+print("finished:", race["finished"], "| seeds", race["seeds"])
+by_variant = {}
+for r in race["runs"]:
+    by_variant.setdefault(r["settings"]["variant"], []).append(r)
+
+# %% tags=["paste:race"]
+CHANGED = {
+    "plain": "torch's LSTM, $H = 512$, $T = 64$, $N = 32$; Adam, 0.002",
+    "rate": "learning rate 0.03, falling to zero",
+    "frequencies": "readout begins at the characters' frequencies",
+    "short": "$T = 32$, $H = 384$",
+    "by hand": "our LSTM by hand, bfloat16 products",
+    "lookback": "three characters as input",
+    "resets": "one state in ten begins anew at each step",
+}
+rows = []
+for name, changed in CHANGED.items():
+    results = [r["result"] for r in by_variant[name]]
+    rows.append([
+        f"**{name}**: {changed}", f"{by_variant[name][0]['settings']['steps']:,}",
+        mean_range([r["windows"] for r in results]), mean_range([r["carried"] for r in results]),
+    ])  # fmt: skip
+figures.table(["change, on top of those above", "steps", "windows of 64", "carried"], rows)
+
+# %% tags=["paste:race_seconds"]
+longest = max(r["result"]["wall_seconds"] for r in race["runs"])
+sizes = {name: by_variant[name][0]["result"]["parameters"] for name in ("plain", "resets")}
+Markdown(
+    f"The longest of the {len(race['runs'])} runs took {longest:.0f} s. "
+    f"The plain network has {sizes['plain']:,} parameters, the last one {sizes['resets']:,}."
+)
+
+# %% mystnb={"image": {"alt": "TODO"}} tags=["paste:race_figure"]
+fig, ax = plt.subplots(figsize=(8, 3.4))
+for shift, (key, label) in enumerate([("windows", "windows of 64"), ("carried", "state carried")]):
+    values = np.array([[r["result"][key] for r in by_variant[name]] for name in CHANGED])
+    y = np.arange(len(CHANGED)) + 0.16 * (2 * shift - 1)
+    ax.plot(values.mean(1), y, "os"[shift], label=label)
+    ax.hlines(y, values.min(1), values.max(1), color=figures.COLOURS[shift])
+ax.axvline(1.886, color="black", linestyle=":", linewidth=1, label="nanoGPT, windows of 64")
+ax.set_yticks(range(len(CHANGED)), list(CHANGED))
+ax.invert_yaxis()
+ax.set(xlabel="validation loss (nats a character)")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# ### Claim: the fast LSTM is the LSTM
+#
+# `fused.lstm` is the LSTM of chapter 5 with its backward pass by hand, arranged for speed.
+# In double precision it gives the numbers of the layer that autograd differentiates, state by state and gradient by gradient.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+layer = layers.LSTM(5, 8, generator=torch.Generator().manual_seed(0)).double()
+(cell,) = layer.cells
+x = torch.randn(3, 12, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)  # (N, T, D)
+zero = torch.zeros(3, 8, dtype=torch.float64)
+h_loop, _ = layer(x)
+h_fast, _ = fused.lstm(x.transpose(0, 1), zero, zero, cell.W_x, cell.W_h, cell.b)  # (T, N, H)
+weights = torch.randn(3, 12, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+loop = torch.autograd.grad((h_loop * weights).sum(), list(cell.parameters()))
+fast = torch.autograd.grad((h_fast.transpose(0, 1) * weights).sum(), list(cell.parameters()))
+errors = [check.relative_error(a, b) for a, b in zip((h_fast.transpose(0, 1), *fast), (h_loop, *loop), strict=True)]
+print("states and gradients equal, below 1e-12:", max(errors) < 1e-12)
+assert max(errors) < 1e-12
+
+# %% [markdown]
+# ### How fast is it?
+#
+# One layer of the race, forward and backward, as a ratio to torch's LSTM in the same run.
+
+# %% tags=["paste:race_speed"]
+T_race, N, H_race = (4, 4, 32) if FAST else (32, 32, 384)
+D = 66  # characters of Tiny Shakespeare, and one for "none"
+layer = layers.LSTM(D, H_race, generator=torch.Generator().manual_seed(0))
+twin, (cell,) = layer.to_torch(), layer.cells
+symbols = torch.randint(0, D, (N, T_race), generator=torch.Generator().manual_seed(1))
+x = torch.nn.functional.one_hot(symbols, D).float()  # (N, T, D)
+zero = torch.zeros(N, H_race)
+
+
+def by_hand(products):
+    return fused.lstm(x.transpose(0, 1), zero, zero, cell.W_x, cell.W_h, cell.b, products)[0]
+
+
+def autocast():
+    with torch.autocast("cpu", torch.bfloat16):
+        return twin(x)[0]
+
+
+def seconds(states):
+    start = time.process_time()
+    states().float().square().sum().backward()
+    return time.process_time() - start
+
+
+LSTMS = {
+    "our layer: a loop, and autograd": lambda: layer(x)[0],
+    "by hand": lambda: by_hand(torch.float32),
+    "by hand, bfloat16 products": lambda: by_hand(torch.bfloat16),
+    "torch": lambda: twin(x)[0],
+    "torch, bfloat16 (autocast)": autocast,
+}
+turns = np.array([[seconds(way) for way in LSTMS.values()] for _ in range(4 if FAST else 17)])[2:]
+ratios = np.median(turns / turns[:, [list(LSTMS).index("torch")]], axis=0)
+figures.table(
+    ["", "ms", "of torch's time"],
+    [[name, f"{1e3 * np.median(t):.1f}", f"{r:.2f}"] for name, t, r in zip(LSTMS, turns.T, ratios, strict=True)],
+)
+
+# %% [markdown]
+# PLACEHOLDER
 #
 # ## Mistakes people make
 #
