@@ -3,9 +3,10 @@ r"""One LSTM layer that is fast on a CPU: the equations of ``rnnlib.bptt.lstm``,
 - The input product $W_x x_t + b$ of all steps is taken at once, before the loop.
 - Back-propagation is by hand: autograd would record dozens of operations a step.
 - The gradient of $W_h$ is one product after the loop, over all steps at once.
-- Products may take their factors in bfloat16: float32 without its last 16 bits, so 8 bits of
-  precision. A processor with instructions for it does twice as many a second. Inside a product
-  sums are float32; gates, cell states and all gradients of weights keep the weights' data type.
+- Products may be in bfloat16: float32 without its last 16 bits, so 8 bits of precision. A processor
+  with instructions for it does twice as many a second. Inside a product sums are float32; its
+  result is rounded again. So a_t, h and the gradients of weights have 8 bits; gates after their
+  nonlinearity, cell states and the weights themselves keep the weights' data type.
 
 Time comes first here, x (T, N, D), so that what belongs to a step is one block of memory.
 """
@@ -58,14 +59,19 @@ def lstm(
         raise ValueError(
             f"products must be {W_h.dtype}, as the weights are, or torch.bfloat16, got {products}"
         )
-    validate.tensor("x", x, ("T", "N", "D"), like=None if x.dtype == products else W_h)
+    validate.tensor("x", x, ("T", "N", "D"), like=_like(x, products, W_h))
     N, D = x.shape[1:]
     validate.tensor("W_x", W_x, (4 * H, D), like=W_h, finite=False)
     validate.tensor("b", b, (4 * H,), like=W_h, finite=False)
-    validate.tensor("h0", h0, (N, H), like=None if h0.dtype == products else W_h)
+    validate.tensor("h0", h0, (N, H), like=_like(h0, products, W_h))
     validate.tensor("c0", c0, (N, H), like=W_h)
     a_x = nn.functional.linear(x.to(products), W_x.to(products), b.to(products))  # (T, N, 4H)
     return _Sweep.apply(a_x, h0.to(products), c0, W_h)
+
+
+def _like(value: object, products: torch.dtype, W_h: Tensor) -> Tensor | None:
+    """What the type of x or h0 is compared with: nothing if it is that of the products."""
+    return None if isinstance(value, Tensor) and value.dtype == products else W_h
 
 
 class _Sweep(Function):
@@ -98,17 +104,17 @@ class _Sweep(Function):
         T, N, H = tanh_c.shape
         da = h.new_empty(T, N, 4 * H)  # as the products take it
         da_t, through_h = c.new_empty(N, 4 * H), c.new_empty(N, H)
-        di, df, dg, do = da_t.split(H, dim=1)  # of a^i, a^f, a^g, a^o: (N, H) each
+        di, df, dg, do = da_t.split(H, dim=1)  # views of da_t, (N, H) each
         dh_future, dc = torch.zeros_like(dc_T), dc_T.clone()  # what comes from beyond T
         for t in reversed(range(T)):
             i, f, g, o = gates[t].split(H, dim=1)
             dh = dh_immediate[t].to(c.dtype) + dh_future
-            dc += _d_tanh(dh * o, tanh_c[t], grad_input=through_h)  # beside what c_{t+1} sent
+            dc += _d_tanh(dh * o, tanh_c[t], grad_input=through_h)  # held what c_{t+1} sent
             _d_sigmoid(dc * g, i, grad_input=di)
             _d_sigmoid(dc * c[t], f, grad_input=df)
             _d_tanh(dc * i, g, grad_input=dg)
             _d_sigmoid(dh * tanh_c[t], o, grad_input=do)
-            da[t] = da_t
+            da[t] = da_t  # rounded, if the products are
             dh_future = da[t] @ W
             dc *= f
         dW_h = da.flatten(0, 1).T @ h[:T].flatten(0, 1)  # (4H, N T) @ (N T, H): all steps at once
@@ -116,5 +122,8 @@ class _Sweep(Function):
 
 
 def _tanh(a: Tensor, out: Tensor) -> Tensor:
-    r"""$\tanh a = 2\sigma(2a) - 1$ into ``out``: torch's sigmoid is much faster than its tanh."""
+    r"""$\tanh a = 2\sigma(2a) - 1$ into ``out``: torch's sigmoid is much faster than its tanh.
+
+    The absolute error is that of rounding at 1, so a small a loses digits.
+    """
     return torch.mul(a, 2, out=out).sigmoid_().mul_(2).sub_(1)

@@ -154,6 +154,8 @@ def test_a_second_derivative_is_refused() -> None:
         ({"W_h": torch.zeros(30, 10).double()}, ValueError, r"W_h must have shape \(4H, H\)"),
         ({"W_h": np.zeros((40, 10))}, TypeError, r"W_h must be a torch.Tensor, got ndarray"),
         ({"W_x": normal(4, 40)}, ValueError, r"W_x must have shape \(40, 4\), got \(4, 40\)"),
+        ({"x": [1.0]}, TypeError, r"x must be a torch.Tensor, got list"),
+        ({"h0": [1.0]}, TypeError, r"h0 must be a torch.Tensor, got list"),
         ({"x": normal(2, 4)}, ValueError, r"x must have shape \(T, N, D\), got \(2, 4\)"),
         ({"x": normal(25, 2, 4).float()}, TypeError, r"x must have .*float64, got torch.float32"),
         ({"x": normal(25, 2, 4) / 0}, ValueError, r"x must be finite"),

@@ -148,11 +148,11 @@ def test_a_run_that_blows_up_says_so(tiny) -> None:
 
 
 def test_the_rate_rises_and_falls_in_lines() -> None:
-    rates = [shakespeare.rate(k, 1000, 0.01, True) for k in range(1000)]
+    rates = [shakespeare.learning_rate(k, 1000, 0.01, True) for k in range(1000)]
     assert rates[0] == pytest.approx(0.01 / shakespeare.WARM_UP)
     assert max(rates) == rates[shakespeare.WARM_UP - 1] <= 0.01
     assert rates[-1] == pytest.approx(0.01 / 1000)
-    assert shakespeare.rate(999, 1000, 0.01, False) == 0.01
+    assert shakespeare.learning_rate(999, 1000, 0.01, False) == 0.01
 
 
 def test_variants_add_up() -> None:
