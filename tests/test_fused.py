@@ -140,6 +140,15 @@ def test_the_arguments_are_left_as_they_were() -> None:
     assert all(torch.equal(a[name], before[name]) for name in before)
 
 
+def test_the_gradients_that_come_in_are_left_as_they_were() -> None:
+    a = problem((5, 4, 1, 1))
+    h, c_T = fused.lstm(**a)
+    dh, dc_T = normal(*h.shape, seed=7), normal(*c_T.shape, seed=8)
+    before = dh.clone(), dc_T.clone()
+    torch.autograd.grad([h, c_T], list(a.values()), [dh, dc_T])
+    assert torch.equal(dh, before[0]) and torch.equal(dc_T, before[1])
+
+
 def test_a_second_derivative_is_refused() -> None:
     a = problem((3, 2, 2, 3))
     h, _ = fused.lstm(**a)

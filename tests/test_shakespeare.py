@@ -110,6 +110,11 @@ def test_the_readout_begins_at_the_log_of_the_frequencies() -> None:
     assert not Reader(K, 4, generator=seeded()).readout.bias.any()
 
 
+def test_forget_gates_begin_at_one_and_every_other_bias_at_zero() -> None:
+    _, _, b, b_2 = Reader(K, 4, generator=seeded()).rnn.all_weights[0]
+    assert b.tolist() == 4 * [0] + 4 * [1] + 8 * [0] and not b_2.any()
+
+
 @pytest.fixture
 def tiny(monkeypatch) -> None:
     """A text that repeats every 6 characters, with 5 of them."""
@@ -117,16 +122,30 @@ def tiny(monkeypatch) -> None:
     monkeypatch.setattr(shakespeare, "text", lambda: (numbers[:2400], numbers[2400:], K))
 
 
-def test_a_run_learns_repeats_and_puts_the_threads_back(tiny) -> None:
-    before = torch.get_num_threads()
+def test_a_run_learns_and_repeats(tiny) -> None:
     first, again, other = (shakespeare.run(**SMALL | {"seed": s}) for s in (0, 0, 1))
-    assert torch.get_num_threads() == before
     assert first["carried"] < 0.05 < first["loss"][0]
     assert first["windows"] < 0.2
     assert len(first["loss"]) == 20
     same = ("carried", "windows", "loss", "parameters")
     assert [first[k] for k in same] == [again[k] for k in same]
     assert first["loss"] != other["loss"]
+
+
+def test_a_run_is_evaluated_in_float32_with_its_threads_and_puts_the_threads_back(
+    tiny, monkeypatch
+) -> None:
+    before, seen = torch.get_num_threads(), []
+
+    def measure(model, numbers) -> float:
+        seen.append((model.lstm, torch.get_num_threads()))
+        return 0.0
+
+    monkeypatch.setattr(shakespeare, "carried", measure)
+    monkeypatch.setattr(shakespeare, "windowed", measure)
+    shakespeare.run(**SMALL | {"threads": before + 1, "steps": 2})
+    assert seen == 2 * [("torch", before + 1)]
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("name", shakespeare.CHANGES)
