@@ -666,15 +666,25 @@ def first_steps(informed, seed, steps=8 if FAST else 80):
     return np.array(found)  # (steps, 2)
 
 
+curves = {
+    label: np.array([first_steps(informed, seed) for seed in range(2 if FAST else 3)])
+    for informed, label in ((False, "bias begins near zero"), (True, "at the log frequencies"))
+}  # (seeds, steps, 2) each
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2))
-for informed, label in ((False, "bias begins near zero"), (True, "at the log frequencies")):
-    curves = np.array([first_steps(informed, seed) for seed in range(2 if FAST else 3)])
-    for ax, values in zip(axes, curves.transpose(2, 0, 1), strict=True):
-        figures.mean_and_range(ax, range(1, values.shape[1] + 1), values, label, linestyle="-" if informed else "--")
+for (label, both), style in zip(curves.items(), ("--", "-"), strict=True):
+    for ax, values in zip(axes, both.transpose(2, 0, 1), strict=True):
+        figures.mean_and_range(ax, range(1, values.shape[1] + 1), values, label, linestyle=style)
 axes[0].set(xlabel="training step", ylabel="training loss (nats a character)")
 axes[1].set(xlabel="training step", ylabel="constant share of the state", ylim=(0, 1.05))
 axes[0].legend()
 plt.show()
+
+# %% tags=["paste:constant_numbers"]
+rows = []
+for label, both in curves.items():
+    share = both[:, :, 1].mean(0)  # (steps,)
+    rows.append([label, *(f"{v:.2f}" for v in (share[0], share.max(), share[-1]))])
+figures.table(["mean constant share", "first step", "largest", f"step {len(share)}"], rows)
 
 # %% [markdown]
 # Both states begin small and mostly constant.
