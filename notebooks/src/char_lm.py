@@ -238,6 +238,17 @@ figures.table(
 # %% [markdown]
 # Mean over three seeds and their range; training over the last 500 steps, held-out text in windows of 30 as in training.
 #
+# Is the held-out end harder than the rest? An n-gram model, which is explained next, was tested on it and on the piece before it:
+
+# %% tags=["paste:harder"]
+rows = []
+for name, title in BOOKS.items():
+    grams = counted[name]["ngram"]
+    before_end = grams["bits_by_order_on_a_piece_of_train"][grams["order"] - 1]
+    rows.append([title, grams["order"], f"{before_end:.2f}", f"{grams['bits']:.2f}"])
+figures.table(["bits a character", "order", "piece before the end", "held-out end"], rows)
+
+# %% [markdown]
 # ### Bits a character, against counting and packing
 #
 # The same split for all: an n-gram model with Kneser-Ney smoothing, whose order was chosen on a piece of the training text, and the packer xz, which we give the training text first.
@@ -328,7 +339,7 @@ grimm, known, _ = trained["grimm"]
 # %% [markdown]
 # What does it expect after each character of a beginning?
 
-# %% mystnb={"image": {"alt": "A grid of letters, 29 columns for the characters of Once upon a time there was a, four rows for the four most likely next characters, shaded by probability. The true character, in bold, is always among the four, down to the fourth for the u of upon. At first and after spaces the shades are pale; within words the first row is mostly dark and its letter bold."}} tags=["paste:expects"]
+# %% mystnb={"image": {"alt": "A grid of letters, 29 columns for the characters of Once upon a time there was a, four rows for the four most likely next characters, shaded by probability. The true character, in bold, is among the four in every column but the last, where the beginning ends, down to the fourth for the u of upon. At first and after spaces the shades are paler; within words the first row is mostly dark and its letter bold."}} tags=["paste:expects"]
 beginning = "Once upon a time there was a "
 with torch.no_grad():
     logits, _ = grimm(known.encode(beginning)[None])  # (1, T, K)
@@ -569,7 +580,7 @@ plt.show()
 # One cell goes with the place in the word.
 # It falls at each space or line end, and rises within most words.
 # The cell that was chosen for the place in the line does not follow it on the second half.
-# Most lines of this book are longer than a training window, and no window shows what a line end depends on; that may be why.
+# Most lines of this book are longer than a training window, so few windows show how long ago the line began; that may be why.
 # A quotation is often longer than a window too, and its cell follows it weakly.
 #
 # ## A race on Tiny Shakespeare
@@ -610,7 +621,8 @@ took = [r["result"]["wall_seconds"] for r in race["runs"]]
 sizes = {name: by_variant[name][0]["result"]["parameters"] for name in ("plain", "resets")}
 Markdown(
     f"The {len(race['runs'])} runs took {min(took):.1f} to {max(took):.1f} s. "
-    f"The plain network has {sizes['plain']:,} parameters, the last one {sizes['resets']:,}."
+    f"The plain network has {sizes['plain']:,} parameters, the last one {sizes['resets']:,}; "
+    "torch's second bias and the learned state are among them."
 )
 
 # %% mystnb={"image": {"alt": "Validation loss in nats for seven variants from top to bottom, on windows of 64 and with the state carried: 2.36 and 2.29 for plain, 1.93 and 1.89 for rate, 1.72 and 1.66 for frequencies, 1.59 and 1.52 for short; by hand, lookback and resets change less than 0.03 each. A dotted line marks nanoGPT at 1.886; on windows, plain and rate lie to its right, all others to its left."}} tags=["paste:race_figure"]
