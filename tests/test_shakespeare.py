@@ -162,7 +162,7 @@ def test_resets_put_strands_back_to_the_learned_start(tiny) -> None:
 
 
 def test_a_run_that_blows_up_says_so(tiny) -> None:
-    with pytest.raises(training.Diverged, match=r"step \d+: loss .*lower the learning rate"):
+    with pytest.raises(training.Diverged, match=r"step \d+: loss .*Lower the learning rate"):
         shakespeare.run(**SMALL | {"lr": 1e30})
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -205,7 +204,7 @@ def run(
     frequencies: bool, lookback: int, resets: float, steps: int, threads: int, seed: int,
 ) -> dict[str, Any]:  # fmt: skip
     """One run; every random number comes from ``seed``. ``variant`` is only its name."""
-    began, worked = time.perf_counter(), time.process_time()
+    began = time.perf_counter()
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(seed)
@@ -215,26 +214,30 @@ def run(
         K, H, lookback=lookback, lstm=lstm, generator=generator,
         frequencies=counts / counts.sum() if frequencies else None,
     )  # fmt: skip
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=True)
-    source = windows(train, T, N, lookback - 1, generator)
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=learning_rate(0, steps, lr, decay), betas=(0.9, 0.99), fused=True
+    )
     state = model.begin(N)
-    losses: list[float] = []
-    for step in range(steps):
-        begins, window = next(source)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps, lr, decay)
+
+    def loss_fn(_: nn.Module, batch: tuple[bool, Tensor]) -> tuple[Tensor, training.Metrics]:
+        """Mean loss of a window, read from where the one before it ended."""
+        nonlocal state
+        begins, window = batch
         anew = (torch.rand(N, generator=generator) < resets) | begins  # (N,)
         h, c = state
         window, state = forget(model, anew, window, (h.detach(), c.detach()))
         p, state = model(window[:-1], state)  # (T, N, K)
-        loss = cross_entropy(p.flatten(0, 1), window[lookback:].flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        training.clip_gradient(list(model.parameters()), CLIP)
-        optimizer.step()
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise training.Diverged(f"step {step}: loss {losses[-1]}; lower the learning rate")
+        return cross_entropy(p.flatten(0, 1), window[lookback:].flatten()), {}
+
+    def next_rate(history: training.History) -> bool:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(history.steps, steps, lr, decay)
+        return False
+
+    source: Any = windows(train, T, N, lookback - 1, generator)  # no checkpoint: next() is enough
+    history = training.train(
+        model, source, loss_fn, optimizer, steps, clip_norm=CLIP, stop_when=next_rate
+    )
     model.lstm = "torch"  # evaluated in float32, by torch's own
     trained = time.perf_counter()
     result = {"carried": carried(model, validation), "windows": windowed(model, validation)}
@@ -244,8 +247,7 @@ def run(
         "parameters": sum(w.numel() for w in model.parameters()),
         "wall_seconds": round(ended - began, 2),
         "evaluation_seconds": round(ended - trained, 2),
-        "processor_seconds": round(time.process_time() - worked, 2),
-        "loss": means(losses, max(1, steps // 20), digits=4),
+        "loss": means(history.loss, max(1, steps // 20), digits=4),
     }
 
 
