@@ -166,6 +166,18 @@ def test_a_run_that_blows_up_says_so(tiny) -> None:
         shakespeare.run(**SMALL | {"lr": 1e30})
 
 
+def test_training_begins_at_the_first_rate_and_clips(tiny, monkeypatch) -> None:
+    train, seen = training.train, []
+
+    def watched(model, source, loss_fn, optimizer, steps, **options) -> training.History:
+        seen.append((optimizer.param_groups[0]["lr"], options["clip_norm"]))
+        return train(model, source, loss_fn, optimizer, steps, **options)
+
+    monkeypatch.setattr(training, "train", watched)
+    shakespeare.run(**SMALL | {"steps": 2})
+    assert seen == [(shakespeare.learning_rate(0, 2, SMALL["lr"], True), 1.0)]
+
+
 def test_the_rate_rises_and_falls_in_lines() -> None:
     rates = [shakespeare.learning_rate(k, 1000, 0.01, True) for k in range(1000)]
     assert rates[0] == pytest.approx(0.01 / shakespeare.WARM_UP)
