@@ -1,4 +1,13 @@
-"""Checks of arguments: an error names the argument, what came and what was expected."""
+"""Checks of arguments: an error names the argument, what came and what was expected.
+
+**Values.** A forward pass looks at types and shapes, once, and never at values: a look would make
+a GPU wait, and cannot be compiled, exported or vectorised. So a NaN passes through cells, layers
+and models, as it does in torch. It is caught where numbers come out: ``training.train`` raises
+``Diverged`` at the first loss or gradient that is not finite, ``sampling.probabilities``,
+``metrics.entropy`` and ``bptt`` refuse what is not finite, and ``checkpoints.save_model`` refuses
+such weights. Numbers of characters or classes that are out of range are refused by torch's own
+indexing.
+"""
 
 from __future__ import annotations
 
@@ -18,28 +27,46 @@ Shape = Sequence[int | str | EllipsisType]
 
 
 def positive_int(name: str, value: Any, minimum: int = 1) -> int:
-    """Return ``value`` as an int of at least ``minimum``."""
+    """Return ``value`` as an int of at least ``minimum``, and of 64 bits at most."""
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an integer, got {value!r} ({type(value).__name__})")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}")
-    return int(value)
+    number = int(value)
+    if number < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {number}")
+    if number >= 2**63:
+        raise ValueError(f"{name} must be below 2**63, got {number}")
+    return number
+
+
+def seed(name: str, value: Any) -> Generator:
+    """Return a generator that starts from the integer ``value``, from 0 to 2**63 - 1."""
+    return Generator().manual_seed(positive_int(name, value, minimum=0))
 
 
 def real(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """Return ``value`` as a finite float with ``low <= value <= high``."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        number = math.inf
     if not math.isfinite(number) or not low <= number <= high:
         bounded = "" if (low, high) == (-math.inf, math.inf) else f" and in [{low}, {high}]"
         raise ValueError(f"{name} must be finite{bounded}, got {value}")
     return number
 
 
+def boolean(name: str, value: Any) -> bool:
+    """Return ``value`` if it is True or False: "no" and 2 are neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r} ({type(value).__name__})")
+    return bool(value)
+
+
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
     """Return ``value`` if it is among ``choices``."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
     return value
 
@@ -66,27 +93,37 @@ def function(name: str, value: Any) -> Any:
     return value
 
 
-def generator(name: str, value: Any) -> Generator | None:
-    """Return ``value`` if it is a torch.Generator, or None for torch's global one."""
+def generator(name: str, value: Any, like: Tensor | None = None) -> Generator | None:
+    """Return ``value`` if it is a torch.Generator, or None for torch's global one.
+
+    ``like`` is a tensor that is to be filled: the generator must be on its device.
+    """
     if value is not None and not isinstance(value, Generator):
         raise TypeError(
             f"{name} must be a torch.Generator or None, got {value!r}; "
             "a seed becomes one by torch.Generator().manual_seed(seed)"
         )
-    return value
+    if value is None or like is None or like.device.type in ("meta", value.device.type):
+        return value
+    raise ValueError(
+        f"{name} must be on the device {like.device.type} of what it fills, got one on "
+        f"{value.device.type}; torch.Generator({like.device.type!r}) makes one"
+    )
 
 
 def _check_shape(name: str, found: Sequence[int], expected: Shape) -> None:
     """Raise ValueError unless ``found`` is ``expected``: see ``tensor``."""
+    if torch.jit.is_tracing():  # sizes are traced tensors there, and comparing one would fix it
+        return
     wanted, ends = expected, found
     if expected and expected[0] is ...:  # any leading sizes
         wanted = expected[1:]
         ends = found[max(0, len(found) - len(wanted)) :]
-    letters: dict[Any, int] = {}
-    if len(ends) != len(wanted) or any(
-        size != (letters.setdefault(w, size) if isinstance(w, str) else w)
-        for size, w in zip(ends, wanted, strict=True)
-    ):
+    sizes: dict[Any, int] = {}
+    fits = len(ends) == len(wanted)
+    for size, want in zip(ends, wanted, strict=False):
+        fits = fits and size == (sizes.setdefault(want, size) if isinstance(want, str) else want)
+    if not fits:
         raise ValueError(
             f"{name} must have shape {_shape_text(expected)}, got {_shape_text(found)}"
         )
@@ -100,20 +137,21 @@ def _shape_text(shape: Shape) -> str:
 
 
 def tensor(
-    name: str, value: Any, shape: Shape, like: Tensor | None = None, *, finite: bool = True
+    name: str, value: Any, shape: Shape, like: Tensor | None = None, *, finite: bool = False
 ) -> Tensor:
-    """Return ``value`` if it is a floating tensor of ``shape``, and finite if ``finite``.
+    """Return ``value`` if it is a floating tensor of ``shape``; ``finite`` looks at its values.
 
     A letter in ``shape`` stands for any size of at least 1, the same wherever it stands;
     a leading ``...`` for any further dimensions.
-    ``like`` (usually a weight) gives the data type and device that are expected.
+    ``like`` (usually a weight) gives the data type and device that are expected; under
+    ``torch.autocast`` any floating type will do.
     """
     instance(name, value, Tensor, "a torch.Tensor")
     _check_shape(name, value.shape, shape)
     if not value.is_floating_point():
         raise TypeError(f"{name} must hold floating-point numbers, got {value.dtype}")
     if like is not None:
-        if value.dtype != like.dtype:
+        if value.dtype != like.dtype and not _autocast(value.device.type):
             raise TypeError(
                 f"{name} must have the weights' data type {like.dtype}, got {value.dtype}"
             )
@@ -126,17 +164,32 @@ def tensor(
     return value
 
 
+def _autocast(device: str) -> bool:
+    """Whether products on this device change their data type by themselves."""
+    if device not in ("cpu", "cuda", "mps", "xpu"):
+        return False
+    try:
+        return torch.is_autocast_enabled(device)
+    except TypeError:  # torch before 2.4 has a function a device
+        return torch.is_autocast_cpu_enabled() if device == "cpu" else torch.is_autocast_enabled()
+
+
 def pair(name: str, value: Any, what: str = "(h, c)") -> tuple[Any, Any]:
-    """Return ``value`` if it is a tuple of two, as an LSTM's state is."""
-    if not isinstance(value, tuple) or len(value) != 2:
-        size = f" of {len(value)}" if isinstance(value, tuple) else ""
+    """Return ``value`` as a tuple if it is a tuple or list of two, as an LSTM's state is."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        size = f" of {len(value)}" if isinstance(value, tuple | list) else ""
         raise TypeError(f"{name} must be a tuple {what}, got {type(value).__name__}{size}")
-    return value
+    return value[0], value[1]
 
 
 def array(name: str, value: Any, shape: Shape, like: np.ndarray | None = None) -> np.ndarray:
-    """Return ``value`` if it is a finite floating NumPy array of ``shape`` (see ``tensor``)."""
+    """Return ``value`` if it is a finite floating NumPy array of ``shape`` (see ``tensor``).
+
+    A masked array or a ``numpy.matrix`` computes by rules of its own and is refused.
+    """
     instance(name, value, np.ndarray, "a numpy.ndarray")
+    if isinstance(value, np.ma.MaskedArray | np.matrix):
+        raise TypeError(f"{name} must be a plain numpy.ndarray, got {type(value).__name__}")
     _check_shape(name, value.shape, shape)
     if not np.issubdtype(value.dtype, np.floating):
         raise TypeError(f"{name} must hold floating-point numbers, got {value.dtype}")
@@ -161,21 +214,36 @@ def arrays(**named: tuple[Any, str]) -> None:
         sizes |= dict(zip(letters, value.shape, strict=True))
 
 
-def labels(name: str, value: Any, shape: Shape, classes: int) -> Any:
-    """Return ``value`` if it is an integer array or tensor of ``shape`` in [0, classes)."""
-    if not isinstance(value, np.ndarray | Tensor):
-        raise TypeError(f"{name} must be an array or tensor, got {type(value).__name__}")
+def integers(name: str, value: Any, shape: Shape) -> Tensor:
+    """Return ``value`` if it is an int64 tensor of ``shape``; its values are not looked at."""
+    instance(name, value, Tensor, "a torch.Tensor of int64")
     _check_shape(name, value.shape, shape)
-    integral = (
-        not (value.is_floating_point() or value.dtype == torch.bool)
-        if isinstance(value, Tensor)
-        else np.issubdtype(value.dtype, np.integer)
-    )
-    if not integral:
-        raise TypeError(f"{name} must hold integers, got {value.dtype}")
-    if bool((value < 0).any()) or bool((value >= classes).any()):
-        raise ValueError(
-            f"{name} must be in [0, {classes}), got values from {int(value.min())} "
-            f"to {int(value.max())}"
+    if value.dtype != torch.int64:
+        raise TypeError(
+            f"{name} must hold integers as torch.int64, got {value.dtype}; {name}.long() makes them"
         )
     return value
+
+
+def labels(name: str, value: Any, shape: Shape, classes: int) -> Tensor:
+    """Return ``value`` if it is an int64 tensor of ``shape`` with values in [0, classes)."""
+    integers(name, value, shape)
+    _check_range(name, int(value.min()), int(value.max()), classes)
+    return value
+
+
+def array_labels(name: str, value: Any, shape: Shape, classes: int) -> np.ndarray:
+    """The same for a NumPy array of integers of any size."""
+    instance(name, value, np.ndarray, "a numpy.ndarray of integers")
+    if isinstance(value, np.ma.MaskedArray | np.matrix):
+        raise TypeError(f"{name} must be a plain numpy.ndarray, got {type(value).__name__}")
+    _check_shape(name, value.shape, shape)
+    if not np.issubdtype(value.dtype, np.integer):
+        raise TypeError(f"{name} must hold integers, got {value.dtype}")
+    _check_range(name, int(value.min()), int(value.max()), classes)
+    return value
+
+
+def _check_range(name: str, low: int, high: int, classes: int) -> None:
+    if low < 0 or high >= classes:
+        raise ValueError(f"{name} must be in [0, {classes}), got values from {low} to {high}")
