@@ -1,12 +1,31 @@
 """rnnlib: recurrent networks from scratch, as small as the ideas allow.
 
 Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``layers``,
-``bptt``, ``optim``, ``surfaces``, ``tasks``, ``corpora``, ``text``, ``ngram``, ``models``,
-``checkpoints``, ``training``, ``sampling``, ``metrics``, ``experiments``, ``figures``, ``check``.
-Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
+``bptt``, ``fused``, ``optim``, ``surfaces``, ``tasks``, ``corpora``, ``text``, ``ngram``,
+``models``, ``checkpoints``, ``training``, ``sampling``, ``metrics``, ``experiments``, ``figures``,
+``check``. Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
 """
 
 from rnnlib import bptt, cells, init, layers, models, optim, tasks, training
+from rnnlib.cells import GRUCell, LSTMCell, PhasedLSTMCell, RNNCell
+from rnnlib.layers import GRU, LSTM, RNN, PhasedLSTM
 
 __version__ = "0.1.0"
-__all__ = ["bptt", "cells", "init", "layers", "models", "optim", "tasks", "training"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "PhasedLSTM",
+    "PhasedLSTMCell",
+    "RNNCell",
+    "bptt",
+    "cells",
+    "init",
+    "layers",
+    "models",
+    "optim",
+    "tasks",
+    "training",
+]

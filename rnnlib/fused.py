@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from rnnlib import validate
 
@@ -46,11 +45,12 @@ def lstm(
     -> h (T, N, H), c_T (N, H).
     ``products``: the data type of x and h in the products, and so of the h that is returned;
     by default the weights'. x and h0 may have that type or the weights'.
-    Raises TypeError or ValueError that names an argument of the wrong type, shape or value;
-    the weights are not searched for a NaN, which would take time at each call.
+    Raises TypeError or ValueError that names an argument of the wrong type, shape or device, and
+    RuntimeError where a second derivative is asked for (``create_graph=True``); forward-mode
+    derivatives and ``torch.func`` raise in torch. ``rnnlib.LSTM`` has them all.
     Source: Hochreiter and Schmidhuber (1997); forget gate: Gers, Schmidhuber and Cummins (2000).
     """
-    validate.tensor("W_h", W_h, ("4H", "H"), finite=False)
+    validate.tensor("W_h", W_h, ("4H", "H"))
     H = W_h.shape[1]
     if len(W_h) != 4 * H:
         raise ValueError(f"W_h must have shape (4H, H), got {tuple(W_h.shape)}")
@@ -61,8 +61,8 @@ def lstm(
         )
     validate.tensor("x", x, ("T", "N", "D"), like=_like(x, products, W_h))
     N, D = x.shape[1:]
-    validate.tensor("W_x", W_x, (4 * H, D), like=W_h, finite=False)
-    validate.tensor("b", b, (4 * H,), like=W_h, finite=False)
+    validate.tensor("W_x", W_x, (4 * H, D), like=W_h)
+    validate.tensor("b", b, (4 * H,), like=W_h)
     validate.tensor("h0", h0, (N, H), like=_like(h0, products, W_h))
     validate.tensor("c0", c0, (N, H), like=W_h)
     a_x = nn.functional.linear(x.to(products), W_x.to(products), b.to(products))  # (T, N, 4H)
@@ -98,8 +98,8 @@ class _Sweep(Function):
         return h[1:], c[T].clone()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dh_immediate: Tensor, dc_T: Tensor) -> tuple[Tensor, ...]:
+        _refuse_second_derivatives()
         gates, tanh_c, h, c, W = ctx.saved_tensors
         T, N, H = tanh_c.shape
         da = h.new_empty(T, N, 4 * H)  # as the products take it
@@ -119,6 +119,15 @@ class _Sweep(Function):
             dc *= f
         dW_h = da.flatten(0, 1).T @ h[:T].flatten(0, 1)  # (4H, N T) @ (N T, H): all steps at once
         return da, dh_future, dc, dW_h.to(c.dtype)
+
+
+def _refuse_second_derivatives() -> None:
+    """Raise where autograd wants to differentiate the backward pass, which it cannot see into."""
+    if torch.is_grad_enabled():  # it is only under create_graph=True
+        raise RuntimeError(
+            "rnnlib.fused has a first derivative only, got create_graph=True: "
+            "rnnlib.LSTM has them all"
+        )
 
 
 def _tanh(a: Tensor, out: Tensor) -> Tensor:

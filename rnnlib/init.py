@@ -2,12 +2,12 @@
 
 A packed weight such as the LSTM's ``W_h (4H, H)`` holds one block a gate:
 each block is filled as a matrix of its own.
+Weights in half precision are drawn and computed in float32, then rounded once.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -18,9 +18,10 @@ from rnnlib import validate
 @torch.no_grad()
 def uniform_(W: Tensor, bound: float, generator: Generator | None = None) -> Tensor:
     r"""Fill with $U(-\mathrm{bound}, \mathrm{bound})$; torch's recurrent layers use $1/\sqrt H$."""
-    _floats("W", W)
+    validate.tensor("W", W, (...,))
     validate.real("bound", bound, low=0.0)
-    return W.uniform_(-bound, bound, generator=validate.generator("generator", generator))
+    validate.generator("generator", generator, like=W)
+    return W.copy_(_wide(W).uniform_(-bound, bound, generator=generator))
 
 
 @torch.no_grad()
@@ -32,7 +33,7 @@ def xavier_(W: Tensor, generator: Generator | None = None, blocks: int = 1) -> T
     """
     for block in _blocks(W, blocks):
         fan_out, fan_in = block.shape
-        uniform_(block, math.sqrt(6 / (fan_in + fan_out)), generator)
+        uniform_(block, math.sqrt(6 / (fan_in + fan_out)), generator)  # U(-a, a)
     return W
 
 
@@ -42,9 +43,10 @@ def kaiming_(W: Tensor, generator: Generator | None = None, blocks: int = 1) -> 
 
     Source: He, Zhang, Ren and Sun (2015).
     """
-    validate.generator("generator", generator)
+    validate.generator("generator", generator, like=W)
     for block in _blocks(W, blocks):
-        block.normal_(std=math.sqrt(2 / block.shape[1]), generator=generator)
+        draw = _wide(block).normal_(std=math.sqrt(2 / block.shape[1]), generator=generator)
+        block.copy_(draw)
     return W
 
 
@@ -60,7 +62,7 @@ def identity_(W: Tensor, gain: float = 1.0, blocks: int = 1) -> Tensor:
         rows, cols = block.shape
         if rows != cols:
             raise ValueError(f"W must have square blocks, got ({rows}, {cols})")
-        block.copy_(gain * torch.eye(rows))
+        block.zero_().fill_diagonal_(gain)
     return W
 
 
@@ -74,10 +76,10 @@ def orthogonal_(
     Source: Saxe, McClelland and Ganguli (2014); Mezzadri (2007) for the sign of $R$.
     """
     validate.real("gain", gain)
-    validate.generator("generator", generator)
+    validate.generator("generator", generator, like=W)
     for block in _blocks(W, blocks):
         rows, cols = block.shape
-        normal = torch.empty(max(rows, cols), min(rows, cols), dtype=W.dtype, device=W.device)
+        normal = _wide(block).new_empty(max(rows, cols), min(rows, cols))
         Q, R = torch.linalg.qr(normal.normal_(generator=generator))
         Q = Q * R.diagonal().sign()  # makes the distribution uniform over orthogonal matrices
         block.copy_(gain * (Q if rows >= cols else Q.T))
@@ -115,7 +117,7 @@ def chrono_gru_(b: Tensor, T_max: int, generator: Generator | None = None) -> Te
     The gate z keeps the old state, and one gate both forgets and writes.
     Source: Tallec and Ollivier (2018).
     """
-    if len(validate.tensor("b", b, ("3H",), finite=False)) % 3:
+    if len(validate.tensor("b", b, ("3H",))) % 3:
         raise ValueError(f"b must be a GRU bias of shape (3H,), got {tuple(b.shape)}")
     _log_uniform_(b.chunk(3)[1], T_max, generator)
     return b
@@ -123,23 +125,23 @@ def chrono_gru_(b: Tensor, T_max: int, generator: Generator | None = None) -> Te
 
 def _log_uniform_(b: Tensor, T_max: int, generator: Generator | None) -> Tensor:
     validate.positive_int("T_max", T_max, minimum=3)
-    validate.generator("generator", generator)
-    return b.uniform_(1, T_max - 1, generator=generator).log_()
+    validate.generator("generator", generator, like=b)
+    return b.copy_(_wide(b).uniform_(1, T_max - 1, generator=generator).log_())
 
 
-def _floats(name: str, value: Any) -> Tensor:
-    """``value`` if it is a floating tensor; what it holds does not matter, it will be replaced."""
-    return validate.tensor(name, value, (...,), finite=False)
+def _wide(W: Tensor) -> Tensor:
+    """W itself, or, for half precision, a float32 tensor of its shape to draw into."""
+    return W if W.dtype in (torch.float32, torch.float64) else W.float()
 
 
 def _blocks(W: Tensor, blocks: int) -> tuple[Tensor, ...]:
-    rows = validate.tensor("W", W, ("out", "in"), finite=False).shape[0]
+    rows = validate.tensor("W", W, ("out", "in")).shape[0]
     if rows % validate.positive_int("blocks", blocks):
         raise ValueError(f"blocks must divide W's {rows} rows, got {blocks}")
     return W.chunk(blocks)
 
 
 def _quarters(b: Tensor) -> tuple[Tensor, ...]:
-    if len(validate.tensor("b", b, ("4H",), finite=False)) % 4:
+    if len(validate.tensor("b", b, ("4H",))) % 4:
         raise ValueError(f"b must be an LSTM bias of shape (4H,), got {tuple(b.shape)}")
     return b.chunk(4)

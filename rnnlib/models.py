@@ -9,14 +9,15 @@ import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
-from rnnlib.layers import LSTM, RNN, PhasedLSTM, Recurrent
+from rnnlib.layers import LSTM, RNN, Recurrent
 
 
 class Classifier(nn.Module):
     r"""A recurrent layer whose last output is read out: $p = W_{ph} h_T + b_p$.
 
-    x (N, T, D) -> logits p (N, K). ``times`` (N, T) go to a Phased LSTM; with ``lengths`` (N,)
-    each sequence is read out at its own last step, and what stands behind it does not matter.
+    x (N, T, D) -> logits p (N, K). With ``lengths`` (N,) each sequence is read out at its own last
+    step, and what stands behind it does not matter. What else the layer reads, as the ``times``
+    (N, T) of a Phased LSTM, is given by name.
     """
 
     def __init__(self, rnn: Recurrent, classes: int, *, generator: Generator | None = None):
@@ -28,24 +29,18 @@ class Classifier(nn.Module):
         for weight in self.readout.parameters():  # torch's default, from our generator
             init.uniform_(weight, 1 / math.sqrt(rnn.hidden_size), generator)
 
-    def forward(
-        self, x: Tensor, times: Tensor | None = None, lengths: Tensor | None = None
-    ) -> Tensor:
-        """x (N, T, D), times (N, T) or None, lengths (N,) or None -> logits (N, K)."""
-        phased = isinstance(self.rnn, PhasedLSTM)
-        if phased != (times is not None):
-            raise TypeError(
-                f"times must be {'a tensor (N, T)' if phased else 'None'} for a "
-                f"{type(self.rnn).__name__}, got {type(times).__name__}"
-            )
-        outputs, _ = self.rnn(x, times) if phased else self.rnn(x)  # (N, T, H)
+    def forward(self, x: Tensor, lengths: Tensor | None = None, **along: Tensor) -> Tensor:
+        """x (N, T, D), lengths (N,) or None -> logits (N, K); ``along`` goes to the layer."""
+        outputs, _ = self.rnn(x, **along)  # (N, T, H)
         if lengths is None:
             return self.readout(outputs[:, -1])  # (N, K)
-        N, T = x.shape[:2]
-        validate.labels("lengths", lengths, (N,), T + 1)
-        if bool((lengths < 1).any()):
-            raise ValueError(f"lengths must be at least 1, got {int(lengths.min())}")
-        return self.readout(outputs[torch.arange(N, device=x.device), lengths - 1])
+        validate.integers("lengths", lengths, (x.shape[0],))
+        step = (lengths - 1)[:, None, None].expand(-1, 1, outputs.shape[2])  # (N, 1, H)
+        try:
+            last = outputs.gather(1, step)[:, 0]  # (N, H)
+        except (IndexError, RuntimeError) as error:  # torch found one outside
+            raise ValueError(f"lengths must be in [1, {x.shape[1]}]: {error}") from error
+        return self.readout(last)
 
 
 def latch() -> Classifier:
@@ -94,7 +89,7 @@ class CharacterModel(nn.Module):
         rnn = LSTM(embedding or self.K, H, num_layers, generator=generator)
         for cell in rnn.cells:
             init.forget_bias_(cell.b, 1.0)
-        self.rnn: LSTM | nn.LSTM = rnn
+        self.rnn = rnn
         self.readout = nn.Linear(H, self.K)
         for weight in self.readout.parameters():
             init.uniform_(weight, 1 / math.sqrt(H), generator)
@@ -103,29 +98,25 @@ class CharacterModel(nn.Module):
         self, numbers: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Numbers (N, T), state h, c (L, N, H) or zeros -> logits (N, T, K), state after step T."""
-        validate.labels("numbers", numbers, ("N", "T"), self.K)
-        if self.embedding is None:
-            x = nn.functional.one_hot(numbers, self.K).to(self.readout.weight)  # (N, T, K)
-        else:
-            x = self.embedding(numbers)  # (N, T, D)
-        outputs, state = self.rnn(x, state)  # (N, T, H)
+        outputs, state = self.rnn(self.inputs(numbers), state)  # (N, T, H)
         return self.readout(outputs), state
 
-    def fast(self) -> Self:
-        """Let torch's LSTM compute, with the same weights: same numbers, less time; returns self.
+    def inputs(self, numbers: Tensor) -> Tensor:
+        """Numbers (N, T) -> x (N, T, D), one-hot or rows of the table."""
+        validate.integers("numbers", numbers, ("N", "T"))
+        try:
+            if self.embedding is None:
+                return nn.functional.one_hot(numbers, self.K).to(self.readout.weight)
+            return self.embedding(numbers)
+        except (IndexError, RuntimeError) as error:  # torch found one outside
+            raise ValueError(f"numbers must be in [0, {self.K}): {error}") from error
 
-        Torch's second bias is zero and stays so, so that training moves the same numbers too.
-        """
-        if isinstance(self.rnn, LSTM):
-            twin = self.rnn.to_torch()
-            for name, weight in twin.named_parameters():
-                weight.requires_grad_(not name.startswith("bias_hh"))
-            assert isinstance(twin, nn.LSTM)
-            self.rnn = twin
+    def fast(self) -> Self:
+        """Let torch's kernel compute the LSTM, with the same weights and numbers; returns self."""
+        self.rnn.compute_with("torch")
         return self
 
     def plain(self) -> Self:
         """Let rnnlib's own LSTM compute again; returns self."""
-        if isinstance(self.rnn, nn.LSTM):
-            self.rnn = LSTM.from_torch(self.rnn)
+        self.rnn.compute_with("rnnlib")
         return self

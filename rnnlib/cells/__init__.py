@@ -1,0 +1,23 @@
+"""Recurrent cells: one time step each, written line by line as the equations are; a file a cell.
+
+Shapes: N sequences in a batch, T steps, D inputs, H hidden units.
+A weight is (out, in), so the column-vector product W x of the text is ``x @ W.T`` in the batch.
+Gates are packed as in torch: i, f, g, o for the LSTM and r, z, n for the GRU, one bias a gate.
+"""
+
+from rnnlib.cells.cell import Cell, State, hidden
+from rnnlib.cells.gru import GRUCell
+from rnnlib.cells.lstm import LSTMCell
+from rnnlib.cells.phased import PhasedLSTMCell, time_gate
+from rnnlib.cells.rnn import RNNCell
+
+__all__ = [
+    "Cell",
+    "GRUCell",
+    "LSTMCell",
+    "PhasedLSTMCell",
+    "RNNCell",
+    "State",
+    "hidden",
+    "time_gate",
+]
