@@ -265,3 +265,162 @@ def test_a_fresh_default_layer_uses_the_global_generator() -> None:
     torch.manual_seed(5)
     assert same(a.parameters(), layers.GRU(2, 3).parameters())
     assert not same(a.parameters(), layers.GRU(2, 3, generator=seeded(1)).parameters())
+
+
+# ---- torch's names, torch's weights, torch's kernel ----------------------------------------------
+
+
+@each_kind
+def test_torchs_names_are_taken_at_the_values_that_mean_the_same(kind) -> None:
+    of_kind, options = LAYERS[kind]
+    same_in_torch = {"bias": True, "batch_first": True, "dropout": 0.0, "device": "cpu"}
+    same_in_torch |= {"bidirectional": False, "dtype": F64} | options
+    ours = of_kind(input_size=D, hidden_size=H, num_layers=2, generator=seeded(), **same_in_torch)
+    twin = TORCH[kind](input_size=D, hidden_size=H, num_layers=2, **same_in_torch)
+    ours.load_state_dict(twin.state_dict())
+    x = normal(N, T, D)
+    assert largest_error({"h": ours(x)[0]}, {"h": twin(x)[0]}) <= 1e-12
+    cell = of_kind.cell_class(D, H, bias=True, device="cpu", dtype=F64, **options)
+    assert all(w.dtype == F64 for w in cell.parameters())
+
+
+@each_kind
+def test_a_frozen_weight_stays_frozen_on_the_way_and_nothing_is_drawn(kind) -> None:
+    ours = layer(kind, D, H, 2)
+    for name in ("W_x", "b"):
+        getattr(ours.cells[0], name).requires_grad_(False)
+    ours.cells[1].W_h.requires_grad_(False)
+    before = torch.get_rng_state()
+    twin = ours.to_torch()
+    frozen = {name for name, w in twin.named_parameters() if not w.requires_grad}
+    assert frozen == {"weight_ih_l0", "bias_ih_l0", "bias_hh_l0", "weight_hh_l1"}
+    back = type(ours).from_torch(twin)
+    assert torch.equal(torch.get_rng_state(), before)
+    frozen = {name for name, w in back.named_parameters() if not w.requires_grad}
+    assert frozen - {"cells.0.b_nh"} == {"cells.0.W_x", "cells.0.b", "cells.1.W_h"}
+    one_bias = layer(kind, D, H).to_torch()
+    one_bias.bias_hh_l0.requires_grad_(False)  # the sum of both still learns
+    assert type(ours).from_torch(one_bias).cells[0].b.requires_grad
+
+
+@each_kind
+def test_training_mode_dropout_and_data_type_go_over(kind) -> None:
+    of_kind, options = LAYERS[kind]
+    ours = of_kind(D, H, 2, dropout=0.25, dtype=torch.bfloat16, **options).eval()
+    twin = ours.to_torch()
+    back = of_kind.from_torch(twin)
+    for module in (twin, back):
+        assert module.dropout == 0.25
+        assert not module.training
+        assert {w.dtype for w in module.parameters()} == {torch.bfloat16}
+
+
+@each_kind
+@each_depth
+def test_a_layer_loads_the_state_of_torchs_twin(kind, L) -> None:
+    twin = torch_layer(kind, L)
+    ours = layer(kind, D, H, L, seed=4)
+    weights = list(ours.parameters())
+    ours.load_state_dict(twin.state_dict())
+    assert all(w is v for w, v in zip(weights, ours.parameters(), strict=True))
+    x = normal(N, T, D)
+    assert largest_error({"h": ours(x)[0]}, {"h": twin(x)[0]}) <= 1e-12
+    inside, theirs = nn.ModuleDict({"rnn": ours}), nn.ModuleDict({"rnn": torch_layer(kind, L)})
+    theirs["rnn"].weight_hh_l0.data.mul_(0.5)
+    inside.load_state_dict(theirs.state_dict())  # as a part of a model
+    assert largest_error({"h": ours(x)[0]}, {"h": theirs["rnn"](x)[0]}) <= 1e-12
+    part = {k: v for k, v in twin.state_dict().items() if k != "bias_hh_l0"}
+    with pytest.raises(RuntimeError, match="weight_ih_l0"):
+        ours.load_state_dict(part)
+
+
+@each_kind
+@each_depth
+def test_torchs_kernel_computes_on_the_same_weights(kind, L) -> None:
+    ours, x, state = layer(kind, D, H, L), normal(N, T, D), random_state(kind, L, N, H)
+    weights = list(ours.parameters())
+    expected = results(ours, x, state, kind, L) | our_gradients(ours)
+    ours.compute_with("torch")
+    assert all(w is v for w, v in zip(weights, ours.parameters(), strict=True))
+    assert largest_error(results(ours, x, state, kind, L) | our_gradients(ours), expected) <= 1e-12
+    twin = ours.to_torch()
+    assert same([ours(x)[0], *tensors(ours(x)[1])], [twin(x)[0], *tensors(twin(x)[1])])
+    back = results(ours.compute_with("rnnlib"), x, state, kind, L)
+    assert largest_error(back, {name: expected[name] for name in back}) == 0
+
+
+@each_kind
+@pytest.mark.parametrize("kernel", ["rnnlib", "torch"])
+def test_dropout_acts_between_layers_in_training_only(kind, kernel) -> None:
+    of_kind, options = LAYERS[kind]
+    net = of_kind(D, 200, 2, dropout=0.4, generator=seeded(), dtype=F64, **options)
+    net.compute_with(kernel)
+    x, dropped = normal(N, T, D), []
+    if kernel == "rnnlib":
+        net.cells[1].register_forward_pre_hook(lambda cell, args: dropped.append(args[0]))
+    torch.manual_seed(0)
+    outputs, _ = net(x)
+    again, _ = net(x)
+    assert not torch.equal(outputs, again)
+    below = of_kind(D, 200, 1, dtype=F64, **options)
+    below.cells[0].load_state_dict(net.cells[0].state_dict())
+    for x_t, h_t in zip(dropped[:T], below(x)[0].unbind(1), strict=bool(dropped)):  # (N, 200)
+        kept = x_t != 0
+        assert 0.5 < kept[h_t != 0].double().mean() < 0.7
+        assert torch.allclose(x_t[kept], h_t[kept] / 0.6)
+    net.eval()
+    assert same([net(x)[0]], [net(x)[0]])
+    plain = of_kind(D, 200, 2, dtype=F64, **options)
+    plain.load_state_dict(net.state_dict())
+    assert torch.allclose(net(x)[0], plain(x)[0], rtol=0, atol=1e-12)
+
+
+def test_dropout_of_a_single_layer_is_said_to_do_nothing() -> None:
+    with pytest.warns(UserWarning, match="dropout acts between layers, and num_layers is 1"):
+        layers.LSTM(D, H, dropout=0.5)
+
+
+# ---- states -------------------------------------------------------------------------------------
+
+
+@each_kind
+def test_a_cell_without_a_state_begins_with_zeros_as_torchs_does(kind) -> None:
+    one, x = layer(kind, D, H).cells[0], normal(N, D)
+    assert same(tensors(one(x)), tensors(one(x, one.zero_state(N))))
+
+
+def test_the_two_zeros_of_an_lstm_are_two_tensors() -> None:
+    h, c = layer("lstm", D, H).cells[0].zero_state(N)
+    h += 1
+    assert not c.any()
+
+
+def test_an_lstms_state_may_be_a_list() -> None:
+    net, x, (h, c) = layer("lstm", D, H, 2), normal(N, T, D), random_state("lstm", 2, N, H)
+    assert same([net(x, [h, c])[0]], [net(x, (h, c))[0]])
+    assert same(net.cells[0](x[:, 0], [h[0], c[0]]), net.cells[0](x[:, 0], (h[0], c[0])))
+
+
+@each_kind
+@pytest.mark.parametrize("spoil", ["rows", "columns", "type", "device"])
+def test_a_cell_checks_every_tensor_of_its_state(kind, spoil) -> None:
+    one, x = layer(kind, D, H).cells[0], normal(N, D)
+    wrong = {
+        "rows": normal(N + 1, H), "columns": normal(N, H + 1), "type": normal(N, H).float(),
+        "device": normal(N, H).to("meta"),
+    }[spoil]  # fmt: skip
+    parts = ["h", "c"] if kind == "lstm" else [""]
+    for k, part in enumerate(parts):
+        state = [normal(N, H), normal(N, H)][: len(parts)]
+        state[k] = wrong
+        with pytest.raises((TypeError, ValueError), match=f"state {part} ?must".replace("  ", " ")):
+            one(x, tuple(state) if len(parts) == 2 else state[0])
+
+
+@each_kind
+def test_a_nan_goes_through_a_cell_and_stays_in_its_row(kind) -> None:
+    one, x = layer(kind, D, H).cells[0], normal(N, D)
+    x[1, 0] = float("nan")
+    for s in tensors(one(x)):
+        assert s[1].isnan().all()
+        assert not s[[0, 2]].isnan().any()

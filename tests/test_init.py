@@ -121,3 +121,45 @@ def test_parameters_are_filled_in_place_and_keep_their_gradient() -> None:
         assert fill(W, seeded()) is W
         assert W.requires_grad
         assert W.is_leaf
+
+
+IN_PLACE = {
+    "uniform": lambda W, g: init.uniform_(W, 0.3, g),
+    "xavier": lambda W, g: init.xavier_(W, g, blocks=2),
+    "kaiming": lambda W, g: init.kaiming_(W, g, blocks=2),
+    "identity": lambda W, g: init.identity_(W, 0.3, blocks=2),
+    "orthogonal": lambda W, g: init.orthogonal_(W, g, gain=0.7, blocks=2),
+    "chrono": lambda W, g: init.chrono_(W.view(-1), 200_000, g),
+    "chrono gru": lambda W, g: init.chrono_gru_(W.view(-1), 200_000, g),
+}
+
+
+@pytest.mark.parametrize("fill", IN_PLACE)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("default", [torch.float32, torch.float16])
+def test_halves_are_the_float32_numbers_rounded_once(fill, dtype, default) -> None:
+    exact = IN_PLACE[fill](torch.zeros(24, 12), seeded())
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(default)
+        half = IN_PLACE[fill](torch.zeros(24, 12, dtype=dtype), seeded())
+    finally:
+        torch.set_default_dtype(before)
+    assert half.dtype == dtype
+    assert torch.equal(half, exact.to(dtype))
+    assert exact.any() and torch.isfinite(half).all()
+
+
+@pytest.mark.parametrize("fill", IN_PLACE)
+def test_on_meta_nothing_is_drawn(fill) -> None:
+    before = torch.get_rng_state()
+    assert IN_PLACE[fill](torch.empty(24, 12, device="meta"), None).is_meta
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("fill", IN_PLACE)
+def test_a_weight_that_learns_is_filled_in_place(fill) -> None:
+    W = torch.nn.Parameter(torch.zeros(24, 12))
+    IN_PLACE[fill](W, seeded())
+    assert W.is_leaf and W.grad_fn is None
+    assert torch.equal(W.detach().view(-1), IN_PLACE[fill](torch.zeros(24, 12), seeded()).view(-1))

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 from helpers import F64, largest_error, layer, normal, same, seeded, tensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from rnnlib import models
 from rnnlib.cells import LSTMCell
 from rnnlib.check import relative_error
-from rnnlib.layers import PhasedLSTM, unroll
+from rnnlib.layers import LSTM, PhasedLSTM, unroll
 from rnnlib.phased import PhasedLSTMCell, time_gate
 
 N, T, D, H = 3, 6, 4, 5
@@ -229,8 +229,8 @@ def test_unroll_with_times_and_a_state_carried_over_a_cut() -> None:
     early, between = net(x[:, :2], times[:, :2])
     late, end = net(x[:, 2:], times[:, 2:], between)
     assert same([torch.cat([early, late], 1), *end], [outputs, *last])
-    states = unroll(net.cells[0], x, None, times)
-    again = unroll(net.cells[1], torch.stack([h for h, _ in states], 1), None, times)
+    states = unroll(net.cells[0], x, times=times)
+    again = unroll(net.cells[1], torch.stack([h for h, _ in states], 1), times=times)
     assert same(tensors(again[-1]), [s[1] for s in last])
 
 
@@ -275,10 +275,9 @@ def test_project_puts_period_and_open_share_into_range_after_every_step() -> Non
 
 
 def test_there_is_no_torch_twin() -> None:
-    with pytest.raises(TypeError, match="module must be a Phased LSTM, got LSTM: torch has none"):
-        PhasedLSTM.from_torch(nn.LSTM(3, 4))
-    with pytest.raises(TypeError, match="torch has no Phased LSTM"):
-        PhasedLSTM(3, 4).to_torch()
+    for name in ("from_torch", "to_torch", "compute_with"):
+        assert hasattr(LSTM, name)
+        assert not hasattr(PhasedLSTM, name)
 
 
 # ---- the classifier -----------------------------------------------------------------------------
@@ -288,9 +287,9 @@ def test_the_classifier_reads_each_sequence_at_its_own_end() -> None:
     model = models.Classifier(PhasedLSTM(D, H, r_on=0.4, generator=seeded()).double(), 2)
     x, times = normal(N, T, D), normal(N, T).abs().cumsum(1)
     lengths = torch.tensor([2, 6, 1])
-    p = model(x, times, lengths)
+    p = model(x, lengths, times=times)
     for n, length in enumerate(lengths.tolist()):
-        alone = model(x[n : n + 1, :length], times[n : n + 1, :length])
+        alone = model(x[n : n + 1, :length], times=times[n : n + 1, :length])
         assert relative_error(p[n : n + 1], alone) <= 1e-14
 
 
@@ -304,3 +303,70 @@ def test_lengths_work_for_every_cell_and_full_lengths_change_nothing(kind) -> No
     lengths = torch.tensor([3, T, T])
     assert torch.equal(model(x, lengths=lengths), model(spoiled, lengths=lengths))
     assert not torch.equal(model(x), model(spoiled))
+
+
+# ---- times of any size and type -----------------------------------------------------------------
+
+
+def test_seconds_since_1970_in_float64_open_the_gate_as_near_zero() -> None:
+    near = torch.arange(0, 5, 0.5, dtype=F64)
+    tau, s, r_on = (torch.tensor([v]) for v in (5.0, 0.0, 0.6))  # float32
+    expected = time_gate(near.float(), tau, s, r_on, 0.01)
+    found = time_gate(near + 1.7e9, tau, s, r_on, 0.01)  # a whole number of periods later
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, expected, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match=r"t must be known to a quarter of .* take the first time"):
+        time_gate((near + 1.7e9).float(), tau, s, r_on, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "last"), [(torch.float32, 1e7), (torch.bfloat16, 150.0), (torch.float16, 1200.0)]
+)
+def test_times_are_refused_where_their_type_cannot_tell_a_quarter_of_a_period(dtype, last) -> None:
+    tau = torch.tensor([40.0, 4.0])
+    gate = (tau, torch.zeros(2), torch.full((2,), 0.5), 0.0)
+    limit = 1.0 / torch.finfo(dtype).eps  # steps of a quarter of the shorter period
+    time_gate(torch.tensor([-0.99 * limit]).to(dtype), *gate)
+    assert last > limit
+    for sign in (1, -1):
+        with pytest.raises(ValueError, match="shortest period, 4"):
+            time_gate(torch.tensor([0.0, sign * last]).to(dtype), *gate)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_layer_in_any_type_takes_times_in_any_type(dtype) -> None:
+    net = PhasedLSTM(D, H, 2, r_on=0.4, generator=seeded(), dtype=dtype)
+    exact = PhasedLSTM(D, H, 2, dtype=F64)
+    exact.load_state_dict(net.state_dict())
+    x, times = normal(N, T, D).to(dtype), normal(N, T).abs().cumsum(1)
+    expected, _ = exact(x.double(), times)
+    outputs, _ = net(x, times)
+    assert outputs.dtype == dtype
+    assert (outputs.double() - expected).abs().max() < 100 * torch.finfo(dtype).eps
+    outputs.float().sum().backward()
+    assert all(w.grad.dtype == dtype and w.grad.isfinite().all() for w in net.parameters())
+
+
+def test_a_gate_out_of_range_says_what_puts_it_back() -> None:
+    for name, value, says in [
+        ("tau", -1.0, "tau must be above 0, got -1"), ("r_on", 0.0, r"r_on must be in \(0, 1\]"),
+        ("r_on", 1.1, "from 0.05 to 1.1"), ("tau", math.nan, "tau must be finite"),
+    ]:  # fmt: skip
+        net = PhasedLSTM(D, H, generator=seeded())
+        getattr(net.cells[0], name).data[2] = value
+        with pytest.raises(ValueError, match=says + ".*project_"):
+            net(normal(N, T, D).float(), torch.zeros(N, T))
+
+
+def test_values_are_not_looked_at_where_there_are_none() -> None:
+    net = PhasedLSTM(D, H, generator=seeded(), dtype=F64)
+    x, times = normal(N, T, D), normal(N, T).abs().cumsum(1)
+    alone = torch.vmap(lambda x, t: net(x[None], t[None])[0][0])(x, times)
+    assert torch.allclose(alone, net(x, times)[0], rtol=0, atol=1e-14)
+    assert net.to("meta")(x.to("meta"), times.to("meta"))[0].shape == (N, T, H)
+
+
+def test_the_step_with_a_given_openness_is_the_call_at_its_time() -> None:
+    one, x, t = cell(r_on=0.4), normal(N, D), vector(1.4, 2.6, 4.2)
+    assert same(one.step(x, one.gate(t), states()), one(x, t, states()))
+    assert same(one(x, t), one(x, t, one.zero_state(N)))

@@ -52,7 +52,7 @@ def spoiled(value: Any, with_: float) -> Any:
 
 # ---- one right call of each function, in which one argument is replaced -------------------------
 
-X, STATE = torch.zeros(N, T, D), torch.zeros(2, N, H)
+X, STATE, OPEN = torch.zeros(N, T, D), torch.zeros(2, N, H), torch.ones(N, H)
 ZEROS = {
     "x": (N, T, D), "h0": (N, H), "W_hx": (H, D), "W_hh": (H, H), "b_h": (H,), "W_ph": (K, H),
     "b_p": (K,), "h": (N, T, H), "dh_immediate": (N, T, H), "dp": (N, T, K), "p": (N, K),
@@ -141,12 +141,10 @@ WRONG = [
     Wrong("integers", layer(layers.RNN, X.long()), TypeError, "x", ("floating", "int64")),
     Wrong("other dtype", layer(layers.LSTM, X.double()), TypeError, "x", ("float32", "float64")),
     Wrong("other device", layer(layers.GRU, X.to("meta")), ValueError, "x", ("cpu", "meta")),
-    Wrong("NaN input", layer(layers.RNN, spoiled(X, NAN)), ValueError, "x", ("finite", "NaN")),
-    Wrong("infinite input", layer(layers.GRU, spoiled(X, INF)), ValueError, "x", ("infinity",)),
     # states of layers
     Wrong("h for (h, c)", layer(layers.LSTM, X, STATE), TypeError, "state", ("(h, c)", "Tensor")),
-    Wrong("list for (h, c)", layer(layers.LSTM, X, [STATE] * 2), TypeError, "state", ("list",)),
-    Wrong("three states", layer(layers.LSTM, X, (STATE,) * 3), TypeError, "state", ("of 3",)),
+    Wrong("three states", layer(layers.LSTM, X, (STATE,) * 3), TypeError, "state", ("tuple of 3",)),
+    Wrong("a list of one", layer(layers.LSTM, X, [STATE]), TypeError, "state", ("list of 1",)),
     Wrong("(h, c) for h", layer(layers.GRU, X, (STATE,) * 2), TypeError, "state", ("tuple",)),
     Wrong(
         "state of one layer", layer(layers.RNN, X, STATE[0]),
@@ -161,8 +159,8 @@ WRONG = [
         ValueError, "state c", ("(2, 2, 5)", "(2, 2, 4)"),
     ),
     Wrong(
-        "NaN state", layer(layers.LSTM, X, (spoiled(STATE, NAN), STATE)),
-        ValueError, "state h", ("finite",),
+        "h of another type", layer(layers.LSTM, X, (STATE.double(), STATE)),
+        TypeError, "state h", ("float32", "float64"),
     ),
     Wrong(
         "state on another device", layer(layers.RNN, X, STATE.to("meta")),
@@ -172,14 +170,14 @@ WRONG = [
     Wrong("a sequence", cell(cells.RNNCell, X), ValueError, "x", ("(N, 3)", "(2, 4, 3)")),
     Wrong(
         "h that broadcasts", cell(cells.GRUCell, h=STATE[0, 0]),
-        ValueError, "h", ("(2, 5)", "(5,)"),
+        ValueError, "state", ("(2, 5)", "(5,)"),
     ),
     Wrong(
         "tensor for (h, c)", cell(cells.LSTMCell, h=STATE), TypeError, "state", ("(h, c)",)
     ),
     Wrong(
         "half precision h", cell(cells.RNNCell, h=STATE[0].half()),
-        TypeError, "h", ("float32", "float16"),
+        TypeError, "state", ("float32", "float16"),
     ),
     Wrong("no cell", lambda: layers.unroll(layers.RNN(D, H), X), TypeError, "cell", ("RNN",)),
     Wrong(
@@ -192,20 +190,52 @@ WRONG = [
         TypeError, "module", ("nn.LSTM", "GRU"),
     ),
     Wrong(
-        "two directions", lambda: layers.GRU.from_torch(nn.GRU(D, H, bidirectional=True)),
-        ValueError, "module", ("bidirectional=False", "True"),
+        "two directions",
+        lambda: layers.GRU.from_torch(nn.GRU(D, H, batch_first=True, bidirectional=True)),
+        ValueError, "module", ("bidirectional=False", "True", "flip"),
     ),
     Wrong(
-        "dropout", lambda: layers.RNN.from_torch(nn.RNN(D, H, 2, dropout=0.5)),
-        ValueError, "module", ("dropout=0", "0.5"),
+        "time first", lambda: layers.RNN.from_torch(nn.RNN(D, H)),
+        ValueError, "module", ("batch_first=True", "False", "transpose(0, 1)"),
     ),
     Wrong(
         "no bias", lambda: layers.RNN.from_torch(nn.RNN(D, H, bias=False)),
         ValueError, "module", ("bias=True", "False"),
     ),
     Wrong(
-        "projection", lambda: layers.LSTM.from_torch(nn.LSTM(D, H, proj_size=2)),
-        ValueError, "module", ("proj_size=0", "2"),
+        "projection",
+        lambda: layers.LSTM.from_torch(nn.LSTM(D, H, batch_first=True, proj_size=2)),
+        ValueError, "module", ("proj_size=0", "2", "Linear"),
+    ),
+    # torch's names, where they mean what is not here
+    Wrong(
+        "time first", lambda: layers.LSTM(D, H, batch_first=False),
+        ValueError, "batch_first", ("True", "rnnlib.LSTM", "False", "transpose(0, 1)"),
+    ),
+    Wrong("no bias", lambda: layers.GRU(D, H, bias=False), ValueError, "bias", ("True", "zero_()")),
+    Wrong("no bias", lambda: cells.GRUCell(D, H, bias=False), ValueError, "bias", ("GRUCell",)),
+    Wrong(
+        "two directions", lambda: layers.RNN(D, H, bidirectional=True),
+        ValueError, "bidirectional", ("False", "flip(1)"),
+    ),
+    Wrong(
+        "projection", lambda: layers.LSTM(D, H, proj_size=3), ValueError, "proj_size", ("0", "3")
+    ),
+    Wrong("percent", lambda: layers.GRU(D, H, 2, dropout=50), ValueError, "dropout", ("[0.0, 1.0]",)),
+    Wrong("flag", lambda: layers.GRU(D, H, 2, dropout=True), TypeError, "dropout", ("True (bool)",)),
+    Wrong("unknown", lambda: layers.LSTM(D, H, peepholes=True), TypeError, "peepholes", ("LSTM",)),
+    Wrong(
+        "another kernel", lambda: layers.LSTM(D, H).compute_with("cudnn"),
+        ValueError, "kernel", ("'rnnlib', 'torch'", "'cudnn'"),
+    ),
+    Wrong(
+        "x for torch's kernel", lambda: layers.LSTM(D, H).compute_with("torch")(X[0]),
+        ValueError, "x", ("(N, T, 3)", "(4, 3)"),
+    ),
+    Wrong(
+        "state for torch's kernel",
+        lambda: layers.GRU(D, H, 2).compute_with("torch")(X, STATE[:1]),
+        ValueError, "state", ("(2, 2, 5)", "(1, 2, 5)"),
     ),
     # initialisations
     Wrong("vector", lambda: init.xavier_(torch.zeros(3)), ValueError, "W", ("(out, in)", "(3,)")),
@@ -358,30 +388,53 @@ WRONG = [
     Wrong("one clock", phased(torch.zeros(T)), ValueError, "times", ("(2, 4)", "(4,)")),
     Wrong("times too short", phased(torch.zeros(N, 3)), ValueError, "times", ("(2, 4)", "(2, 3)")),
     Wrong("no times", phased(None), TypeError, "times", ("Tensor", "NoneType")),
-    Wrong("other dtype", phased(torch.zeros(N, T).double()), TypeError, "times", ("float32",)),
+    Wrong("integers", phased(torch.zeros(N, T).int()), TypeError, "times", ("floating", "int32")),
     Wrong(
         "times for an LSTM",
-        lambda: layers.unroll(cells.LSTMCell(D, H), X, None, torch.zeros(N, T)),
-        TypeError, "times", ("PhasedLSTMCell", "LSTMCell"),
-    ),
-    Wrong(
-        "phased from torch", lambda: layers.PhasedLSTM.from_torch(nn.LSTM(D, H)),
-        TypeError, "module", ("torch has none", "LSTM"),
+        lambda: layers.unroll(cells.LSTMCell(D, H), X, times=torch.zeros(N, T)),
+        TypeError, "times", ("over_time",),
     ),
     Wrong(
         "times for a classifier without a clock",
-        lambda: models.Classifier(layers.LSTM(D, H), K)(X, torch.zeros(N, T)),
-        TypeError, "times", ("None", "LSTM"),
+        lambda: models.Classifier(layers.LSTM(D, H), K)(X, times=torch.zeros(N, T)),
+        TypeError, "times", ("forward",),
     ),
     Wrong(
         "a classifier's clock missing",
         lambda: models.Classifier(layers.PhasedLSTM(D, H), K)(X),
-        TypeError, "times", ("(N, T)", "PhasedLSTM"),
+        TypeError, "times", ("PhasedLSTM",),
     ),
-    Wrong("longer than it is", ends([T, T + 1]), ValueError, "lengths", ("[0, 5)", "5")),
-    Wrong("no step", ends([T, 0]), ValueError, "lengths", ("at least 1", "0")),
+    Wrong(
+        "shares as percent", lambda: PhasedLSTMCell(D, H).step(X[:, 0], 50 * OPEN, (STATE[0],) * 2),
+        ValueError, "k", ("[0, 1]", "50 to 50"),
+    ),
+    Wrong(
+        "a gate below 0", lambda: PhasedLSTMCell(D, H).step(X[:, 0], -OPEN, (STATE[0],) * 2),
+        ValueError, "k", ("[0, 1]", "-1 to -1"),
+    ),
+    Wrong(
+        "a gate that is NaN",
+        lambda: PhasedLSTMCell(D, H).step(X[:, 0], spoiled(OPEN, NAN), (STATE[0],) * 2),
+        ValueError, "k", ("[0, 1]", "nan"),
+    ),
+    Wrong(
+        "one gate for all", lambda: PhasedLSTMCell(D, H).step(X[:, 0], OPEN[:, :1], (STATE[0],) * 2),
+        ValueError, "k", ("(2, 5)", "(2, 1)"),
+    ),
+    Wrong(
+        "seconds since 1970 in float32", gate(t=torch.tensor([1.7e9, 1.7e9 + 1])),
+        ValueError, "t", ("1.7e+09", "torch.float64", "steps of"),
+    ),
+    Wrong("NaN period", gate(tau=torch.full((H,), NAN)), ValueError, "tau", ("finite",)),
+    Wrong("times on another device", gate(t=torch.zeros(N, device="meta")), ValueError, "t", ("meta",)),
+    Wrong("longer than it is", ends([T, T + 1]), ValueError, "lengths", ("[1, 4]", "out of bounds")),
+    Wrong("no step", ends([T, 0]), ValueError, "lengths", ("[1, 4]", "-1")),
     Wrong("lengths of another batch", ends([T]), ValueError, "lengths", ("(2,)", "(1,)")),
-    Wrong("lengths as numbers with a point", ends([1.0, 2.0]), TypeError, "lengths", ("float",)),
+    Wrong("lengths as numbers with a point", ends([1.0, 2.0]), TypeError, "lengths", ("int64", "float")),
+    Wrong(
+        "lengths as a list", lambda: models.Classifier(layers.GRU(D, H), K)(X, [T, T]),
+        TypeError, "lengths", ("int64", "list"),
+    ),
     Wrong("one wave", lambda: tasks.frequency(1), ValueError, "N", ("at least 2", "1")),
     Wrong("seed", lambda: tasks.frequency(4, 0), TypeError, "generator", ("got 0",)),
     Wrong(

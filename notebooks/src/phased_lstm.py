@@ -209,7 +209,7 @@ with torch.no_grad():
     seen["no gate: $k = 1$"] = cs
     for leak in (0.0, 0.05):
         one.leak = leak
-        states = layers.unroll(one, wave, None, t[None])
+        states = layers.unroll(one, wave, times=t[None])
         seen[rf"gate, $\alpha = {leak:g}$"] = [c.item() for _, c in states]
 fig, ax = plt.subplots()
 for start in (8, 28, 48):
@@ -298,7 +298,7 @@ figures.table(["a sample each", r"$\alpha = 0$", r"$\alpha = 0.001$", r"$\alpha 
 # %% mystnb={"image": {"alt": "Mean length of the gradient by the cell state against time before the end, over 60 ms, on a logarithmic scale, each curve divided by its value at the end. The LSTM's falls along a straight line and leaves the picture within a few milliseconds. The Phased LSTM's falls slowly, to about a thousandth after 60 ms."}} tags=["paste:gradient"]
 def norms_of_c(rnn, x, times=None):
     cell = rnn.cells[0]
-    states = layers.unroll(cell, x, None, times)
+    states = layers.unroll(cell, x, times=times)
     g = torch.Generator().manual_seed(1)
     weights = torch.randn(x.shape[0], cell.hidden_size, generator=g, dtype=F64)
     h, c = states[-1]
@@ -595,7 +595,7 @@ def add(gated, seed, T=30, H=40, steps=60 if FAST else 1000):
 
     def loss(_, batch):
         x, y = batch
-        return (model(x, times.expand(len(x), T)) - y).square().mean(), {}
+        return (model(x, times=times.expand(len(x), T)) - y).square().mean(), {}
 
     optimizer = torch.optim.Adam([w for w in model.parameters() if w.requires_grad], lr=1e-2)
     optimizer.register_step_post_hook(lambda *_: rnn.project_())

@@ -46,8 +46,11 @@ class Cell(nn.Module):
         generator: Generator | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
+        **unknown: Any,
     ):
         super().__init__()
+        for name in unknown:
+            raise TypeError(f"{type(self).__name__} has no option {name}")
         if bias is not True:
             raise ValueError(
                 f"bias must be True, got {bias!r}: {type(self).__name__} has one; for none, "

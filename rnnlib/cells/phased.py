@@ -63,7 +63,8 @@ def _readable(*tensors: Tensor) -> bool:
 def _check_values(t: Tensor, tau: Tensor, s: Tensor, r_on: Tensor) -> None:
     for name, value in [("t", t), ("tau", tau), ("s", s), ("r_on", r_on)]:
         if not torch.isfinite(value).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
+            advice = f"; {ADVICE}" if name != "t" else ""
+            raise ValueError(f"{name} must be finite, got NaN or infinity{advice}")
     if bool((tau <= 0).any()):
         raise ValueError(f"tau must be above 0, got {tau.min().item():g}; {ADVICE}")
     if bool((r_on <= 0).any()) or bool((r_on > 1).any()):

@@ -23,31 +23,16 @@ SAMPLINGS = ("asynchronous", "standard", "oversampled")  # the order of the runs
 PART = 250  # waves a forward pass, when testing
 
 
-class Twin(nn.Module):
-    """A classifier whose LSTM is torch's own: the same numbers and gradients, in less time.
-
-    torch's second bias stays at zero, or training would move their sum twice as fast as ours.
-    """
-
-    def __init__(self, classifier: models.Classifier):
-        super().__init__()
-        self.rnn = classifier.rnn.to_torch()
-        self.rnn.bias_hh_l0.requires_grad_(False)
-        self.readout = classifier.readout
-
-    def forward(self, x: Tensor, *, lengths: Tensor) -> Tensor:
-        """x (N, T, D), lengths (N,) -> logits (N, K)."""
-        outputs, _ = self.rnn(x)  # (N, T, H)
-        return self.readout(outputs[torch.arange(len(x)), lengths - 1])
-
-
 def build(model: str, hidden: int, generator: torch.Generator) -> nn.Module:
-    """Two classes; the Phased LSTM reads the wave, an LSTM the wave and a time."""
+    """Two classes; the Phased LSTM reads the wave, an LSTM the wave and a time.
+
+    torch's kernel computes the LSTM: the same numbers and gradients, in less time.
+    """
     if model == "plstm":
         phased = layers.PhasedLSTM(1, hidden, generator=generator)
         return models.Classifier(phased, 2, generator=generator)
-    lstm = layers.LSTM(2, hidden, generator=generator)
-    return Twin(models.Classifier(lstm, 2, generator=generator))
+    lstm = layers.LSTM(2, hidden, generator=generator).compute_with("torch")
+    return models.Classifier(lstm, 2, generator=generator)
 
 
 def logits(model: nn.Module, kind: str, x: Tensor, times: Tensor, lengths: Tensor) -> Tensor:
@@ -57,7 +42,7 @@ def logits(model: nn.Module, kind: str, x: Tensor, times: Tensor, lengths: Tenso
     "lstm dt" the time since the last sample, in ms, as a second input (0 at the first).
     """
     if kind == "plstm":
-        return model(x, times, lengths)
+        return model(x, lengths, times=times)
     extra = 2 * times / LONGEST - 1 if kind == "lstm" else times.diff(dim=1, prepend=times[:, :1])
     return model(torch.cat([x, extra.unsqueeze(-1)], dim=2), lengths=lengths)
 
