@@ -123,7 +123,7 @@ print("product equals column:", picked)
 # %% [markdown]
 # ### Claim: our layers and torch's twin give the same logits
 #
-# `fast()` puts torch's LSTM with the same weights in place of ours; from here on that saves time.
+# `fast()` lets torch's own LSTM compute with the same weights; from here on that saves time.
 
 # %%
 # NBVAL_CHECK_OUTPUT

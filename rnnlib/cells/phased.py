@@ -43,6 +43,11 @@ def time_gate(t: Tensor, tau: Tensor, s: Tensor, r_on: Tensor, leak: float) -> T
     validate.real("leak", leak, low=0.0, high=1.0)
     if _readable(t, tau, s, r_on):
         _check_values(t, tau, s, r_on)
+    return openness(t, tau, s, r_on, leak)
+
+
+def openness(t: Tensor, tau: Tensor, s: Tensor, r_on: Tensor, leak: float) -> Tensor:
+    """The formula of ``time_gate`` alone: t (...), tau, s, r_on (H,) -> k (..., H)."""
     phi = (torch.remainder(t[..., None] - s, tau) / tau).to(tau.dtype)  # (..., H), in [0, 1)
     ramp = 2 * phi / r_on
     return torch.where(phi < r_on / 2, ramp, torch.where(phi < r_on, 2 - ramp, leak * phi))
