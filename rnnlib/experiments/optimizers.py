@@ -75,8 +75,9 @@ def run(*, task: str, method: str, lr: float, seed: int, steps: int) -> dict[str
     loss_fn: Callable[..., tuple[Tensor, training.Metrics]]
     if task == "characters, LSTM":
         numbers, _, characters = text()
-        model = CharacterModel(characters, H, 1, generator=generator).fast()
-        model.rnn.requires_grad_(True)  # torch's second bias learns too, as in the record
+        model = CharacterModel(characters, H, 1, generator=generator)
+        # torch's second bias learns too, as in the record
+        model.rnn = model.rnn.to_torch()  # type: ignore[assignment]
         source = Windows(numbers, T, N, seed=1_000 + seed)
         loss_fn = metrics.next_character_loss
     else:
