@@ -23,7 +23,7 @@ def made(embedding: int | None = None) -> CharacterModel:
 
 
 @pytest.mark.parametrize("embedding", [None, 4])
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("dtype", checkpoints.DTYPES)
 def test_what_was_saved_comes_back(tmp_path, dtype, embedding) -> None:
     path = tmp_path / "w.safetensors"
     save_model(path, made(embedding), VOCABULARY, SETTINGS, dtype)
@@ -38,11 +38,9 @@ def test_what_was_saved_comes_back(tmp_path, dtype, embedding) -> None:
 
 
 def test_the_file_holds_rnnlibs_names_whoever_computed(tmp_path) -> None:
-    model = made().fast()
-    save_model(tmp_path / "fast", model, VOCABULARY, SETTINGS)
+    save_model(tmp_path / "fast", made().fast(), VOCABULARY, SETTINGS)
     save_model(tmp_path / "plain", made(), VOCABULARY, SETTINGS)
     assert (tmp_path / "fast").read_bytes() == (tmp_path / "plain").read_bytes()
-    assert isinstance(model.rnn, torch.nn.LSTM)  # saving changed nothing
     with safe_open(tmp_path / "fast", framework="pt") as file:
         names = set(file.keys())
         about = json.loads(file.metadata()[checkpoints.KEY])
@@ -52,6 +50,39 @@ def test_the_file_holds_rnnlibs_names_whoever_computed(tmp_path) -> None:
         "symbols": VOCABULARY.symbols, "H": 6, "num_layers": 2, "embedding": None,
         "settings": SETTINGS,
     }  # fmt: skip
+
+
+def test_saving_and_loading_change_nothing_else(tmp_path) -> None:
+    """Neither the model nor torch's generator, and what was loaded trains and outlives its file."""
+    model, path = made(4), tmp_path / "w"
+    weights = dict(model.named_parameters())
+    before = {name: w.detach().clone() for name, w in weights.items()}
+    generator = torch.get_rng_state()
+    save_model(path, model, VOCABULARY, SETTINGS, torch.float32)
+    loaded, _, _ = load_model(path)
+    assert torch.equal(generator, torch.get_rng_state())
+    assert all(w is weights[name] for name, w in model.named_parameters())
+    path.write_bytes(bytes(path.stat().st_size))
+    for name, w in loaded.named_parameters():
+        assert torch.equal(w, before[name]) and torch.equal(weights[name], before[name])
+        assert w.requires_grad and w.dtype == torch.float32 and w.device.type == "cpu"
+    loaded(NUMBERS)[0].sum().backward()
+    assert all(w.grad is not None for w in loaded.parameters())
+
+
+def test_settings_of_any_text_come_back(tmp_path) -> None:
+    """Also a file's name that is no valid text, as Python reads it from the system."""
+    settings = {"corpus": b"caf\xe9 \xf0\x9f\x98\x80".decode(errors="surrogateescape"), "“": "日"}
+    save_model(tmp_path / "w", made(), VOCABULARY, settings)
+    assert load_model(tmp_path / "w")[2] == settings
+
+
+def test_a_file_that_claims_a_huge_model_takes_no_room_for_it(tmp_path) -> None:
+    about = {"symbols": "ab", "H": 2**20, "num_layers": 1, "embedding": None, "settings": {}}
+    metadata = {checkpoints.KEY: json.dumps(about)}  # a recurrent matrix of 16 TB
+    safetensors.torch.save_file({"readout.bias": torch.zeros(2)}, tmp_path / "w", metadata)
+    with pytest.raises(ValueError, match=r"(?s)path must be a weights file .*Missing key"):
+        load_model(tmp_path / "w")
 
 
 def test_half_precision_takes_half_the_room(tmp_path) -> None:
@@ -87,7 +118,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("spoil", ["garbage", "empty", "half", "other", "size", "symbols"])
+@pytest.mark.parametrize(
+    "spoil", ["garbage", "empty", "half", "other", "size", "symbols", "settings"]
+)
 def test_a_file_that_is_no_weights_file_is_refused(tmp_path, spoil) -> None:
     path = tmp_path / "w"
     save_model(path, made(), VOCABULARY, SETTINGS)
@@ -102,6 +135,7 @@ def test_a_file_that_is_no_weights_file_is_refused(tmp_path, spoil) -> None:
                 "half": data[: len(data) // 2],
                 "size": data.replace(rb"\"H\": 6", rb"\"H\": 7"),
                 "symbols": data.replace(b"abcd", b"abdc"),
+                "settings": data.replace(b"settings", b"sittings"),
             }[spoil]
         )
         assert path.read_bytes() != data

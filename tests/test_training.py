@@ -1,7 +1,6 @@
 """The training loop: exact repetition and resume, clipping, stopping, errors, checkpoints."""
 
 import math
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,19 +14,22 @@ import safetensors.torch
 import torch
 from helpers import same, seeded
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from tqdm import tqdm
 
-from rnnlib import training
-from rnnlib.training import Diverged, History, clip_gradient
+from rnnlib import optim, training
+from rnnlib.training import Best, Diverged, History, clip_gradient, resume
 
 
 class Numbers:
-    """A source that counts: 0., 1., 2., ..."""
+    """A source that counts: 0., 1., 2., ..., up to ``count`` numbers."""
 
-    def __init__(self) -> None:
-        self.next = 0
+    def __init__(self, count: float = math.inf) -> None:
+        self.next, self.count = 0, count
 
     def __next__(self) -> Tensor:
+        if self.next >= self.count:
+            raise StopIteration
         self.next += 1
         return torch.tensor(float(self.next - 1))
 
@@ -92,17 +94,16 @@ def test_two_runs_agree_to_the_last_digit() -> None:
 def test_a_run_killed_in_the_middle_continues_to_the_same_last_digit(tmp_path) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     command = [sys.executable, resumable.__file__, str(killed)]
-    process = subprocess.Popen([*command, "killable"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    for line in process.stdout:
-        if int(line) == resumable.SLOW_FROM + 3:
-            process.send_signal(signal.SIGKILL)
-            break
-    process.stdout.close()
-    assert process.wait(timeout=30) == -signal.SIGKILL
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*command, "killable"], stdin=pipe, stdout=pipe, text=True) as process:
+        for line in process.stdout:
+            if int(line) == resumable.WAITS_AT:
+                process.kill()
+                break
+    assert process.returncode != 0
     _, before = contents(killed)
     assert before.steps == 20  # the last multiple of checkpoint_every
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True)
 
     *_, history = resumable.train(whole)
     (tensors, resumed), (expected, _) = contents(killed), contents(whole)
@@ -150,6 +151,48 @@ def test_clipping_equals_torchs(max_norm) -> None:
     assert flat.norm().item() == pytest.approx(min(max_norm, norm.item()), rel=1e-6)
     assert nn.functional.cosine_similarity(flat, before, dim=0).item() == pytest.approx(1)
     assert max_norm < norm or torch.equal(flat, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("max_norm", [0, 0.1, 2.5, 3])
+def test_clipping_is_the_equation_to_the_last_bit(dtype, max_norm) -> None:
+    """In half precision the length is that of the float32 copies."""
+    before = [torch.randn(s, generator=seeded(1)).to(dtype) for s in [(7, 5), (11,), ()]]
+    ws = [nn.Parameter(torch.zeros_like(g)) for g in before]
+    for w, g in zip(ws, before, strict=True):
+        w.grad = g.clone()
+    half = dtype in (torch.float16, torch.bfloat16)
+    wide = [g.float() if half else g for g in before]
+    lengths = torch.stack([torch.linalg.vector_norm(g) for g in wide])
+    norm = torch.linalg.vector_norm(lengths)
+    assert norm > max_norm  # about 7
+    assert torch.equal(clip_gradient((w for w in ws), max_norm), norm)
+    for w, g in zip(ws, wide, strict=True):
+        expected = (g * (max_norm / norm)).to(dtype)
+        assert torch.allclose(w.grad, expected, rtol=torch.finfo(dtype).eps if half else 0, atol=0)
+
+
+def test_half_precision_does_not_overflow_on_the_way() -> None:
+    w = nn.Parameter(torch.zeros(9, dtype=torch.float16))
+    w.grad = torch.full((9,), 4e4, dtype=torch.float16)
+    assert clip_gradient([w], 1.0).item() == 12e4  # float16 ends at 65504
+    assert w.grad.tolist() == pytest.approx([1 / 3] * 9, rel=1e-3)
+
+
+def test_a_weight_that_stands_there_twice_counts_once() -> None:
+    w, v = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(1))
+    w.grad, v.grad = torch.tensor([2.0, 3.0]), torch.tensor([6.0])
+    assert clip_gradient([w, v, w], 3.5).item() == 7
+    assert w.grad.tolist() + v.grad.tolist() == [1, 1.5, 3]
+
+
+def test_a_gradient_that_is_no_number_or_zero_is_left_alone() -> None:
+    w = nn.Parameter(torch.zeros(2))
+    for gradient in ([math.nan, 4.0], [0.0, 0.0]):
+        w.grad = torch.tensor(gradient)
+        norm = clip_gradient([w], 0.0)
+        assert torch.equal(norm, w.grad.norm()) or norm.isnan()
+        assert str(w.grad.tolist()) == str(gradient)
 
 
 def test_no_clipping_leaves_the_gradient_and_tells_its_length() -> None:
@@ -237,6 +280,82 @@ def test_evaluation_is_without_gradient_in_eval_mode_and_training_goes_on_in_tra
     assert history.metrics == [{"seen": k} for k in range(10)]
 
 
+class Parts(nn.Module):
+    """Three parts; dropout shows that the mode of each is its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Dropout(0.5), nn.Sequential(nn.Dropout(0.5)), One()
+
+    def modes(self) -> list[bool]:
+        return [part.training for part in self.modules()]
+
+
+def in_parts(model: Parts, **options: Any) -> list[list[bool]]:
+    """The modes of all parts at each of six steps."""
+    seen = []
+
+    def loss_fn(m: Parts, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+        seen.append(m.modes())
+        return m.c.w.sum(), {}
+
+    train_one(model, 6, loss_fn=loss_fn, eval_every=2, **options)
+    return seen
+
+
+def test_a_frozen_part_stays_in_evaluation_mode_and_a_whole_model_does_not() -> None:
+    found = []
+
+    def evaluate(m: Parts) -> dict[str, float]:
+        found.append(m.modes())
+        m.train()  # as many functions end
+        return {}
+
+    model = Parts()
+    model.b.eval()
+    model.b[0].train()  # within a frozen part
+    frozen = [True, True, False, True, True]
+    assert in_parts(model, evaluate=evaluate) == [frozen] * 6
+    assert found == [[False] * 5] * 3
+    assert in_parts(model.eval(), evaluate=lambda m: {}) == [[True] * 5] * 6
+
+
+def test_stop_when_may_look_in_evaluation_mode_or_freeze_a_part() -> None:
+    model = Parts()
+    model.a.eval()
+    assert (
+        in_parts(model, stop_when=lambda h: bool(model.eval()) and False)
+        == [[True, False, True, True, True]] * 6
+    )
+    model = Parts()
+    freeze = lambda h: model.b.eval().training and False  # noqa: E731
+    assert (
+        in_parts(model, stop_when=freeze) == [[True] * 5] + [[True, True, False, False, True]] * 5
+    )
+
+
+class Merging(Parts):
+    """Does more at a change of mode than set flags, and keeps a part in evaluation mode itself."""
+
+    def train(self, mode: bool = True) -> "Merging":
+        self.merged = not mode
+        super().train(mode)
+        self.a.eval()
+        return self
+
+
+def test_a_model_that_does_more_at_a_change_of_mode_can_do_so() -> None:
+    model, merged = Merging(), []
+
+    def evaluate(m: Merging) -> dict[str, float]:
+        merged.append(m.merged)
+        return {}
+
+    assert in_parts(model, evaluate=evaluate) == [[True, False, True, True, True]] * 6
+    assert merged == [True] * 3
+    assert not model.merged
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("where", ["loss", "gradient"])
 def test_divergence_says_where_and_what_to_do_and_changes_no_weight(bad, where) -> None:
@@ -253,6 +372,233 @@ def test_divergence_says_where_and_what_to_do_and_changes_no_weight(bad, where) 
     with pytest.raises(Diverged, match=r"step 3: loss .*before: -1\)\. Lower the .*clip_norm"):
         train_one(model, loss_fn=loss_fn)
     assert model.w.item() == 1 - 3
+
+
+def test_a_first_loss_that_is_no_number_has_none_before() -> None:
+    with pytest.raises(Diverged, match=r"^step 0: loss nan, gradient norm nan .*before: none\)"):
+        train_one(loss_fn=lambda m, b: (m.w.sum() * math.nan, {}))
+
+
+# ---- a source that ends -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [5, 4])
+def test_a_source_that_ends_stops_the_run_like_any_other_end(count) -> None:
+    model, seen = One(), []
+    values = [2, 1, 3][: (count + 1) // 2]
+    history = train_one(
+        model, 9, source=Numbers(count), evaluate=sequence(values, seen), eval_every=2, patience=9
+    )
+    assert (history.steps, history.stopped) == (count, "source")
+    assert [e["step"] for e in history.evaluations] == [2, 4, 5][: len(values)]
+    assert same(weights(model), seen[1])  # the best
+
+
+def test_patience_may_end_with_the_source() -> None:
+    evaluate = sequence([1, 2, 3], [])
+    history = train_one(steps=9, source=Numbers(5), evaluate=evaluate, eval_every=2, patience=2)
+    assert history.stopped == "patience"
+    assert history.steps == 5
+
+
+def test_a_source_that_ends_with_the_steps_does_not_stop_them() -> None:
+    assert train_one(steps=5, source=Numbers(5)).stopped == "steps"
+
+
+@pytest.mark.parametrize("nothing", [{"steps": 0}, {"source": Numbers(0)}, {"source": iter(())}])
+def test_a_run_of_no_steps_evaluates_and_changes_nothing(nothing) -> None:
+    model = One()
+    history = train_one(model, evaluate=sequence([], []), eval_every=1, **nothing)
+    assert plain(history) == plain(History(stopped="steps" if "steps" in nothing else "source"))
+    assert model.w.item() == 1
+
+
+def test_one_pass_over_a_data_loader() -> None:
+    loader = torch.utils.data.DataLoader(torch.arange(5.0), batch_size=2)
+    history = train_one(
+        steps=9, source=iter(loader), loss_fn=lambda m, b: (m.w.sum() * b.sum(), {})
+    )
+    assert history.stopped == "source"
+    assert history.grad_norm == [1, 5, 4]
+
+
+@pytest.mark.parametrize("where", ["loss_fn", "evaluate", "stop_when"])
+def test_the_end_of_something_else_is_not_the_end_of_the_source(where) -> None:
+    with pytest.raises(StopIteration, match="another"):
+        train_one(eval_every=1, **{where: lambda *_: next(another())})
+
+
+def another() -> Any:
+    class Another:
+        def __next__(self) -> Tensor:
+            raise StopIteration("another")
+
+    return Another()
+
+
+def test_a_run_goes_on_when_its_source_has_more(tmp_path) -> None:
+    options = {"checkpoint": tmp_path / "c", "eval_every": 3}
+    model, again, whole = One(), One(), One()
+    first = train_one(model, 9, source=Numbers(4), evaluate=sequence([1, 2], []), **options)
+    assert first.stopped == "source"
+    more = train_one(again, 9, source=Numbers(7), evaluate=sequence([3, 4], []), **options)
+    assert (more.steps, more.stopped) == (7, "source")
+    assert more.loss == train_one(whole, 7).loss
+    assert same(weights(again), weights(whole))
+    assert [e["step"] for e in more.evaluations] == [3, 4, 6, 7]
+
+
+def test_the_last_step_is_evaluated_even_if_the_session_takes_none(tmp_path) -> None:
+    """As after a kill between the checkpoint of step 4 and the source's end."""
+    options = {"checkpoint": tmp_path / "c", "eval_every": 3}
+    train_one(steps=4, **options)
+    for values in ([7], []):  # and once only
+        history = train_one(steps=9, source=Numbers(4), evaluate=sequence(values, []), **options)
+        assert history.evaluations == [{"step": 4, "loss": 7, "accuracy": 0.5}]
+        assert history.stopped == "source"
+
+
+# ---- optimizers ---------------------------------------------------------------------------------
+
+DRIVEN = {
+    name: kind
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and issubclass(kind, Optimizer)
+    if name not in ("Optimizer", "LBFGS", "SparseAdam")
+} | {f"rnnlib's {name}": getattr(optim, name) for name in ("SGD", "Adam", "Adagrad")}
+
+
+def parabola(model: nn.Module, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+    return ((model.weight - batch) ** 2).mean(), {}
+
+
+@pytest.mark.parametrize("name", DRIVEN)
+def test_an_optimizer_does_what_it_does_in_a_loop_by_hand(name) -> None:
+    ends = []
+    for by_hand in (False, True):
+        model = nn.Linear(3, 4, bias=False)
+        nn.init.normal_(model.weight, generator=seeded())
+        optimizer = DRIVEN[name](model.parameters(), lr=0.03)
+        source = Numbers()
+        if by_hand:
+            losses = []
+            for _ in range(7):
+                loss, _ = parabola(model, next(source))
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+        else:
+            losses = training.train(model, source, parabola, optimizer, 7).loss
+        ends.append((losses, model.weight.tolist()))
+    assert ends[0] == ends[1]
+    assert len(losses) == 7
+
+
+def named(*sizes: int) -> nn.Module:
+    """A model of weights w0, w1, ... of these sizes."""
+    model = nn.Module()
+    for k, size in enumerate(sizes):
+        model.register_parameter(f"w{k}", nn.Parameter(torch.ones(size)))
+    return model
+
+
+def all_of(model: nn.Module, batch: Tensor) -> tuple[Tensor, dict[str, float]]:
+    return sum(w.sum() for w in model.parameters()), {}
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [([1, 2, 3], "w0:"), ([3], "w0, w1, w2:"), ([0], "w1, w2, w3:"), ([], "w0, w1, w2 and 1 more")],
+)
+def test_an_optimizer_that_misses_weights_is_refused_before_a_step(held, says) -> None:
+    model, extra = named(1, 2, 1, 1), nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([*(getattr(model, f"w{k}") for k in held), extra], lr=1.0)
+    with pytest.raises(ValueError, match=f"^optimizer .*misses {says}.*requires_grad_"):
+        training.train(model, Numbers(), all_of, optimizer, 5)
+    assert all(w.eq(1).all() for w in model.parameters())
+
+
+def test_frozen_weights_may_be_missing_and_others_may_be_there() -> None:
+    model, extra = named(1, 2), nn.Parameter(torch.ones(1))
+    model.w1.requires_grad_(False)
+    optimizer = torch.optim.SGD([{"params": [extra]}, {"params": [model.w0]}], lr=1.0)
+    loss_fn = lambda m, b: (m.w0.sum() + 2 * extra.sum(), {})  # noqa: E731
+    history = training.train(model, Numbers(), loss_fn, optimizer, 2)
+    assert (model.w0.tolist(), model.w1.tolist(), extra.tolist()) == ([-1], [1, 1], [-3])
+    assert history.grad_norm == pytest.approx([5**0.5] * 2)
+
+
+def test_weights_under_two_names_and_wrapped_models_are_no_others() -> None:
+    model = named(2)
+    model.tied, wrapped = model.w0, nn.DataParallel(model)
+    optimizer = torch.optim.SGD([model.tied], lr=1.0)
+    history = training.train(wrapped, Numbers(), all_of, optimizer, 1)
+    assert history.grad_norm == pytest.approx([2**0.5])
+
+
+def test_weights_that_are_made_at_the_first_batch_train_too() -> None:
+    model = nn.LazyLinear(2, bias=False)
+    loss_fn = lambda m, b: (m(torch.ones(1, 3)).sum(), {})  # noqa: E731
+    history = train_one(model, 2, loss_fn=loss_fn)
+    assert history.loss[1] == pytest.approx(history.loss[0] - 6)
+    with pytest.raises(ValueError, match="misses weight:"):
+        other = torch.optim.SGD(One().parameters(), lr=1.0)
+        training.train(nn.LazyLinear(2, bias=False), Numbers(), loss_fn, other, 1)
+
+
+def test_weights_that_join_during_the_run_are_clipped_too() -> None:
+    model = named(1, 1)
+    model.w1.requires_grad_(False)
+    optimizer = torch.optim.SGD([model.w0], lr=1.0)
+
+    def thaw(history: History) -> bool:
+        if history.steps == 1:
+            optimizer.add_param_group({"params": [model.w1.requires_grad_()]})
+        return False
+
+    history = training.train(model, Numbers(), all_of, optimizer, 2, clip_norm=0.5, stop_when=thaw)
+    assert history.grad_norm == pytest.approx([1, 2**0.5])
+    assert model.w1.item() == pytest.approx(1 - 0.5 / 2**0.5)
+
+
+def test_a_scheduler_on_the_optimizer_is_no_hindrance() -> None:
+    model = One()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    step = lambda h: schedule.step()  # noqa: E731
+    training.train(model, Numbers(), the_weight, optimizer, 3, stop_when=step)
+    assert model.w.item() == 1 - 1 - 0.5 - 0.25
+
+
+# ---- what is recorded ---------------------------------------------------------------------------
+
+
+def test_the_recorded_loss_is_that_before_the_step_even_of_a_view() -> None:
+    assert train_one(steps=3, loss_fn=lambda m, b: (m.w[0], {})).loss == [1, 0, -1]
+
+
+def test_what_is_recorded_does_not_change_with_what_was_returned() -> None:
+    returned = {"a": [0]}
+
+    def count(model: nn.Module, batch: Tensor | None = None) -> Any:
+        returned["a"][0] += 1
+        return returned if batch is None else (model.w.sum(), returned)
+
+    history = train_one(steps=2, loss_fn=count, evaluate=count, eval_every=1)
+    assert history.metrics == [{"a": [1]}, {"a": [3]}]
+    assert history.evaluations == [{"step": 1, "a": [2]}, {"step": 2, "a": [4]}]
+
+
+def test_plain_data_is_recorded_as_it_came() -> None:
+    several = {
+        "text": "x",
+        "none": None,
+        "yes": torch.tensor(True).numpy()[()],
+        "in": [(1, {2: 3.5})],
+    }
+    history = train_one(steps=1, evaluate=lambda m: several)
+    assert str(history.evaluations) == str([{"step": 1, **several}])
 
 
 # ---- checkpoints --------------------------------------------------------------------------------
@@ -279,7 +625,7 @@ def test_nothing_is_left_beside_a_checkpoint(tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
 
 
-def resume(checkpoint: Path, model: nn.Module | None = None, optimizer: Any = torch.optim.SGD):
+def go_on(checkpoint: Path, model: nn.Module | None = None, optimizer: Any = torch.optim.SGD):
     model = One() if model is None else model
     return training.train(
         model, Numbers(), the_weight, optimizer(model.parameters(), lr=1.0), 9,
@@ -298,22 +644,22 @@ def test_a_file_that_is_no_checkpoint_is_refused(spoil, tmp_path) -> None:
         short = {"garbage": b"garbage " * 99, "empty": b"", "half": data[: len(data) // 2]}
         checkpoint.write_bytes(short[spoil])
     with pytest.raises(ValueError, match=r"checkpoint .*c is not one of rnnlib's"):
-        resume(checkpoint)
+        go_on(checkpoint)
 
 
 def test_a_checkpoint_of_another_model_or_optimizer_is_refused(tmp_path) -> None:
     checkpoint = tmp_path / "c"
     train_one(steps=5, checkpoint=checkpoint)
     with pytest.raises(ValueError, match=r"(?s)does not fit the model.*size mismatch"):
-        resume(checkpoint, model=One(2))
+        go_on(checkpoint, model=One(2))
     with pytest.raises(ValueError, match=r"(?s)does not fit the model.*Missing key"):
-        resume(checkpoint, model=nn.Linear(1, 1))
+        go_on(checkpoint, model=nn.Linear(1, 1))
     with pytest.raises(ValueError, match=r"does not fit the optimizer.*SGD, got Adam"):
-        resume(checkpoint, optimizer=torch.optim.Adam)
+        go_on(checkpoint, optimizer=torch.optim.Adam)
     two_groups = lambda ws, lr: torch.optim.SGD([{"params": list(ws)}, {"params": []}], lr)  # noqa: E731
     with pytest.raises(ValueError, match="does not fit the optimizer"):
-        resume(checkpoint, optimizer=two_groups)
-    assert resume(checkpoint).steps == 9
+        go_on(checkpoint, optimizer=two_groups)
+    assert go_on(checkpoint).steps == 9
 
 
 def test_a_checkpoint_keeps_what_loss_fn_returned(tmp_path) -> None:
@@ -328,11 +674,131 @@ def test_a_checkpoint_keeps_what_loss_fn_returned(tmp_path) -> None:
     assert again.metrics == first.metrics == [{"a": 0.25, "b": math.inf, "c": True}] * 2
 
 
+def test_what_a_source_or_an_optimizer_keeps_comes_back_of_the_same_type(tmp_path) -> None:
+    """Two names that give one path are kept apart, and so are 1 and "1", lists and tuples."""
+    kept = {
+        "a/b": torch.tensor(1.0), "a": {"b": torch.tensor(2.0)}, "a/b'": torch.tensor(3.0),
+        1: [1, (2.5, None)], "1": ((), [True, "x"], torch.tensor([1, 2])), "half": torch.ones(2).half(),
+    }  # fmt: skip
+    given: list[Any] = []
+
+    class Keeping(Numbers):
+        def state_dict(self) -> dict[str, Any]:
+            return kept
+
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            given.append(state)
+
+    model, history = One(), History()
+    run = (model, torch.optim.SGD(model.parameters(), lr=1.0), Keeping(), history)
+    training.save_checkpoint(tmp_path / "c", *run)
+    training.load_checkpoint(tmp_path / "c", *run)
+    assert str(given) == str([kept])
+    assert given[0]["half"].dtype == torch.float16
+
+
+def test_a_loaded_checkpoint_has_let_go_of_its_file(tmp_path) -> None:
+    """What was loaded does not change with the file, which can be replaced on any system."""
+    checkpoint = tmp_path / "c"
+    resumable.train(checkpoint, steps=10)
+    model, optimizer, source, history = resumable.train(None, steps=0)
+    best = Best()
+    training.load_checkpoint(checkpoint, model, optimizer, source, history, best)
+
+    def loaded() -> list[Tensor]:
+        state = [v for kept in optimizer.state.values() for v in kept.values()]
+        return [*weights(model), *state, *best.weights.values(), source.generator.get_state()]
+
+    before = [v.clone() for v in loaded()]
+    assert len(best.weights) == 5 and len(before) == 5 + 3 * 5 + 5 + 1
+    with checkpoint.open("r+b") as file:
+        file.write(bytes(checkpoint.stat().st_size))
+    assert same(before, loaded())
+
+
+def test_the_generator_of_the_gpu_is_kept_if_there_is_one(tmp_path, monkeypatch) -> None:
+    model = One()
+    run = (model, torch.optim.SGD(model.parameters(), lr=1.0), Numbers(), History())
+    state, put_back = torch.arange(5, dtype=torch.uint8), []
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: state)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", put_back.append)
+    for saved_on_gpu, loaded_on_gpu in [(True, False), (False, True), (True, True)]:
+        assert put_back == []
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=saved_on_gpu: gpu)
+        training.save_checkpoint(tmp_path / "c", *run)
+        assert ("/random/cuda" in safetensors.torch.load_file(tmp_path / "c")) == saved_on_gpu
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=loaded_on_gpu: gpu)
+        training.load_checkpoint(tmp_path / "c", *run)
+    assert same(put_back, [state])
+
+
+@pytest.mark.parametrize(
+    ("options", "written"),
+    [
+        ({"steps": 7}, [2, 4, 6, 7]),
+        ({"steps": 6}, [2, 4, 6]),
+        ({"steps": 0}, []),
+        ({"steps": 6, "eval_every": 4}, [2, 4, 6]),
+        ({"steps": 9, "stop_when": lambda h: h.steps == 5}, [2, 4, 5]),
+        ({"steps": 9, "stop_when": lambda h: h.steps == 4}, [2, 4]),
+        ({"steps": 9, "eval_every": 3, "patience": 1}, [2, 4, 6]),  # better at 3 only
+        ({"steps": 9, "eval_every": 2, "patience": 1}, [2, 4]),
+        ({"steps": 9, "source": Numbers(5), "eval_every": 3}, [2, 4, 5]),
+        ({"steps": 9, "source": Numbers(4), "eval_every": 4}, [2, 4]),
+        ({"steps": 9, "source": Numbers(4), "eval_every": 3}, [2, 4, 4]),  # and once evaluated
+        ({"steps": 9, "source": Numbers(0)}, []),
+    ],
+)
+def test_when_a_checkpoint_is_written(options, written, tmp_path, monkeypatch) -> None:
+    found, write = [], resume.save_checkpoint
+
+    def watched(path: Path, *run: Any) -> None:
+        found.append(run[3].steps)
+        write(path, *run)
+
+    monkeypatch.setattr(resume, "save_checkpoint", watched)
+    options = {"evaluate": sequence([1] * 9, [])} | options
+    history = train_one(checkpoint=tmp_path / "c", checkpoint_every=2, **options)
+    assert found == written
+    if written:
+        kept = contents_of_one(tmp_path / "c")
+        final = history.stopped in ("stop_when", "patience")
+        assert plain(kept) == plain(history) | {"stopped": history.stopped if final else ""}
+        assert kept.evaluations[-1]["step"] == history.steps
+
+
+def contents_of_one(checkpoint: Path) -> History:
+    model, history = One(), History()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    training.load_checkpoint(checkpoint, model, optimizer, Numbers(), history)
+    return history
+
+
+def test_the_seconds_are_those_in_the_loop_over_all_sessions(tmp_path, monkeypatch) -> None:
+    """The clock ticks once a step and three times an evaluation, and stands at another place."""
+    now = [100.0]
+
+    def tick(seconds: float) -> float:
+        now[0] += seconds
+        return now[0]
+
+    monkeypatch.setattr(training.loop.time, "perf_counter", lambda: now[0])
+    loss_fn = lambda m, b: (m.w.sum() * (tick(1) > 0), {})  # noqa: E731
+    options = {
+        "checkpoint": tmp_path / "c", "loss_fn": loss_fn, "eval_every": 2,
+        "evaluate": lambda m: {"at": tick(3)}, "stop_when": lambda h: tick(0.25) < 0,
+    }  # fmt: skip
+    assert train_one(steps=3, **options).seconds == 3 + 0.75 + 6  # evaluated at 2 and 3
+    tick(1000)
+    assert train_one(steps=4, **options).seconds == 4 + 1 + 9
+    assert contents_of_one(tmp_path / "c").seconds == 4 + 1 + 9
+
+
 # ---- the bar ------------------------------------------------------------------------------------
 
 
 def test_the_bar_shows_loss_and_rate_unless_it_is_off(capsys, monkeypatch) -> None:
-    monkeypatch.setattr(training, "tqdm", partial(tqdm, mininterval=0))  # show every step
+    monkeypatch.setattr(training.loop, "tqdm", partial(tqdm, mininterval=0))  # show every step
     train_one(steps=3)
     assert capsys.readouterr().err == ""  # RNNLIB_PROGRESS=0: see conftest.py
     train_one(steps=3, progress=True)
@@ -348,13 +814,38 @@ def test_the_bar_shows_loss_and_rate_unless_it_is_off(capsys, monkeypatch) -> No
     assert "/50" in capsys.readouterr().err
 
 
-def test_accuracy_is_the_share_of_right_answers_and_keeps_no_graph() -> None:
-    p = torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]], requires_grad=True)
+# ---- losses -------------------------------------------------------------------------------------
+
+
+def answers(N: int, K: int = 4, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Random logits (N, K) and labels (N,), about half of which are right."""
+    p = torch.randn(N, K, generator=seeded(seed))
+    y = torch.randint(K, (N,), generator=seeded(seed + 1))
+    return p, torch.where(torch.rand(N, generator=seeded(seed + 2)) < 0.4, p.argmax(dim=1), y)
+
+
+def test_accuracy_is_the_share_of_right_answers_to_the_last_bit_and_keeps_no_graph() -> None:
     graphs = []
 
     def model(x: Tensor) -> Tensor:
-        graphs.append((p * 1).requires_grad)
-        return p
+        w = torch.ones(1, requires_grad=True)
+        graphs.append((x * w).requires_grad)
+        return x * w
 
-    assert training.accuracy(model, (p, torch.tensor([0, 1, 1]))) == 2 / 3
-    assert graphs == [False]
+    for N in (1, 3, 7, 10, 49, 77, 1000):
+        p, y = answers(N, seed=N)
+        expected = (p.argmax(dim=1) == y).double().mean().item()
+        assert training.accuracy(model, (p, y)) == expected
+    assert 0.3 < expected < 0.8
+    assert not any(graphs)
+
+
+def test_the_classifiers_loss_is_torchs_and_its_accuracy_the_batchs() -> None:
+    p, y = answers(77)
+    model = nn.Linear(4, 4)
+    loss, metrics = training.classification_loss(model, (p, y))
+    assert torch.equal(loss, nn.functional.cross_entropy(model(p), y))
+    assert metrics == {"accuracy": (model(p).argmax(dim=1) == y).float().mean().item()}
+    assert metrics["accuracy"] == pytest.approx(training.accuracy(model, (p, y)), rel=1e-6)
+    assert 0 < metrics["accuracy"] < 1
+    assert loss.requires_grad

@@ -85,14 +85,48 @@ def cell(kind: type[cells.Cell], x: Any = X[:, 0], h: Any = STATE[0]) -> Callabl
 
 def train(**wrong: Any) -> Callable[[], Any]:
     right = dict(
-        model=nn.Linear(1, 1), source=iter([]), loss_fn=lambda m, b: (W.sum(), {}),
-        optimizer=SGD([W], lr=1.0), steps=0,
+        model=nn.ParameterList([W]), source=iter([0]), loss_fn=lambda m, b: (W.sum(), {}),
+        optimizer=SGD([W], lr=1.0), steps=1,
     )  # fmt: skip
     return lambda: training.train(**right | wrong)
 
 
 def step(returned: Any) -> Callable[[], Any]:
-    return train(loss_fn=lambda m, b: returned, source=iter([0]), steps=1)
+    return train(loss_fn=lambda m, b: returned, source=iter([0]))
+
+
+def looked(found: Any, **wrong: Any) -> Callable[[], Any]:
+    return train(evaluate=lambda m: found, source=iter([0]), **wrong)
+
+
+class Closure(SGD):
+    """Needs the loss anew at each step."""
+
+    def step(self, *, closure: Any) -> None:
+        super().step(closure)
+
+
+class OneWay:
+    """A source that says where it stands, but cannot go back there."""
+
+    def __next__(self) -> int:
+        return 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+
+def sparse(kind: Any) -> Callable[[], Any]:
+    """Training an embedding whose gradient is sparse."""
+    e = nn.Embedding(5, 3, sparse=True)
+    return train(
+        model=e, optimizer=kind(e.parameters(), lr=1.0),
+        loss_fn=lambda m, b: (m(torch.tensor([1])).sum(), {}),
+    )  # fmt: skip
+
+
+def judged(judge: Callable[..., Any], p: Any, y: Any) -> Callable[[], Any]:
+    return lambda: judge(lambda x: x, (p, y))
 
 
 def gate(**wrong: Any) -> Callable[[], Any]:
@@ -329,18 +363,42 @@ WRONG = [
     ),
     # training
     Wrong("layer's class", train(model=nn.Linear), TypeError, "model", ("Module", "type")),
-    Wrong("data loader", train(source=[1, 2]), TypeError, "source", ("__next__", "list")),
+    Wrong("weights for model", train(model=[W]), TypeError, "model", ("Module", "list")),
+    Wrong("a list of batches", train(source=[1, 2]), TypeError, "source", ("__next__", "list", "iter(source)")),
+    Wrong("a loader", train(source=torch.utils.data.DataLoader([1])), TypeError, "source", ("DataLoader", "repeat(source)")),
+    Wrong("source's class", train(source=tasks.PalindromeBatches), TypeError, "source", ("__next__", "type")),
     Wrong("loss for loss_fn", train(loss_fn=0.5), TypeError, "loss_fn", ("function", "0.5")),
+    Wrong("no loss_fn", train(loss_fn=None), TypeError, "loss_fn", ("function", "None")),
     Wrong("name for optimizer", train(optimizer="adam"), TypeError, "optimizer", ("str",)),
+    Wrong("optimizer of another model", train(model=nn.Linear(1, 1)), ValueError, "optimizer", ("weight, bias:", "requires_grad_(False)")),
+    Wrong("optimizer with a closure", train(optimizer=torch.optim.LBFGS([W])), TypeError, "optimizer", ("LBFGS", "needs closure", "Adam")),
+    Wrong("one's own with a closure", train(optimizer=Closure([W], lr=1.0)), TypeError, "optimizer", ("Closure", "needs closure")),
+    Wrong("sparse optimizer", sparse(torch.optim.SparseAdam), TypeError, "optimizer", ("SparseAdam", "sparse gradients")),
+    Wrong("sparse optimizer, dense weights", train(optimizer=torch.optim.SparseAdam([W])), TypeError, "optimizer", ("SparseAdam",)),
+    Wrong("sparse gradient", sparse(SGD), ValueError, "parameters", ("dense", "sparse_coo", "(5, 3)", "sparse=True")),
     Wrong("negative steps", train(steps=-1), ValueError, "steps", ("at least 0", "-1")),
     Wrong("float steps", train(steps=1e3), TypeError, "steps", ("1000.0 (float)",)),
     Wrong("clip of zero", train(clip_norm=0), ValueError, "clip_norm", ("positive", "0")),
     Wrong("NaN clip", train(clip_norm=NAN), ValueError, "clip_norm", ("finite, got nan",)),
+    Wrong("clip as text", train(clip_norm="1"), TypeError, "clip_norm", ("number", "'1'")),
     Wrong("never evaluated", train(eval_every=0), ValueError, "eval_every", ("1", "0")),
+    Wrong("half a step", train(eval_every=0.5), TypeError, "eval_every", ("integer", "0.5")),
     Wrong("patience alone", train(patience=3), ValueError, "patience", ("evaluate=None",)),
+    Wrong("no patience", looked({"loss": 1}, patience=0), ValueError, "patience", ("least 1", "0")),
+    Wrong("patience as text", looked({"loss": 1}, patience="3"), TypeError, "patience", ("'3'",)),
     Wrong("metrics for evaluate", train(evaluate={"loss": 1}), TypeError, "evaluate", ("dict",)),
+    Wrong("number for monitor", train(monitor=0), TypeError, "monitor", ("str", "int")),
+    Wrong("text monitored", looked({"loss": "low"}, patience=1), TypeError, "monitor", ("'loss'", "str")),
+    Wrong("unknown monitor", looked({"nats": 1}, patience=1), ValueError, "monitor", ("['nats', 'step']", "'loss'")),
+    Wrong("evaluate returns nothing", looked(None), TypeError, "evaluate", ("dict", "NoneType")),
+    Wrong("evaluate returns the loss", looked(0.5), TypeError, "evaluate", ("dict", "float")),
+    Wrong("evaluate returns a tensor", looked({"loss": W}), TypeError, "evaluate", ("['loss']", "Parameter", ".item()")),
+    Wrong("evaluate counts steps", looked({"step": 1}), ValueError, "evaluate", ("'step'",)),
     Wrong("steps for stop_when", train(stop_when=100), TypeError, "stop_when", ("100 (int)",)),
-    Wrong("no way back", train(checkpoint="c"), TypeError, "source", ("state_dict",)),
+    Wrong("no place told", train(checkpoint="c"), TypeError, "source", ("state_dict", "list_iterator")),
+    Wrong("no way back", train(checkpoint="c", source=OneWay()), TypeError, "source", ("load_state_dict",)),
+    Wrong("never written", train(checkpoint_every=0), ValueError, "checkpoint_every", ("1", "0")),
+    Wrong("a word for progress", train(progress="no"), TypeError, "progress", ("True or False", "'no'")),
     Wrong(
         "number for path", train(checkpoint=3, source=tasks.PalindromeBatches(5, 2, 0)),
         TypeError, "checkpoint", ("a path", "int"),
@@ -351,11 +409,38 @@ WRONG = [
         ValueError, "checkpoint", ("no/such/c",),
     ),
     Wrong("loss without metrics", step(W.sum()), TypeError, "loss_fn", ("(loss, metrics)",)),
+    Wrong("nothing for metrics", step((W.sum(), None)), TypeError, "loss_fn", ("dict", "NoneType")),
+    Wrong("a tensor in metrics", step((W.sum(), {"a": [W.sum()]})), TypeError, "loss_fn", ("['a'][0]", "Tensor", ".item()")),
+    Wrong("an array in metrics", step((W.sum(), {"a": np.ones(1)})), TypeError, "loss_fn", ("['a']", "ndarray")),
     Wrong("loss as number", step((1.0, {})), TypeError, "loss", ("Tensor", "float")),
     Wrong("loss of each sequence", step((W * torch.ones(4), {})), ValueError, "loss", ("(4,)",)),
-    Wrong("no gradients", lambda: training.clip_gradient([W], 1.0), ValueError, "parameters", ()),
-    Wrong(
-        "negative norm", lambda: training.clip_gradient([W], -1.0), ValueError, "max_norm", ("-1",)
+    Wrong("whole loss", step((torch.tensor(1), {})), TypeError, "loss", ("floating", "int64")),
+    Wrong("loss without a graph", step((W.sum().detach(), {})), ValueError, "loss", ("graph", "no_grad()")),
+    Wrong("loss of no weight", step((torch.ones(1, requires_grad=True).sum(), {})), ValueError, "parameters", ("none", "optimizer")),
+    Wrong("no gradients", lambda: training.clip_gradient([nn.Parameter(X)], 1.0), ValueError, "parameters", ("none", "backward()")),
+    Wrong("no parameters", lambda: training.clip_gradient([], None), ValueError, "parameters", ("none",)),
+    Wrong("one parameter", lambda: training.clip_gradient(W, 1.0), TypeError, "parameters", ("list of tensors", "Parameter")),
+    Wrong("a model", lambda: training.clip_gradient(nn.Linear(1, 1), 1.0), TypeError, "parameters", ("list of tensors", "Linear")),
+    Wrong("parameters and names", lambda: training.clip_gradient(nn.Linear(1, 1).named_parameters(), 1.0), TypeError, "parameters", ("tensors", "tuple")),
+    Wrong("negative norm", lambda: training.clip_gradient([W], -1.0), ValueError, "max_norm", ("-1",)),
+    *(
+        wrong
+        for judge in (training.accuracy, training.classification_loss)
+        for wrong in [
+            Wrong("column of labels", judged(judge, X[0], torch.zeros(4, 1).long()), ValueError, "y", ("(4,)", "(4, 1)")),
+            Wrong("labels of another batch", judged(judge, X[0], torch.zeros(3).long()), ValueError, "y", ("(4,)", "(3,)")),
+            Wrong("one-hot labels", judged(judge, X[0], torch.zeros(4, 3).long()), ValueError, "y", ("(4,)", "(4, 3)")),
+            Wrong("float labels", judged(judge, X[0], torch.zeros(4)), TypeError, "y", ("int64", "float32")),
+            Wrong("short labels", judged(judge, X[0], torch.zeros(4).int()), TypeError, "y", ("int64", "int32")),
+            Wrong("label too large", judged(judge, X[0], torch.full((4,), 3)), ValueError, "y", ("[0, 3)", "from 3")),
+            Wrong("label to be ignored", judged(judge, X[0], torch.full((4,), -100)), ValueError, "y", ("[0, 3)", "-100")),
+            Wrong("labels as array", judged(judge, X[0], Y), TypeError, "y", ("Tensor", "ndarray")),
+            Wrong("a logit a sequence", judged(judge, X[0, 0], torch.zeros(3).long()), ValueError, "model(x)", ("(N, K)", "(3,)")),
+            Wrong("a logit a step", judged(judge, X, torch.zeros(N).long()), ValueError, "model(x)", ("(N, K)", "(2, 4, 3)")),
+            Wrong("answers for logits", judged(judge, X[0].long(), torch.zeros(4).long()), TypeError, "model(x)", ("floating", "int64")),
+            Wrong("logits and state", judged(judge, (X[0], STATE), torch.zeros(4).long()), TypeError, "model(x)", ("Tensor", "tuple")),
+            Wrong("inputs alone", lambda judge=judge: judge(nn.Linear(3, 3), X[0]), TypeError, "batch", ("(x, y)", "Tensor")),
+        ]
     ),
     # the Phased LSTM, its task, and sequences of several lengths
     Wrong("period of zero", gate(tau=torch.zeros(H)), ValueError, "tau", ("above 0", "0")),
@@ -631,7 +716,14 @@ WRONG += [
     Wrong("negative length", lambda: sampling.generate(models.CharacterModel(3, H), ABC, "a", -1), ValueError, "length", ("0", "-1")),
     Wrong("no file", lambda: checkpoints.load_model("no/such"), ValueError, "path", ("weights file", "no/such")),
     Wrong("folder that is not there", saved(path="no/such/w"), ValueError, "path", ("no/such/w",)),
+    Wrong("number for path", lambda: checkpoints.load_model(3), TypeError, "path", ("a path", "int")),
     Wrong("other model", saved(model=nn.Linear(1, 1)), TypeError, "model", ("CharacterModel", "Linear")),
+    Wrong("symbols for vocabulary", saved(vocabulary="abc"), TypeError, "vocabulary", ("Vocabulary", "str")),
+    Wrong("weights as integers", saved(dtype=torch.int8), ValueError, "dtype", ("torch.float32", "int8")),
+    Wrong("complex weights", saved(dtype=torch.complex64), ValueError, "dtype", ("complex64",)),
+    Wrong("name of a dtype", saved(dtype="float16"), ValueError, "dtype", ("'float16'",)),
+    Wrong("no settings", saved(settings=None), TypeError, "settings", ("dict", "NoneType")),
+    Wrong("a tensor in settings", saved(settings={"lr": W}), TypeError, "settings", ("plain", "Parameter")),
     Wrong("vocabulary of another model", saved(vocabulary=text.Vocabulary("ab")), ValueError, "vocabulary", ("3", "2")),
     Wrong("order of zero", lambda: ngram.NGram("abc", 0, ABC), ValueError, "order", ("at least 1", "0")),
     Wrong("text too short", lambda: ngram.NGram("abc", 4, ABC), ValueError, "text", ("order=4", "3")),
