@@ -5,6 +5,7 @@ White paper and dark ink stay legible in a dark page and on a grey printer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -57,12 +58,28 @@ def mean_and_range(
     )
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
-    """A Markdown table for the last line of a cell; numbers are printed as they are given."""
+def table(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Any:
+    """A Markdown table for the last line of a cell; numbers are printed as they are given.
+
+    A cell is Markdown, so that it can hold a formula, but it stays one cell: a ``|`` is escaped,
+    a line end is drawn as ⏎, and a ``$`` that has no second one in its cell is escaped.
+    Raises ValueError for a row that has not as many cells as the header.
+    """
     from IPython.display import Markdown
 
-    lines = [header, ["---"] * len(header), *rows]
-    return Markdown("\n".join("| " + " | ".join(str(v) for v in line) + " |" for line in lines))
+    lines = [[*header], ["---"] * len(header), *([*row] for row in rows)]
+    for line in lines:
+        if len(line) != len(header):
+            raise ValueError(f"rows must have {len(header)} cells, got {len(line)}: {line}")
+    return Markdown("\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines))
+
+
+def _cell(value: Any) -> str:
+    """The value as text that leaves the table whole; what is escaped already stays as it is."""
+    text = re.sub(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", "⏎", str(value))
+    text = re.sub(r"(?<!\\)((?:\\\\)*)\|", r"\1\\|", text)
+    dollars = re.compile(r"(?<!\\)((?:\\\\)*)\$")
+    return dollars.sub(r"\1\\$", text) if len(dollars.findall(text)) % 2 else text
 
 
 def palindrome_lengths(record: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 
 from rnnlib import validate
 from rnnlib.text import Vocabulary, split
@@ -19,10 +20,16 @@ class Table:
     n(h) = \sum_c n(hc)$$
 
     with $u(h)$ different characters after h, and $D = n_1 / (n_1 + 2 n_2)$ from the numbers of
-    n-grams seen once and twice.
+    n-grams seen once and twice. ``counts`` are n-grams of one length and how often each was seen.
     """
 
-    def __init__(self, counts: Counter[str]):
+    def __init__(self, counts: Mapping[str, int]):
+        validate.instance("counts", counts, Mapping, "a mapping of n-grams to integers")
+        kinds, lengths = {*map(type, counts)}, {*map(len, counts)}
+        if kinds - {str} or {*map(type, counts.values())} - {int}:
+            raise TypeError("counts must be a mapping of str to int, got other types")
+        if len(lengths) > 1 or 0 in lengths or min(counts.values(), default=1) < 1:
+            raise ValueError("counts must be at least 1, of n-grams of one length")
         self.counts = counts
         self.total: Counter[str] = Counter()  # n(h)
         self.different: Counter[str] = Counter()  # u(h)
@@ -64,7 +71,16 @@ class NGram:
         self.shorter = [Table(Counter(gram[1:] for gram in count)) for count in counts[1:]]
 
     def probabilities(self, context: str, character: str) -> list[float]:
-        """P(character | context) by the models of order 1, 2, ..., ``order``."""
+        """P(character | context) by the models of order 1, 2, ..., ``order``.
+
+        Raises ValueError for characters that are not in the vocabulary.
+        """
+        self.vocabulary.encode(context, "context")
+        if len(self.vocabulary.encode(character, "character")) != 1:
+            raise ValueError(f"character must be one character, got {character!r}")
+        return self._probabilities(context, character)
+
+    def _probabilities(self, context: str, character: str) -> list[float]:
         p, found = 1 / len(self.vocabulary), []
         for n, longest in enumerate(self.longest):
             h = context[len(context) - n :] if n <= len(context) else context
@@ -81,7 +97,7 @@ class NGram:
         total = [0.0] * self.order
         for t, character in enumerate(text):
             context = text[max(0, t - self.order + 1) : t]
-            for k, p in enumerate(self.probabilities(context, character)):
+            for k, p in enumerate(self._probabilities(context, character)):
                 total[k] -= math.log2(p)
         return [bits / len(text) for bits in total]
 
@@ -92,5 +108,10 @@ def choose_order(text: str, longest: int, vocabulary: Vocabulary) -> tuple[int, 
     For a training text: the held-out text has no say in it.
     """
     train, piece = split(text)
+    if len(train) < validate.positive_int("longest", longest):
+        raise ValueError(
+            f"text must have at least longest={longest} characters before its last 5 %, "
+            f"got {len(train)}"
+        )
     bits = NGram(train, longest, vocabulary).bits_per_character(piece)
     return bits.index(min(bits)) + 1, bits

@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import checkpoints, validate
+from rnnlib.evaluation import predict
 from rnnlib.text import Vocabulary
 
 
@@ -24,7 +25,7 @@ def probabilities(
     top_k: int | None = None,
     top_p: float | None = None,
 ) -> Tensor:
-    r"""The distribution to draw from: logits p (..., K) -> (..., K) in float64, with sum 1.
+    r"""The distribution to draw from: logits p (..., K) -> (..., K), float64 on the CPU, sum 1.
 
     $$\hat y_k = \frac{e^{p_k/\tau}}{\sum_j e^{p_j/\tau}}$$
 
@@ -36,13 +37,13 @@ def probabilities(
     Sources: Ackley, Hinton and Sejnowski (1985) for temperature; Fan, Lewis and Dauphin (2018)
     for top-k; Holtzman, Buys, Du, Forbes and Choi (2020) for the nucleus.
     """
-    validate.tensor("logits", logits, (..., "K"))
-    validate.real("temperature", temperature, low=0.0)
+    validate.tensor("logits", logits, (..., "K"), finite=True)
+    temperature = validate.real("temperature", temperature, low=0.0)
     if top_k is not None:
         validate.positive_int("top_k", top_k)
-    if top_p is not None and validate.real("top_p", top_p, 0.0, 1.0) == 0:
-        raise ValueError(f"top_p must be in (0, 1] or None, got {top_p}")
-    p, order = logits.double().sort(dim=-1, descending=True, stable=True)
+    if top_p is not None and (top_p := validate.real("top_p", top_p, 0.0, 1.0)) == 0:
+        raise ValueError("top_p must be in (0, 1] or None, got 0")
+    p, order = logits.cpu().double().sort(dim=-1, descending=True, stable=True)
     p = p - p[..., :1]  # the largest is 0, so that no temperature is too small
     p = (p / temperature).softmax(-1) if temperature > 0 else _first(p, 1)
     if top_k is not None:
@@ -56,21 +57,30 @@ def probabilities(
 
 def _first(p: Tensor, k: int) -> Tensor:
     """1 for the first k of the last dimension, 0 for the others."""
-    return (torch.arange(p.shape[-1], device=p.device) < k).to(p).expand_as(p)
+    return (torch.arange(p.shape[-1]) < k).to(p).expand_as(p)
 
 
-@torch.no_grad()
 def read(
     model: nn.Module, vocabulary: Vocabulary, text: str, state: Any = None
 ) -> tuple[Tensor, Any]:
     """Logits (K,) of the character after ``text``, and the state after it; state None is zero."""
-    numbers = vocabulary.encode(text)[None].to(next(model.parameters()).device)  # (1, T)
-    logits, state = model(numbers, state)
+    numbers = _encode(model, vocabulary, text)  # (1, T)
+    logits, state = predict(model, numbers, state)  # (1, T, K)
     if logits.shape[-1] != len(vocabulary):
         raise ValueError(
             f"vocabulary must have the model's {logits.shape[-1]} characters, got {len(vocabulary)}"
         )
     return logits[0, -1], state
+
+
+def _encode(model: nn.Module, vocabulary: Vocabulary, text: str) -> Tensor:
+    """The numbers (1, T) of at least one character, where the model's weights are."""
+    validate.instance("model", model, nn.Module, "a torch.nn.Module")
+    numbers = validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary").encode(text)
+    if not text:
+        raise ValueError("text must hold a character to read, got ''")
+    weight = next(itertools.chain(model.parameters(), model.buffers()), numbers)
+    return numbers[None].to(weight.device)
 
 
 def stream(
@@ -86,6 +96,8 @@ def stream(
     restart_every: int | None = None,
 ) -> Iterator[str]:
     """Write without end, one character at a time; the state is carried from each to the next.
+
+    The model is in evaluation mode while a character is computed, and in its own mode between two.
 
     prompt: what the model reads first; it is not given back. With an empty prompt the first
         character is drawn evenly from the vocabulary.
@@ -105,7 +117,7 @@ def stream(
         validate.positive_int("restart_every", restart_every)
     probabilities(torch.zeros(1), temperature, top_k, top_p)
     if not isinstance(seed, Generator):
-        seed = Generator().manual_seed(validate.positive_int("seed", seed, minimum=0))
+        seed = validate.seed("seed", seed)
 
     def write(unread: str, state: Any, generator: Generator) -> Iterator[str]:
         written = 0
@@ -114,7 +126,7 @@ def stream(
                 unread, state = unread[-1], None
             if unread:
                 logits, state = read(model, vocabulary, unread, state)
-                p = probabilities(logits, temperature, top_k, top_p).cpu()
+                p = probabilities(logits, temperature, top_k, top_p)
             else:
                 p = torch.ones(len(vocabulary))
             unread = vocabulary.symbols[int(torch.multinomial(p, 1, generator=generator))]
@@ -129,7 +141,7 @@ def generate(
 ) -> str:
     """The first ``length`` characters of ``stream`` with the same options, without the prompt."""
     validate.positive_int("length", length, minimum=0)
-    return "".join(islice(stream(model, vocabulary, prompt, **options), length))
+    return "".join(itertools.islice(stream(model, vocabulary, prompt, **options), length))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -151,12 +163,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model, vocabulary, _ = checkpoints.load_model(path)
         validate.positive_int("length", length, minimum=0)
-        characters = stream(model.fast(), vocabulary, **options)
+        characters = stream(model.fast().eval(), vocabulary, **options)
     except ValueError as error:
         parser.error(str(error))
     print(options["prompt"], end="", flush=True)
     try:
-        for character in islice(characters, length):
+        for character in itertools.islice(characters, length):
             print(character, end="", flush=True)
     except KeyboardInterrupt:
         return 130

@@ -7,7 +7,7 @@ seen in the square ``WINDOW`` x ``WINDOW``; ``SURFACES`` has a point to start fr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -120,15 +120,15 @@ def descend(
     validate.function("surface", surface)
     validate.function("optimizer_class", optimizer_class)
     steps = validate.positive_int("steps", steps, minimum=0)
-    if not isinstance(start, Tensor):
+    if not isinstance(validate.instance("start", start, Iterable, "two numbers"), Tensor):
         values = [validate.real("start", value) for value in start]
         start = torch.tensor(values, dtype=torch.float64)
-    first = validate.tensor("start", start, (2,)).detach().double()
+    first = validate.tensor("start", start, (2,), finite=True).detach().double()
     w = first.clone().requires_grad_()
     optimizer = optimizer_class([w], **settings)
     path = [first]
     for _ in range(steps):
-        loss = surface(w)
+        loss = validate.tensor("what surface returns", surface(w), ())
         if path[-1].abs().max() <= BOUND and math.isfinite(loss.item()):
             optimizer.zero_grad()
             loss.backward()
@@ -141,24 +141,31 @@ def best_rate(view: View, method: optim.Method, steps: int, rates: Sequence[floa
     """The learning rate of ``rates`` with the lowest end among the paths that stay on the map.
 
     How low a path ends is the largest loss of its last ten steps, so that one lucky step does not
-    count. Raises ValueError if every path leaves ``WINDOW``.
+    count. Raises ValueError if every path leaves ``WINDOW``, and TypeError or ValueError for
+    arguments that do not fit.
     """
+    validate.instance("view", view, View, "a View")
+    validate.instance("method", method, optim.Method, "an optim.Method")
+    validate.positive_int("steps", steps)
+    validate.instance("rates", rates, Iterable, "numbers")
+    rates = [validate.real("rates", lr, low=0.0) for lr in rates]
     ends: dict[float, float] = {}
     for lr in rates:
         path = descend(view.loss, method.optimizer, view.start, steps, lr=lr, **method.settings)
-        if path.min() >= WINDOW[0] and path.max() <= WINDOW[1]:
-            ends[lr] = view.loss(path[-10:]).max().item()
+        end = view.loss(path[-10:]).max().item()
+        if path.min() >= WINDOW[0] and path.max() <= WINDOW[1] and end < math.inf:
+            ends[lr] = end
     if not ends:
-        raise ValueError(f"rates must hold one whose path stays on the map, got {list(rates)}")
+        raise ValueError(f"rates must hold one whose path stays on the map, got {rates}")
     return min(ends, key=ends.__getitem__)
 
 
 def ran_away(path: Tensor) -> bool:
     """Whether a path (steps + 1, 2) has left [-``BOUND``, ``BOUND``]."""
-    return not bool(validate.tensor("path", path, ("S", 2), finite=False)[-1].abs().max() <= BOUND)
+    return not bool(validate.tensor("path", path, ("S", 2))[-1].abs().max() <= BOUND)
 
 
 def _weights(w: Tensor) -> tuple[Tensor, Tensor]:
     """w₁ and w₂ of w (..., 2)."""
-    validate.tensor("w", w, (..., 2), finite=False)
+    validate.tensor("w", w, (..., 2))
     return w[..., 0], w[..., 1]

@@ -29,7 +29,9 @@ class Vocabulary:
     @classmethod
     def of(cls, text: str) -> Vocabulary:
         """The characters of ``text``."""
-        return cls("".join(sorted(set(validate.instance("text", text, str, "a str")))))
+        if not validate.instance("text", text, str, "a str"):
+            raise ValueError("text must hold at least one character, got ''")
+        return cls("".join(sorted(set(text))))
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -57,7 +59,8 @@ def split(text: str, held_out: float = 0.05) -> tuple[str, str]:
 
     The held-out part is in one piece. Windows drawn at random would overlap the training text.
     """
-    validate.instance("text", text, str, "a str")
+    if len(validate.instance("text", text, str, "a str")) < 2:
+        raise ValueError(f"text must hold at least 2 characters to be split, got {text!r}")
     share = validate.real("held_out", held_out, 0.0, 1.0)
     cut = round(len(text) * (1 - share))
     if not 0 < cut < len(text):
@@ -69,6 +72,8 @@ def split(text: str, held_out: float = 0.05) -> tuple[str, str]:
 
 def windows(numbers: Tensor, T: int, N: int, generator: Generator | None = None) -> Tensor:
     """N random windows (N, T+1) of ``numbers``: T inputs, and T targets one place further on."""
+    _check(numbers, T, N)
+    validate.generator("generator", generator)
     starts = torch.randint(0, len(numbers) - T, (N, 1), generator=generator)
     return numbers[starts + torch.arange(T + 1)]
 
@@ -77,7 +82,7 @@ class Windows(Batches):
     """An endless, resumable source of random ``windows`` (N, T+1) of ``numbers``."""
 
     def __init__(self, numbers: Tensor, T: int, N: int, seed: int):
-        _check(numbers, T, N, T + 1)
+        validate.labels("numbers", numbers, ("length",), 2**31)
         super().__init__(windows, seed, numbers=numbers, T=T, N=N)
 
 
@@ -91,7 +96,8 @@ class Contiguous:
     """
 
     def __init__(self, numbers: Tensor, T: int, N: int):
-        _check(numbers, T, N, N * T + 1)
+        validate.labels("numbers", numbers, ("length",), 2**31)
+        _check(numbers, T, N, strands=True)
         S = (len(numbers) - 1) // N
         self.strands = torch.stack([numbers[n * S : n * S + S + 1] for n in range(N)])  # (N, S+1)
         self.T, self.rounds, self.taken = T, S // T, 0
@@ -115,10 +121,15 @@ class Contiguous:
         self.taken = state["taken"]
 
 
-def _check(numbers: Tensor, T: int, N: int, least: int) -> None:
-    validate.labels("numbers", numbers, ("length",), 2**31)
+def _check(numbers: Tensor, T: int, N: int, *, strands: bool = False) -> None:
+    """Raise unless ``numbers`` have room for T steps, or for T steps of each of N strands.
+
+    The values are not looked at: ``windows`` calls this for each batch.
+    """
+    validate.integers("numbers", numbers, ("length",))
     validate.positive_int("T", T)
     validate.positive_int("N", N)
+    least = (N if strands else 1) * T + 1
     if len(numbers) < least:
         raise ValueError(
             f"numbers must be at least {least} for T={T} and N={N}, got {len(numbers)}"

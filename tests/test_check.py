@@ -1,8 +1,14 @@
 """The checks themselves: differences are accurate, and a wrong answer is named for what it is."""
 
+import math
+from collections import deque
+from decimal import Decimal
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from rnnlib import check
 
@@ -25,6 +31,60 @@ def test_central_difference_refuses_single_precision():
         check.central_difference(lambda: 0.0, np.zeros(2, dtype=np.float32))
 
 
+def test_central_difference_puts_x_back_when_f_fails():
+    x = np.array([1.0, 2.0])
+    for fail in (ArithmeticError, KeyboardInterrupt):
+
+        def f(fail=fail):
+            if x[1] > 2:
+                raise fail
+            return x.sum()
+
+        with pytest.raises(fail):
+            check.central_difference(f, x)
+        assert x.tolist() == [1, 2]
+
+
+def test_central_difference_has_the_step_it_is_given():
+    x = np.array([0.3, -1.2])
+    for step, error in [(1e-2, 1e-4), (0.5, 0.25)]:
+        found = check.central_difference(lambda: (x**3).sum(), x, step)
+        assert found - 3 * x**2 == pytest.approx(np.full(2, error))  # exactly step²
+
+
+@pytest.mark.parametrize("value", [torch.tensor(1.5), np.float32(1.5), 1.5, 1, np.array(1.5)])
+def test_central_difference_takes_any_number(value):
+    x = np.array([2.0])
+    assert check.central_difference(lambda: value * (2 if x[0] > 2 else 1), x, 0.5) == value
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"f": 1.0}, TypeError, "f must be a function, got 1.0"),
+        ({"f": lambda: True}, TypeError, "what f returns must be numbers, got truth values"),
+        ({"f": lambda: 1j}, TypeError, "what f returns must be real, got complex numbers"),
+        ({"f": lambda: "1"}, TypeError, "what f returns must be numbers, got text"),
+        ({"f": lambda: None}, TypeError, "what f returns must be numbers, got None"),
+        ({"f": lambda: [1.0]}, ValueError, r"what f returns must be one number, got shape \(1,\)"),
+        ({"x": [1.0]}, TypeError, "x must be a numpy.ndarray, got list"),
+        ({"x": np.array([1j])}, TypeError, "x must hold floating-point numbers, got complex128"),
+        ({"x": np.array([True])}, TypeError, "x must hold floating-point numbers, got bool"),
+        ({"x": np.ma.array([1.0])}, TypeError, "x must be a plain numpy.ndarray, got MaskedArray"),
+        ({"x": np.array([math.nan])}, ValueError, "x must be finite"),
+        ({"x": np.broadcast_to(1.0, (2,))}, TypeError, "float64 array, got one that cannot be wr"),
+        ({"step": 0}, ValueError, "step must be positive, got 0"),
+        ({"step": -1e-5}, ValueError, "step must be positive, got -1e-05"),
+        ({"step": 1j}, TypeError, "step must be a number, got 1j"),
+    ],
+)
+def test_central_difference_wants_a_function_of_an_array(wrong, error, says):
+    right = {"f": lambda: 1.0, "x": np.ones(3)}
+    assert check.central_difference(**right).tolist() == [0, 0, 0]
+    with pytest.raises(error, match=says):
+        check.central_difference(**right | wrong)
+
+
 def test_relative_error():
     assert check.relative_error([1.0, 2.0], [1.0, 2.0]) == 0
     assert check.relative_error([0.0], [0.0]) == 0
@@ -32,6 +92,33 @@ def test_relative_error():
     assert check.relative_error(torch.tensor([2.0]), np.array([1.0])) == pytest.approx(0.5)
     with pytest.raises(ValueError, match=r"same shape, got \(2,\) and \(3,\)"):
         check.relative_error(np.zeros(2), np.zeros(3))
+    assert check.relative_error([3.0, -8.0], [3.0, 2.0]) == 1.25  # 10 / 8
+
+
+def test_relative_error_of_nan_is_nan_wherever_it_stands():
+    for a, b in [([math.nan], [1.0]), ([0.0], [math.nan]), ([1.0, 0.0], [1.0, math.nan])]:
+        assert math.isnan(check.relative_error(a, b)) and math.isnan(check.relative_error(b, a))
+    assert math.isnan(check.relative_error([math.inf], [math.inf]))
+    assert check.relative_error(np.zeros((0, 3)), np.zeros((0, 3))) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ([1j, 1.0], "must be real, got complex numbers"),
+        (torch.tensor([1j, 1.0]), "must be real, got complex numbers"),
+        ([True, False], "must be numbers, got truth values"),
+        ("12", "must be numbers, got text"),
+        (["1", "2"], "must be numbers, got text"),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), "must be numbers, got a masked array"),
+        ([1.0, None], "must be numbers, got None"),
+    ],
+)
+def test_relative_error_wants_real_numbers(wrong, says):
+    with pytest.raises(TypeError, match=f"^a {says}"):
+        check.relative_error(wrong, np.ones(2))
+    with pytest.raises(TypeError, match=f"^b {says}"):
+        check.relative_error(np.ones(2), wrong)
 
 
 EXPECTED = np.array([[1.0, 2.0], [3.0, -4.0]])
@@ -60,3 +147,155 @@ def test_the_worst_entry_is_named(capsys):
     wrong[1, 0] = 7
     check.answer("a", wrong, EXPECTED)
     assert capsys.readouterr().out == "a: not yet: yours is 7 at (1, 0), expected 3\n"
+
+
+# ---- whatever a reader hands over ---------------------------------------------------------------
+
+PAIR = np.array([0.5, -3.0])
+
+
+class Breaks:
+    """An object that NumPy cannot read."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __array__(self, *_, **__):
+        raise self.error
+
+
+def tangled():
+    """A list that holds itself."""
+    found = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "yours",
+    [
+        [0.5, -3],
+        (Fraction(1, 2), Decimal(-3)),
+        [np.float32(0.5), torch.tensor(-3)],
+        [torch.tensor(v, requires_grad=True) for v in (0.5, -3.0)],
+        [torch.tensor(v, dtype=torch.bfloat16) for v in (0.5, -3.0)],
+        torch.tensor(PAIR, requires_grad=True),
+        torch.tensor(PAIR).bfloat16(),
+        torch.tensor(PAIR).half(),
+        torch.tensor(PAIR).to_sparse(),
+        torch.tensor([0.5 + 1j, -3.0 + 2j]).conj().real,
+        -torch.tensor([0.5j, -3j]).conj().imag,
+        np.array([0.5, -3], dtype=object),
+        np.array([0.5, -3], dtype=np.longdouble),
+        np.array([0.5, -3], dtype=">f4"),
+        deque([0.5, -3]),
+        nn.Parameter(torch.tensor(PAIR)),
+    ],
+    ids=lambda yours: type(yours).__name__,
+)
+def test_numbers_in_any_wrapping_are_read(yours, capsys):
+    check.answer("a", yours, PAIR)
+    check.answer("a", PAIR, yours)
+    assert capsys.readouterr().out == 2 * "a: correct (largest relative error 0e+00)\n"
+
+
+def test_integers_of_any_length_are_numbers(capsys):
+    check.answer("a", torch.tensor([2, 3], dtype=torch.uint8), [2.0, 3.0])
+    check.answer("a", [10**30, 3 * 10**30], [1e30, 3e30])
+    check.answer("a", range(3), np.arange(3.0))
+    assert capsys.readouterr().out == 3 * "a: correct (largest relative error 0e+00)\n"
+
+
+@pytest.mark.parametrize(
+    ("yours", "says"),
+    [
+        ("1, 2", "must be numbers, got text"),
+        (b"12", "must be numbers, got text"),
+        (bytearray(b"12"), "must be numbers, got text"),
+        (["0.5", "-3"], "must be numbers, got text"),
+        (np.array(["0.5", "-3"]), "must be numbers, got numpy's <U3"),
+        (np.array("0.5", dtype=object), "must be numbers, got text"),
+        (..., "must be numbers, got ellipsis"),
+        ([None, None], "must be numbers, got None"),
+        (np.array([0.5, None]), "must be numbers, got None"),
+        ({"a": 0.5}, "must be numbers, got dict"),
+        ({0.5, -3}, "must be numbers, got set"),
+        ((k for k in PAIR), "must be numbers, got generator"),
+        (float, "must be numbers, got type"),
+        (nn.Linear(1, 1), "must be numbers, got Linear"),
+        (True, "must be numbers, got truth values"),
+        ([True, 1.0], "must be numbers, got truth values"),
+        (PAIR == PAIR, "must be numbers, got truth values"),
+        (torch.tensor([True, False]), "must be numbers, got truth values"),
+        ([[1, 2], [3]], "must be numbers, got parts of different shapes, (2,) and (1,)"),
+        (np.ma.array(PAIR, mask=[False, True]), "must be numbers, got a masked array"),
+        (np.array(["2026"], dtype="M8[Y]"), "must be numbers, got numpy's datetime64[Y]"),
+        (torch.ones(2, device="meta"), "must be numbers, got Tensor that cannot be read"),
+        ([10**400, 1], "must be numbers, got list that cannot be read"),
+        (Breaks(ZeroDivisionError()), "must be numbers, got Breaks that cannot be read"),
+        (Breaks(TypeError()), "must be numbers, got Breaks that cannot be read"),
+        (Breaks(ValueError()), "must be numbers, got Breaks that cannot be read"),
+        (tangled(), "must be numbers, got list that cannot be read"),
+        ([0.5 + 0j, -3], "must be real, got complex numbers"),
+        (torch.tensor([0.5 + 0j, -3]), "must be real, got complex numbers"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_no_number_gets_a_verdict_and_no_traceback(yours, says, capsys):
+    check.answer("a", yours, PAIR)
+    assert capsys.readouterr().out == f"a: not yet: the answer {says}\n"
+    with pytest.raises(TypeError, match=r"^expected must be numbers, got"):
+        check.answer("a", PAIR, [yours, "text"])
+    with pytest.raises(KeyboardInterrupt):
+        check.answer("a", Breaks(KeyboardInterrupt()), PAIR)
+
+
+@pytest.mark.parametrize(
+    ("yours", "says"),
+    [
+        ([], "the shape is (0,), expected (2,)"),
+        (0.5, "the shape is (), expected (2,)"),
+        ([0.5, math.inf], "the answer holds NaN or infinity"),
+        ([1e308, -1e308], "yours is 1e+308 at (0,), expected 0.5"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_odd_numbers_are_wrong_like_others(yours, says, capsys):
+    check.answer("a", yours, PAIR)
+    assert capsys.readouterr().out == f"a: not yet: {says}\n"
+
+
+def test_complex_numbers_fit_where_some_are_expected(capsys):
+    expected = np.array([1 + 2j, -3])
+    check.answer("a", torch.tensor([1 - 2j, -3]).conj(), expected)
+    check.answer("a", [1 + 2j, torch.tensor(-3.0)], expected)
+    check.answer("a", [1.0, -3.0], expected)
+    check.answer("a", expected * 2j, expected)
+    assert capsys.readouterr().out.splitlines() == [
+        "a: correct (largest relative error 0e+00)",
+        "a: correct (largest relative error 0e+00)",
+        "a: not yet: yours is 1 at (0,), expected 1+2j",
+        "a: not yet: yours is 0+2j times the expected answer everywhere",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("expected", "tolerance", "error", "says"),
+    [
+        ([1.0, math.nan], 1e-8, ValueError, "expected must be finite"),
+        (None, 1e-8, TypeError, "expected must be numbers, got None"),
+        ([1.0, 2.0], -1e-8, ValueError, "tolerance must be finite and in"),
+        ([1.0, 2.0], "small", TypeError, "tolerance must be a number"),
+    ],
+)
+def test_the_author_s_side_is_checked_even_without_an_answer(expected, tolerance, error, says):
+    with pytest.raises(error, match=says):
+        check.answer("a", None, expected, tolerance)
+
+
+def test_the_tolerance_is_relative_to_the_largest_entry_and_holds_at_its_edge(capsys):
+    for yours, tolerance, right in [(4.5, 0.125, True), (4.5, 0.11, False), (4 + 3e-8, 1e-8, True)]:
+        check.answer("a", [1.0, yours], [1.0, 4.0], tolerance)
+        assert ("correct" in capsys.readouterr().out) == right
+    check.answer("a", [1.0, 4 + 6e-8], [1.0, 4.0])  # the default is 1e-8
+    assert "not yet" in capsys.readouterr().out

@@ -130,6 +130,37 @@ def test_a_record_has_one_run_a_line(tmp_path) -> None:
     assert sum(line.startswith('  {"settings"') for line in lines) == 5
 
 
+def test_means_are_of_so_many_values_at_a_time() -> None:
+    values = [0.1, 0.25, 0.7, 1.3, 2.0]
+    assert study.means(values, 2, 3) == [0.175, 1.0, 2.0]
+    assert study.means(values, 1, 9) == values
+    assert study.means(values, 5, 2) == study.means(values, 9, 2) == [0.87]
+    assert study.means(values, 3, 0) == [0.0, 2.0]
+    assert study.means((np.float64(v) for v in values), 2, 3) == [0.175, 1.0, 2.0]
+    assert study.means([], 2, 3) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        (([1.0], 0, 2), ValueError, "every must be at least 1, got 0"),
+        (([1.0], 2.0, 2), TypeError, "every must be an integer, got 2.0"),
+        (([1.0], True, 2), TypeError, "every must be an integer, got True"),
+        (([1.0], 1, -1), ValueError, "digits must be at least 0, got -1"),
+        (([1.0], 1, None), TypeError, "digits must be an integer, got None"),
+        ((1.0, 1, 2), TypeError, "values must be numbers, got float"),
+        (("12", 1, 2), TypeError, "values must be a number, got '1'"),
+        ((torch.ones(2), 1, 2), TypeError, r"values must be a number, got tensor\(1.\)"),
+        (([1.0, None], 1, 2), TypeError, "values must be a number, got None"),
+        (([1.0, True], 1, 2), TypeError, "values must be a number, got True"),
+        (([1.0, math.nan], 1, 2), ValueError, "values must be finite, got nan"),
+    ],
+)
+def test_means_are_of_numbers(arguments, error, says) -> None:
+    with pytest.raises(error, match=says):
+        study.means(*arguments)
+
+
 def test_load_reads_a_record_and_suggests_the_nearest_name(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(study, "data_dir", lambda: tmp_path)
     for name in ("palindrome", "gradient_flow"):

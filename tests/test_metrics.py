@@ -23,6 +23,15 @@ def test_bits_and_perplexity() -> None:
     assert metrics.bits_per_character(math.log(2)) == 1
     assert metrics.bits_per_character(math.log(80)) == pytest.approx(math.log2(80), rel=1e-15)
     assert metrics.perplexity(math.log(80)) == pytest.approx(80, rel=1e-14)
+    assert metrics.bits_per_character(0) == 0 and metrics.perplexity(0) == 1
+    assert metrics.bits_per_character(1e-3) == pytest.approx(1.442695e-3, rel=1e-6)
+
+
+def test_a_large_loss_has_an_infinite_perplexity_and_finite_bits() -> None:
+    assert metrics.perplexity(709.7) == pytest.approx(1.6549840e308)
+    for nats in (709.8, 800.0, 1e300, 10**300):
+        assert metrics.perplexity(nats) == math.inf
+        assert metrics.bits_per_character(nats) == pytest.approx(nats * math.log2(math.e))
 
 
 def test_entropy_is_that_of_the_definition_also_with_zeros() -> None:
@@ -33,12 +42,51 @@ def test_entropy_is_that_of_the_definition_also_with_zeros() -> None:
     assert metrics.entropy(torch.full((8,), 1 / 8)).item() == pytest.approx(math.log(8))
 
 
+OFF = {torch.float64: 1e-4, torch.float32: 1e-4, torch.float16: 0.0039, torch.bfloat16: 0.031}
+
+
+@pytest.mark.parametrize("dtype", OFF)
+def test_a_distribution_is_one_within_the_rounding_of_its_type(dtype) -> None:
+    p = normal(3, 4, 80).softmax(-1)
+    expected = metrics.entropy(p)
+    loose = 2e-2 if OFF[dtype] > 1e-3 else 1e-6
+    assert torch.allclose(metrics.entropy(p.to(dtype)).double(), expected, rtol=loose)
+    for way in (1, -1):
+        for much, fits in [(0.6, True), (1.8, False)]:
+            one = torch.tensor([[0.5, 0.5], [0.0, 1.0]], dtype=dtype)
+            one[1, 1] += way * much * OFF[dtype]
+            if fits:
+                assert metrics.entropy(one)[0].item() == pytest.approx(math.log(2), rel=1e-2)
+            else:
+                with pytest.raises(ValueError, match="probabilities must be at least 0 with sum 1"):
+                    metrics.entropy(one)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (torch.tensor([3.0, 0.0, 1.0]), "a smallest of 0 and a sum that is off by 3"),  # counts
+        (torch.tensor([0.5, -0.001, 0.501]), "a smallest of -0.001"),
+        (torch.tensor([0.0, 0.0]), "a sum that is off by 1"),
+        (torch.tensor([[0.5, 0.5], [0.5, math.nan]]), "must be finite"),
+        (normal(4, 5), "at least 0 with sum 1"),  # logits
+        (normal(4, 5).log_softmax(-1), "at least 0 with sum 1"),
+        (normal(4, 5).softmax(0), "at least 0 with sum 1"),  # of the wrong dimension
+    ],
+)
+def test_what_is_no_distribution_has_no_entropy(wrong, says) -> None:
+    with pytest.raises(ValueError, match=f"probabilities .*{says}"):
+        metrics.entropy(wrong)
+
+
 def test_repetition_counts_the_pieces_that_stood_before() -> None:
     assert metrics.repetition("abcdefgh", 3) == 0
     assert metrics.repetition("aaaaaa", 3) == 3 / 4  # four pieces, one of them new
     assert metrics.repetition("ab" * 50, 4) == pytest.approx(95 / 97)
     assert metrics.repetition("abcabd", 3) == 0
     assert metrics.repetition("abcabd", 2) == pytest.approx(1 / 5)
+    assert metrics.repetition("abc", 3) == 0
+    assert metrics.repetition("abcdefgh" * 2) == pytest.approx(1 / 9)  # n = 8: one piece of nine
 
 
 def test_the_loss_of_a_batch_is_the_mean_over_its_characters() -> None:
@@ -51,6 +99,80 @@ def test_the_loss_of_a_batch_is_the_mean_over_its_characters() -> None:
     assert found["accuracy"] == pytest.approx(torch.tensor(rights).float().mean().item())
 
 
+def test_the_loss_leaves_the_model_as_it_is_and_goes_back_through_it() -> None:
+    made = model()
+    loss, _ = metrics.next_character_loss(made, NUMBERS[:42].view(6, 7))
+    loss.backward()
+    assert made.training and all(w.grad is not None for w in made.parameters())
+
+
+def test_a_batch_is_whole_numbers_of_the_model_in_windows_of_two_or_more() -> None:
+    windows = NUMBERS[:42].view(6, 7)
+    for wrong, error, says in [
+        (windows.int(), TypeError, "batch must hold integers as torch.int64, got torch.int32"),
+        (windows.double(), TypeError, "torch.int64, got torch.float64"),
+        (windows.numpy(), TypeError, "batch must be a torch.Tensor of int64, got ndarray"),
+        (windows[0], ValueError, r"batch must have shape \(N, T\+1\), got \(7,\)"),
+        (
+            windows[:, :1],
+            ValueError,
+            r"batch must have shape \(N, T\+1\) with T >= 1, got \(6, 1\)",
+        ),
+        (windows[:, :0], ValueError, r"batch must not be empty, got shape \(6, 0\)"),
+    ]:
+        with pytest.raises(error, match=says):
+            metrics.next_character_loss(model(), wrong)
+    for number in (-100, -1, K):  # torch would leave out the -100 without a word
+        last = windows.clone()
+        last[2, -1] = number
+        with pytest.raises(ValueError, match=rf"batch must be in \[0, {K}\)"):
+            metrics.next_character_loss(model(), last)
+    loss, _ = metrics.next_character_loss(model(), windows[:, :2])  # one step
+    expected = model()(windows[:, :1])[0][:, 0].log_softmax(-1)[range(6), windows[:, 1]].mean()
+    assert loss.item() == pytest.approx(-expected.item(), rel=1e-13)
+
+
+def test_the_model_of_a_loss_gives_logits_and_a_state() -> None:
+    windows = NUMBERS[:42].view(6, 7)
+    for wrong, error, says in [
+        (lambda x: model()(x)[0], TypeError, r"model returns must be a tuple \(logits, state\)"),
+        (lambda x: (model()(x)[0][:, -1], None), ValueError, r"\(6, 6, K\), got \(6, 5\)"),
+        (lambda x: (model()(x)[0].swapaxes(1, 2), None), ValueError, "the model's logits"),
+    ]:
+        with pytest.raises(error, match=says):
+            metrics.next_character_loss(wrong, windows)  # type: ignore[arg-type]
+
+
+def test_numbers_are_a_text_of_two_or_more_that_the_model_knows() -> None:
+    two = metrics.carried(model(), NUMBERS[:2])
+    assert two == metrics.from_zero(model(), NUMBERS[:2], 5)
+    measures = (
+        lambda n: metrics.carried(model(), n, 10),
+        lambda n: metrics.from_zero(model(), n, 10),
+    )
+    for wrong, error, says in [
+        (NUMBERS[:1], ValueError, "numbers must be at least 2 characters, got 1"),
+        (NUMBERS.int(), TypeError, "numbers must hold integers as torch.int64, got torch.int32"),
+        (NUMBERS.to(torch.uint8), TypeError, "torch.int64, got torch.uint8"),
+        (NUMBERS.tolist(), TypeError, "numbers must be a torch.Tensor of int64, got list"),
+        (-NUMBERS, ValueError, r"numbers must be in \[0, 2147483648\), got values from -4 to 0"),
+        (torch.tensor([0, 2**31]), ValueError, r"\[0, 2147483648\), got values from 0 to 2147"),
+        (
+            torch.cat([NUMBERS[:30], torch.tensor([K])]),
+            ValueError,
+            rf"numbers must be in \[0, {K}\)",
+        ),
+    ]:
+        for measure in measures:
+            with pytest.raises(error, match=says):
+                measure(wrong)
+    for T in (0, 2.5, True):
+        with pytest.raises((TypeError, ValueError), match="T must be"):
+            metrics.from_zero(model(), NUMBERS, T)
+        with pytest.raises((TypeError, ValueError), match="piece must be"):
+            metrics.carried(model(), NUMBERS, T)
+
+
 @pytest.mark.parametrize("piece", [1, 7, 50, 102, 1000])
 def test_the_carried_state_in_pieces_equals_the_whole(piece) -> None:
     logits, _ = model()(NUMBERS[None, :-1])
@@ -61,7 +183,7 @@ def test_the_carried_state_in_pieces_equals_the_whole(piece) -> None:
     assert found["accuracy"] == (log_p.argmax(-1) == NUMBERS[1:]).double().mean().item()
 
 
-@pytest.mark.parametrize("T", [1, 10, 34, 60, 102, 500])
+@pytest.mark.parametrize("T", [1, 10, 34, 60, 101, 102, 500])
 def test_from_zero_predicts_the_same_characters_in_windows_of_t(T) -> None:
     nats, right = 0.0, 0
     for start in range(0, 102, T):

@@ -1,15 +1,19 @@
 """Writing: the distribution that is drawn from, and the text that comes of it."""
 
+import itertools
 import math
 import os
 import subprocess
 import sys
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from helpers import normal, seeded
+from torch import nn
 
 from rnnlib import checkpoints, sampling
 from rnnlib.models import CharacterModel
@@ -58,7 +62,57 @@ def test_temperature_zero_and_top_k_of_one_are_the_argmax() -> None:
     assert torch.equal(probabilities(logits, 0), expected)
     assert torch.equal(probabilities(logits, top_k=1), expected)
     assert torch.equal(probabilities(logits, top_p=1e-9), expected)
-    assert probabilities(torch.zeros(4), 0).tolist() == [1, 0, 0, 0]  # of equals, the first
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("K", [4, 7, 300])
+def test_of_equal_logits_those_with_the_lower_numbers_come_first(K, dtype) -> None:
+    logits = torch.randint(3, (30, K), generator=seeded(1)).to(dtype)  # many ties
+    for row, first, three, half in zip(
+        logits, probabilities(logits, 0), probabilities(logits, top_k=3),
+        probabilities(logits, top_p=0.5), strict=True,
+    ):  # fmt: skip
+        order = sorted(range(K), key=lambda k: (-row[k].item(), k))
+        assert first.nonzero().flatten().tolist() == order[:1]
+        assert three.nonzero().flatten().tolist() == sorted(order[:3])
+        p = row.double().softmax(-1)[order]
+        short = int((p.cumsum(-1) < 0.5 - 1e-12).sum())
+        assert half.nonzero().flatten().tolist() == sorted(order[: short + 1])
+
+
+def test_probabilities_are_float64_and_options_may_be_any_real_numbers() -> None:
+    logits = normal(3, K)
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        p = probabilities(logits.to(dtype), 0.7)
+        assert p.dtype == torch.float64 and p.shape == (3, K)
+        assert torch.allclose(p, probabilities(logits.to(dtype).double(), 0.7), rtol=1e-14)
+    assert torch.equal(probabilities(logits, Fraction(1, 2)), probabilities(logits, 0.5))
+    halved = probabilities(logits, top_p=Fraction(1, 2))
+    assert torch.equal(halved, probabilities(logits, top_p=0.5))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"temperature": 10**400}, ValueError, "temperature must be finite"),
+        ({"temperature": math.inf}, ValueError, "temperature must be finite"),
+        ({"temperature": "1"}, TypeError, "temperature must be a number, got '1'"),
+        ({"top_k": 10**400}, ValueError, r"top_k must be below 2\*\*63"),
+        ({"top_p": 10**400}, ValueError, "top_p must be finite"),
+        ({"top_p": 0}, ValueError, r"top_p must be in \(0, 1\] or None, got 0"),
+        ({"top_p": True}, TypeError, "top_p must be a number, got True"),
+        ({"logits": torch.tensor([0.0, -math.inf])}, ValueError, "logits must be finite"),
+        ({"logits": torch.tensor([0.0, math.nan])}, ValueError, "logits must be finite"),
+        ({"logits": torch.tensor([1, 2])}, TypeError, "logits must hold floating-point"),
+    ],
+)
+def test_what_is_no_choice_is_named(wrong, error, says) -> None:
+    right: dict[str, Any] = {"logits": torch.zeros(2)}
+    with pytest.raises(error, match=says):
+        probabilities(**right | wrong)
+    if "logits" not in wrong:
+        with pytest.raises(error, match=says):
+            stream(trained(), VOCABULARY, "a", **wrong)  # before anything is written
 
 
 @pytest.mark.parametrize("k", range(1, K + 2))
@@ -158,6 +212,83 @@ def test_a_restart_forgets_all_but_the_last_character() -> None:
         expected += generate(model, VOCABULARY, expected[-1], length, temperature=0)
     assert text == expected
     assert text != generate(model, VOCABULARY, "cab", 25, temperature=0)
+
+
+class Reads(nn.Module):
+    """A model that says the next letter of the alphabet and notes what it reads after what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[tuple[str, str]] = []  # what stood in the state, and what was read
+
+    def forward(self, numbers: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]:
+        text = VOCABULARY.decode(numbers[0])
+        self.read.append((state or "", text))
+        logits = nn.functional.one_hot((numbers + 1) % K, K) * 50.0
+        return logits, (state or "") + text
+
+
+@pytest.mark.parametrize("every", [None, 1, 2, 3, 5])
+@pytest.mark.parametrize("prompt", ["", "ca", "fed"])
+def test_the_state_is_carried_and_thrown_away_after_every_so_many_characters(prompt, every) -> None:
+    model = Reads()
+    text = generate(model, VOCABULARY, prompt, 12, seed=1, restart_every=every)
+    expected, state, unread = [], "", prompt
+    for written, character in enumerate(text):
+        if every and written and written % every == 0:
+            state = ""
+        if unread:
+            expected.append((state, unread))
+            state += unread
+        unread = character
+    assert model.read == expected
+    assert len(model.read) == (12 if prompt else 11)
+    letters = itertools.pairwise(prompt[-1:] + text)
+    assert all(VOCABULARY.symbols[(VOCABULARY.encode(a) + 1) % K] == b for a, b in letters)
+
+
+def test_a_state_goes_on_from_where_it_was_read() -> None:
+    model = Reads()
+    _, state = read(model, VOCABULARY, "abc")
+    assert generate(model, VOCABULARY, "d", 2, state=state) == "ef"
+    assert model.read == [("", "abc"), ("abc", "d"), ("abcd", "e")]
+
+
+def test_reading_wants_a_model_a_vocabulary_and_a_character() -> None:
+    for arguments, error, says in [
+        ((Reads(), VOCABULARY, ""), ValueError, "text must hold a character to read, got ''"),
+        ((Reads(), VOCABULARY, "aZ"), ValueError, "text must hold known .* 'Z' at place 1"),
+        ((Reads(), VOCABULARY, 3), TypeError, "text must be a str, got int"),
+        ((Reads(), "abc", "a"), TypeError, "vocabulary must be a Vocabulary, got str"),
+        ((Reads, VOCABULARY, "a"), TypeError, "model must be a torch.nn.Module, got type"),
+        (
+            (Reads(), Vocabulary("abcdef"), "a"),
+            ValueError,
+            "vocabulary must have the model's 7 .*got 6",
+        ),
+    ]:
+        with pytest.raises(error, match=says):
+            read(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"seed": -1}, ValueError, "seed must be at least 0, got -1"),
+        ({"seed": 2**70}, ValueError, r"seed must be below 2\*\*63"),
+        ({"seed": 1.0}, TypeError, "seed must be an integer, got 1.0"),
+        ({"restart_every": 0}, ValueError, "restart_every must be at least 1, got 0"),
+        ({"restart_every": 2.0}, TypeError, "restart_every must be an integer, got 2.0"),
+        ({"prompt": "", "state": "abc"}, ValueError, "prompt must hold a character .*got ''"),
+        ({"prompt": None}, TypeError, "prompt must be a str, got NoneType"),
+        ({"model": "grimm"}, TypeError, "model must be a torch.nn.Module, got str"),
+        ({"vocabulary": "abc"}, TypeError, "vocabulary must be a Vocabulary, got str"),
+    ],
+)
+def test_wrong_options_are_named_before_anything_is_written(wrong, error, says) -> None:
+    right = {"model": Reads(), "vocabulary": VOCABULARY, "prompt": "abc"}
+    with pytest.raises(error, match=says):
+        stream(**right | wrong)
 
 
 def test_without_a_prompt_the_first_character_is_drawn_evenly() -> None:

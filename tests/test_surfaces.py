@@ -155,6 +155,69 @@ def test_the_best_rate_stays_on_the_map() -> None:
         surfaces.best_rate(ravine, sgd, 50, [0.03, 0.1])
 
 
+def test_the_best_rate_is_that_of_the_lowest_end_of_its_last_ten_steps() -> None:
+    view, sgd = SURFACES["valley"], METHODS["SGD"]
+    ends = {}
+    for lr in (1e-4, 1e-3, 2e-3, 3e-3):
+        path = descend(view.loss, sgd.optimizer, view.start, 30, lr=lr)
+        ends[lr] = view.loss(path[21:]).max().item()
+    for rates in (list(ends), tuple(reversed(ends)), (lr for lr in ends)):
+        assert surfaces.best_rate(view, sgd, 30, rates) == min(ends, key=lambda lr: ends[lr])
+
+
+def slope(w: Tensor) -> Tensor:
+    """A loss that falls evenly in the direction (-1, -1)."""
+    return w[..., 0] + w[..., 1] + 4
+
+
+def test_a_path_may_touch_the_edge_of_the_map_and_its_loss_must_be_a_number() -> None:
+    sgd, rates = METHODS["SGD"], [0.0625, 0.125, 0.140625]  # 16 steps of 0.125 are 2
+    for sign in (1, -1):  # to the lower edge, and to the upper
+        view = surfaces.View(lambda w, sign=sign: slope(sign * w), (0.0, 0.0), ())
+        assert surfaces.best_rate(view, sgd, 16, rates) == 0.125
+
+    def torn(w: Tensor) -> Tensor:
+        return slope(w) + torch.where(w[..., 0] < -1.9, math.nan, 0.0)
+
+    assert surfaces.best_rate(surfaces.View(torn, (0.0, 0.0), ()), sgd, 16, rates) == 0.0625
+
+
+@pytest.mark.parametrize("before_the_end", [8, 9, 10, 11])
+def test_how_low_a_path_ends_is_the_largest_loss_of_its_last_ten_steps(before_the_end) -> None:
+    height = -0.125 * (16 - before_the_end)
+
+    def bump(w: Tensor) -> Tensor:
+        return slope(w) + torch.where((w[..., 0] - height).abs() < 1e-9, 9.0, 0.0)
+
+    found = surfaces.best_rate(
+        surfaces.View(bump, (0.0, 0.0), ()), METHODS["SGD"], 16, [0.11, 0.125]
+    )
+    assert found == (0.11 if before_the_end < 10 else 0.125)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"view": surfaces.ravine}, TypeError, "view must be a View, got function"),
+        ({"method": optim.SGD}, TypeError, "method must be an optim.Method, got type"),
+        ({"method": (optim.SGD, {})}, TypeError, "method must be an optim.Method, got tuple"),
+        ({"steps": 0}, ValueError, "steps must be at least 1, got 0"),
+        ({"steps": 2.5}, TypeError, "steps must be an integer, got 2.5"),
+        ({"rates": 0.1}, TypeError, "rates must be numbers, got float"),
+        ({"rates": ["0.1"]}, TypeError, "rates must be a number, got '0.1'"),
+        ({"rates": [-0.1]}, ValueError, r"rates must be finite and in \[0.0, inf\], got -0.1"),
+        ({"rates": [0.1, math.nan]}, ValueError, "rates must be finite"),
+        ({"rates": []}, ValueError, r"rates must hold one whose path stays on the map, got \[\]"),
+    ],
+)
+def test_errors_of_the_best_rate_name_the_argument(wrong, error, message) -> None:
+    right = {"view": SURFACES["ravine"], "method": METHODS["SGD"], "steps": 5, "rates": [0.01]}
+    assert surfaces.best_rate(**right | {"rates": [0, 0.01], "steps": 20}) == 0.01
+    assert surfaces.best_rate(**right | {"steps": 1}) == 0.01
+    with pytest.raises(error, match=message):
+        surfaces.best_rate(**right | wrong)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -162,6 +225,28 @@ def test_the_best_rate_stays_on_the_map() -> None:
         ((surfaces.ravine, "SGD", (0, 0), 1), TypeError, "optimizer_class must be a function"),
         ((surfaces.ravine, optim.SGD, (0, 0, 0), 1), ValueError, r"start must have shape \(2,\)"),
         ((surfaces.ravine, optim.SGD, (0, math.nan), 1), ValueError, "start must be finite"),
+        ((surfaces.ravine, optim.SGD, 0, 1), TypeError, "start must be two numbers, got int"),
+        ((surfaces.ravine, optim.SGD, "ab", 1), TypeError, "start must be a number, got 'a'"),
+        (
+            (surfaces.ravine, optim.SGD, torch.tensor([0, math.inf]), 1),
+            ValueError,
+            "start must be fin",
+        ),
+        (
+            (surfaces.ravine, optim.SGD, torch.tensor([0, 1]), 1),
+            TypeError,
+            "start must hold floating",
+        ),
+        (
+            (lambda w: w, optim.SGD, (0, 0), 1),
+            ValueError,
+            r"what surface returns must have shape \(\)",
+        ),
+        (
+            (lambda w: 1.0, optim.SGD, (0, 0), 1),
+            TypeError,
+            "what surface returns must be a torch.Ten",
+        ),
         ((surfaces.ravine, optim.SGD, (0, 0), -1), ValueError, "steps must be at least 0, got -1"),
         ((surfaces.ravine, optim.SGD, (0, 0), 2.5), TypeError, "steps must be an integer, got 2.5"),
     ],

@@ -114,6 +114,62 @@ def test_a_data_loader_gives_the_courses_batches_with_and_without_workers() -> N
     assert not same(alone[:2], alone[2:4])
 
 
+def test_the_data_set_can_be_shuffled_and_outlasts_the_course() -> None:
+    data = PalindromeDataset(11, seed=4)
+    assert 10_000 * 128 < len(data) < 2_000_000  # a permutation of it is small
+    shuffled = iter(DataLoader(data, batch_size=64, shuffle=True, generator=seeded()))
+    x, y = next(shuffled)
+    assert torch.equal(x[:, 0].long(), y)
+    order = torch.randperm(len(data), generator=seeded())  # some order: not the first 64
+    assert len(order.unique()) == len(data)
+    first = next(iter(DataLoader(data, batch_size=64)))
+    assert not torch.equal(first[0], x)
+
+
+def test_a_data_set_of_some_length_ends_there_and_has_the_same_items() -> None:
+    data, longer = PalindromeDataset(11, seed=4, length=5), PalindromeDataset(11, seed=4)
+    assert len(data) == 5 == len(list(data))
+    assert all((data[k][0] == longer[k][0]).all() for k in range(5))
+    with pytest.raises(IndexError, match="index must be below the length 5, got 5"):
+        data[5]
+    assert sorted(len(batch[1]) for batch in DataLoader(data, batch_size=2, shuffle=True)) == [
+        1,
+        2,
+        2,
+    ]
+    for length in (0, 2.5, 2**63):
+        with pytest.raises((TypeError, ValueError), match="length must be"):
+            PalindromeDataset(11, length=length)
+
+
+@pytest.mark.parametrize(
+    "source", [lambda s: PalindromeBatches(5, 2, s), lambda s: PalindromeDataset(5, s)]
+)
+@pytest.mark.parametrize("seed", [-1, 2**63, 2**70, 1.0, "1", None, True])
+def test_a_seed_is_an_integer_of_63_bits(source, seed) -> None:
+    source(2**63 - 1)
+    with pytest.raises((TypeError, ValueError), match=r"^seed must be"):
+        source(seed)
+
+
+@pytest.mark.parametrize("one_hot", ["no", 1, None])
+def test_one_hot_is_yes_or_no(one_hot) -> None:
+    for make in (palindromes, lambda T, N, **kw: PalindromeBatches(T, N, 0, **kw)):
+        with pytest.raises(TypeError, match=f"one_hot must be True or False, got {one_hot!r}"):
+            make(5, 2, one_hot=one_hot)
+
+
+def test_tasks_are_float32_whatever_torch_s_default_is() -> None:
+    before = [adding(9, 5, seeded()), copying(9, 5, seeded()), palindromes(9, 5, seeded())]
+    torch.set_default_dtype(torch.float64)
+    try:
+        after = [adding(9, 5, seeded()), copying(9, 5, seeded()), palindromes(9, 5, seeded())]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for a, b in zip(before, after, strict=True):
+        assert same(a, b) and a[0].dtype == b[0].dtype == torch.float32
+
+
 def test_batches_go_on_from_where_they_stood() -> None:
     source = PalindromeBatches(7, 4, seed=3, one_hot=True)
     first = [next(source) for _ in range(2)]

@@ -7,7 +7,7 @@ import torch
 from helpers import seeded
 
 from rnnlib import metrics, models, training
-from rnnlib.text import Contiguous, Vocabulary, Windows, split
+from rnnlib.text import Contiguous, Vocabulary, Windows, split, windows
 
 TEXT = "once upon a time there was a wolf; the wolf said: 'fürchte dich nicht' — 日月\n"
 
@@ -33,6 +33,83 @@ def test_the_end_is_held_out_in_one_piece(share) -> None:
     train, held_out = split(text, share)
     assert train + held_out == text
     assert len(held_out) == round(1000 * share)
+    assert split(text) == split(text, 0.05)
+
+
+def test_each_side_of_a_split_has_a_character() -> None:
+    text = "abcdefghij"
+    assert split(text, 0.9) == ("a", "bcdefghij")
+    assert split(text, 0.1) == ("abcdefghi", "j")
+    assert split("ab", 0.5) == ("a", "b")
+    for share in (0.0, 0.04, 0.96, 1.0):
+        with pytest.raises(ValueError, match=rf"held_out must leave .* of 10, got {share}"):
+            split(text, share)
+    for short in ("", "a"):
+        with pytest.raises(
+            ValueError, match=f"text must hold at least 2 characters .*got '{short}'"
+        ):
+            split(short)
+
+
+def test_a_vocabulary_is_of_some_text_in_order() -> None:
+    with pytest.raises(ValueError, match="text must hold at least one character, got ''"):
+        Vocabulary.of("")
+    for symbols in ("", "ba", "abb"):
+        with pytest.raises(ValueError, match=f"symbols must be distinct .* got '{symbols}'"):
+            Vocabulary(symbols)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"T": 0}, ValueError, "T must be at least 1, got 0"),
+        ({"T": 2.0}, TypeError, r"T must be an integer, got 2.0 \(float\)"),
+        ({"T": "2"}, TypeError, "T must be an integer, got '2'"),
+        ({"T": None}, TypeError, "T must be an integer, got None"),
+        ({"N": 0}, ValueError, "N must be at least 1, got 0"),
+        ({"N": -1}, ValueError, "N must be at least 1, got -1"),
+        ({"N": 1.5}, TypeError, "N must be an integer, got 1.5"),
+        ({"N": True}, TypeError, "N must be an integer, got True"),
+        ({"numbers": torch.arange(9).int()}, TypeError, "numbers .*int64, got torch.int32"),
+        (
+            {"numbers": torch.arange(9).to(torch.uint8)},
+            TypeError,
+            "numbers .*int64, got torch.uint8",
+        ),
+        ({"numbers": torch.arange(9).double()}, TypeError, "numbers .*int64, got torch.float64"),
+        ({"numbers": torch.arange(9).numpy()}, TypeError, "numbers .*int64, got ndarray"),
+        ({"numbers": list(range(9))}, TypeError, "numbers .*int64, got list"),
+        ({"numbers": torch.arange(9)[None]}, ValueError, r"numbers .*\(length,\), got \(1, 9\)"),
+        ({"numbers": torch.arange(0)}, ValueError, "numbers must not be empty"),
+    ],
+)
+def test_windows_and_strands_want_int64_and_whole_sizes(wrong, error, says) -> None:
+    right = {"numbers": torch.arange(9), "T": 2, "N": 3}
+    for source in (windows, lambda **kw: Windows(**kw, seed=0), Contiguous):
+        source(**right)
+        with pytest.raises(error, match=says):
+            source(**right | wrong)
+
+
+def test_the_longest_window_is_the_text() -> None:
+    numbers, generator = torch.arange(9), seeded()
+    assert windows(numbers, 8, 2, generator).tolist() == [list(range(9))] * 2
+    assert next(Contiguous(numbers, 8, 1)).tolist() == [list(range(9))]
+    assert next(Contiguous(numbers, 2, 4)).tolist() == [[k, k + 1, k + 2] for k in (0, 2, 4, 6)]
+    for make in (windows, lambda *a: Windows(*a, seed=0)):
+        with pytest.raises(ValueError, match="numbers must be at least 10 for T=9 and N=2, got 9"):
+            make(numbers, 9, 2)
+    with pytest.raises(ValueError, match="numbers must be at least 11 for T=2 and N=5, got 9"):
+        Contiguous(numbers, 2, 5)
+    with pytest.raises(TypeError, match=r"generator must be a torch.Generator .*got 3"):
+        windows(numbers, 2, 2, 3)
+
+
+def test_a_source_looks_at_its_numbers_once() -> None:
+    for numbers in (torch.arange(-1, 8), torch.tensor([0, 1, 2, 2**31])):
+        for source in (lambda n: Windows(n, 2, 1, 0), lambda n: Contiguous(n, 2, 1)):
+            with pytest.raises(ValueError, match=r"numbers must be in \[0, 2147483648\), got"):
+                source(numbers)
 
 
 def test_windows_are_pieces_of_the_text_from_every_place() -> None:

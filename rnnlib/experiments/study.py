@@ -11,7 +11,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +45,14 @@ def load(name: str) -> dict[str, Any]:
 
 
 def means(values: list[float], every: int, digits: int) -> list[float]:
-    """Means of ``every`` values at a time, and of what is left at the end, rounded."""
+    """Means of ``every`` values at a time, and of what is left at the end, rounded.
+
+    Raises TypeError or ValueError for values that are no finite numbers.
+    """
+    validate.positive_int("every", every)
+    validate.positive_int("digits", digits, minimum=0)
+    validate.instance("values", values, Iterable, "numbers")
+    values = [validate.real("values", value) for value in values]
     parts = (values[k : k + every] for k in range(0, len(values), every))
     return [round(sum(part) / len(part), digits) for part in parts]
 

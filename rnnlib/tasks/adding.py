@@ -19,8 +19,8 @@ def adding(T: int, N: int, generator: Generator | None = None) -> tuple[Tensor, 
     validate.positive_int("T", T, minimum=2)
     validate.positive_int("N", N)
     validate.generator("generator", generator)
-    numbers = torch.rand(N, T, generator=generator)
-    marks, rows = torch.zeros(N, T), torch.arange(N)
+    numbers = torch.rand(N, T, generator=generator, dtype=torch.float32)
+    marks, rows = torch.zeros_like(numbers), torch.arange(N)
     marks[rows, torch.randint(0, T // 2, (N,), generator=generator)] = 1
     marks[rows, torch.randint(T // 2, T, (N,), generator=generator)] = 1
     return torch.stack([numbers, marks], dim=2), (numbers * marks).sum(dim=1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from rnnlib import validate
 
 
@@ -21,7 +19,7 @@ class Batches:
     def __init__(self, draw: Callable[..., Any], seed: int, **options: Any):
         self.draw = validate.function("draw", draw)
         self.options = options
-        self.generator = torch.Generator().manual_seed(validate.positive_int("seed", seed, 0))
+        self.generator = validate.seed("seed", seed)
         state = self.state_dict()
         next(self)
         self.load_state_dict(state)

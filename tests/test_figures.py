@@ -1,0 +1,42 @@
+"""Tables: whatever a cell holds, the table stays a table."""
+
+import pytest
+from markdown_it import MarkdownIt
+
+from rnnlib import figures
+
+CELLS = [
+    "|", "\\|", "\\\\|", "\\\\\\|", "||", "a|b|", "\\", "\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85",
+    "\u2028", "\u2029", "a\nb\n", "`", "``", "*", "_", "<", "<!--", "[a](", "#", "---", "$", "\\$", "$$$",
+    " ", "\t", "", None, True, 0, -1.5, 1e-300, "日", "\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=ascii)
+def test_a_cell_stays_one_cell(cell) -> None:
+    lines = figures.table(["character", "count"], [[cell, 3], ["x", cell]]).data.splitlines()
+    assert len(lines) == 4
+    text = "\n".join(lines).encode("utf-8", "replace").decode()
+    tokens = [token.type for token in MarkdownIt("commonmark").enable("table").parse(text)]
+    assert [tokens.count(kind) for kind in ("table_open", "th_open", "td_open")] == [1, 2, 4]
+    assert tokens[0] == "table_open" and tokens[-1] == "table_close"
+
+
+def test_what_is_drawn_and_escaped() -> None:
+    for cell, expected in {
+        "|": "\\|", "\\|": "\\|", "\\\\|": "\\\\\\|", "a|b": "a\\|b", "||": "\\|\\|",
+        "a\nb\r\nc\r": "a⏎b⏎c⏎", "\n\n": "⏎⏎",
+        "$": "\\$", "\\$": "\\$", "\\\\$": "\\\\\\$", "$x|y$": "$x\\|y$", "a$b$c$": "a\\$b\\$c\\$",
+        "$\\tau$ and `x`": "$\\tau$ and `x`", "<samp>\\|⏎</samp>": "<samp>\\|⏎</samp>", None: "None",
+    }.items():  # fmt: skip
+        assert figures.table(["a"], [[cell]]).data == f"| a |\n| --- |\n| {expected} |"
+    assert (
+        figures.table(["a|", "b"], iter([(1, 2.5)])).data
+        == "| a\\| | b |\n| --- | --- |\n| 1 | 2.5 |"
+    )
+
+
+@pytest.mark.parametrize("row", [[1], [1, 2, 3], []])
+def test_a_row_has_the_cells_of_the_header(row) -> None:
+    with pytest.raises(ValueError, match=rf"rows must have 2 cells, got {len(row)}: \{row}"[:40]):
+        figures.table(["a", "b"], [[1, 2], row])
