@@ -156,8 +156,10 @@ def test_ctrl_c_keeps_the_finished_runs_and_the_same_command_goes_on(tmp_path) -
         command(tmp_path, *arguments), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     wait_until(
-        lambda: (partial.exists() and partial.read_bytes().count(b"\n") == tiny_study.FREE)
-        or process.poll() is not None
+        lambda: (
+            (partial.exists() and partial.read_bytes().count(b"\n") == tiny_study.FREE)
+            or process.poll() is not None
+        )
     )
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to every process of the group
     _, errors = process.communicate(timeout=HANGS)
