@@ -85,6 +85,11 @@ x = 20 + 1
 # %%
 print(2 * x)
 
+# %%
+print("one")
+import sys; sys.stdout.flush()
+print("two")
+
 # %% mystnb={"image": {"alt": "A line."}}
 from IPython.display import SVG
 SVG('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>')
@@ -127,6 +132,7 @@ def test_a_fresh_notebook_passes_and_executing_again_changes_nothing_but_the_tim
     path = stub / "notebooks" / "stub.ipynb"
     seconds = re.compile(r'"seconds": [\d.]+')
     before = path.read_text("utf-8")
+    assert len(nbformat.read(path, as_version=4).cells[4].outputs) == 1  # sent in two pieces
     assert tool("notebooks", "execute", root=stub).returncode == 0
     assert seconds.sub("", path.read_text("utf-8")) == seconds.sub("", before)
 
