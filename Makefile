@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 endif
 PY := $(BIN)/python
 
-# Workers for the notebooks: one notebook stays on one worker.
+# Processes of the tests: the tests of one file, or the cells of one notebook, share one.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -48,10 +48,11 @@ book: environment vendor
 
 test: environment
 	@echo "==> unit tests"
-	@$(PY) -m pytest tests
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile tests
 	@echo "==> every notebook in its fast size, outputs compared where they are marked"
-	@RNNLIB_FAST=1 RNNLIB_PROGRESS=0 OMP_NUM_THREADS=1 JUPYTER_PREFER_ENV_PATH=1 $(PY) -m pytest --nbval-lax --nbval-current-env \
-	  --nbval-cell-timeout=300 -n $(WORKERS) --dist loadscope notebooks
+	@RNNLIB_FAST=1 RNNLIB_PROGRESS=0 OMP_NUM_THREADS=1 JUPYTER_PREFER_ENV_PATH=1 PYTHONWARNINGS=error \
+	  $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=900 \
+	  -n $(WORKERS) --dist loadscope notebooks
 
 execute: environment
 	@echo "==> executing notebooks at their default size"

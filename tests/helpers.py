@@ -1,6 +1,7 @@
 """What several tests share."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -10,12 +11,21 @@ from rnnlib import layers
 from rnnlib.check import relative_error
 
 F64 = torch.float64
+HANGS = 900.0  # seconds that no step of a test takes on any machine: what takes longer hangs
 LAYERS: dict[str, tuple[type[layers.Recurrent], dict[str, str]]] = {
     "rnn tanh": (layers.RNN, {}),
     "rnn relu": (layers.RNN, {"nonlinearity": "relu"}),
     "lstm": (layers.LSTM, {}),
     "gru": (layers.GRU, {}),
 }
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look every hundredth of a second whether ``condition`` has come."""
+    last = time.monotonic() + HANGS
+    while not condition():
+        assert time.monotonic() < last, "what was waited for has not come"
+        time.sleep(0.01)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

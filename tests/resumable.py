@@ -1,4 +1,6 @@
-"""A training run that can be killed: ``python resumable.py CHECKPOINT`` prints its steps.
+"""A training run that can be killed: ``python resumable.py CHECKPOINT [waits]``.
+
+With ``waits`` it says so after step WAITS_AFTER, and then goes no further.
 
 Dropout draws from torch's global generator, so an exact resume needs that generator's state too.
 """
@@ -12,7 +14,7 @@ from torch import Tensor, nn
 from rnnlib import layers, models, tasks, training
 
 STEPS = 60
-WAITS_AT = 28  # a killable run waits there: the last multiple of checkpoint_every is 20
+WAITS_AFTER = 28  # between two checkpoints
 
 
 class Dropped(nn.Module):
@@ -29,7 +31,7 @@ class Dropped(nn.Module):
         return nn.functional.dropout(self.classifier(x), 0.3, self.training)
 
 
-def train(checkpoint: Path | None, steps: int = STEPS, killable: bool = False) -> tuple:
+def train(checkpoint: Path | None, steps: int = STEPS, waits: bool = False) -> tuple:
     """Train to ``steps``; return model, optimizer, source and history."""
     torch.set_num_threads(1)
     torch.manual_seed(1)
@@ -38,11 +40,10 @@ def train(checkpoint: Path | None, steps: int = STEPS, killable: bool = False) -
     source = tasks.PalindromeBatches(5, 16, seed=2, one_hot=True)
     fresh = tasks.palindromes(5, 50, torch.Generator().manual_seed(3), one_hot=True)
 
-    def tell(history: training.History) -> bool:
-        if killable:
-            print(history.steps, flush=True)
-            if history.steps == WAITS_AT:
-                sys.stdin.read()
+    def wait(history: training.History) -> bool:
+        if waits and history.steps == WAITS_AFTER:
+            print("waiting", flush=True)
+            sys.stdin.read()  # until it is killed, or nobody is left to do so
         return False
 
     history = training.train(
@@ -55,7 +56,7 @@ def train(checkpoint: Path | None, steps: int = STEPS, killable: bool = False) -
         evaluate=lambda m: {"loss": training.classification_loss(m, fresh)[0].item()},
         eval_every=7,
         patience=50,
-        stop_when=tell,
+        stop_when=wait,
         checkpoint=checkpoint,
         checkpoint_every=10,
     )
@@ -63,4 +64,4 @@ def train(checkpoint: Path | None, steps: int = STEPS, killable: bool = False) -
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), killable="killable" in sys.argv)
+    train(Path(sys.argv[1]), waits="waits" in sys.argv)

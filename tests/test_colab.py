@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+ADDRESS = PROJECT["urls"]["Repository"]
 NAMES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 HIDDEN = ("rnnlib", "_rnnlib", "pooch", "safetensors")  # Colab must get these from the first cell
 MAY_BE_INSTALLED = {"rnnlib", "pooch", "safetensors"}
@@ -89,6 +91,16 @@ def installed(python: Path) -> dict[str, str]:
     return dict(json.loads(call(python, "-I", "-c", code)))
 
 
+@pytest.fixture
+def content(colab: Path, tmp_path: Path) -> Path:
+    """An empty folder; rnnlib is not installed."""
+    call(colab, "-m", "pip", "uninstall", "--quiet", "--yes", *sorted(MAY_BE_INSTALLED))
+    folder = tmp_path / "content"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.usefixtures("content")
 def test_the_stage_is_set(colab: Path) -> None:
     packages = installed(colab)
     assert {"torch", "numpy", "matplotlib"} <= packages.keys()
@@ -97,16 +109,9 @@ def test_the_stage_is_set(colab: Path) -> None:
     assert done.returncode != 0
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs_alone(name: str, colab: Path, snapshot: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "content"
-    folder.mkdir()
-    shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", folder)
-    call(colab, "-m", "pip", "uninstall", "--quiet", "--yes", *sorted(MAY_BE_INSTALLED))
-    before = installed(colab)
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        address = tomllib.load(file)["project"]["urls"]["Repository"]
-    environment = os.environ | {
+def environment(snapshot: Path, tmp_path: Path) -> dict[str, str]:
+    """What a notebook finds: the repository's address leads to the snapshot."""
+    found = os.environ | {
         "RNNLIB_FAST": "1",
         "RNNLIB_PROGRESS": "0",
         "RNNLIB_CACHE": str(tmp_path / "cache"),
@@ -115,13 +120,23 @@ def test_a_notebook_runs_alone(name: str, colab: Path, snapshot: Path, tmp_path:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{snapshot.as_uri()}.insteadOf",
-        "GIT_CONFIG_VALUE_0": address,
+        "GIT_CONFIG_VALUE_0": ADDRESS,
     }
     for variable in ("PYTHONPATH", "VIRTUAL_ENV"):
-        environment.pop(variable, None)
+        found.pop(variable, None)
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_alone(
+    name: str, colab: Path, content: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", content)
+    before = installed(colab)
+    around = environment(snapshot, tmp_path)
     run = ("-m", "nbconvert", "--to", "notebook", "--execute", "--log-level=ERROR")
 
-    call(colab, *run, "--output=once", f"{name}.ipynb", cwd=folder, env=environment)
+    call(colab, *run, "--output=once", f"{name}.ipynb", cwd=content, env=around)
     after = installed(colab)
     came = {package for package in after if after[package] != before.get(package)}
     assert "rnnlib" in came and came <= MAY_BE_INSTALLED, f"the first cell changed {came}"
@@ -134,9 +149,10 @@ def test_a_notebook_runs_alone(name: str, colab: Path, snapshot: Path, tmp_path:
     assert "samples" in call(colab, "-I", "-c", code)
 
 
-def test_the_first_cell_twice(colab: Path, tmp_path: Path) -> None:
-    """Where rnnlib is there (from the test before), the cell is silent and needs no network."""
+def test_the_first_cell_twice(colab: Path, content: Path, snapshot: Path, tmp_path: Path) -> None:
+    """Where rnnlib is there, the cell is silent and needs no network."""
     cell = (ROOT / "tools" / "first_cell.py").read_text("utf-8")
-    environment = os.environ | {"PIP_NO_INDEX": "1", "PATH": ""}
-    said = call(colab, "-I", "-c", f"{cell}\n{cell}", cwd=tmp_path, env=environment)
-    assert said == ""
+    around = environment(snapshot, tmp_path)
+    run = (colab, "-I", "-c", f"{cell}\n{cell}")
+    assert call(*run, cwd=content, env=around) == f"Installing rnnlib from {ADDRESS}\n"
+    assert call(*run, cwd=content, env=around | {"PIP_NO_INDEX": "1", "PATH": ""}) == ""

@@ -5,7 +5,10 @@ import re
 from pathlib import Path
 
 import jupytext
+import matplotlib.pyplot as plt
 import pytest
+
+from rnnlib import corpora
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks" / "src").glob("*.py"))
 
@@ -30,11 +33,18 @@ def with_solution(source, solution):
     return ast.Module(body=solved + rest, type_ignores=[])
 
 
+def no_network(url, *_):
+    raise ConnectionError(f"no test asks for {url}")
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_solutions_pass_and_empty_answers_do_not(path, monkeypatch, capsys):
+def test_solutions_pass_and_empty_answers_do_not(path, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("RNNLIB_FAST", "1")
     monkeypatch.setenv("RNNLIB_PROGRESS", "0")
     monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setenv("RNNLIB_CACHE", str(tmp_path))
+    monkeypatch.delenv("RNNLIB_DATA_MIRROR", raising=False)
+    monkeypatch.setattr(corpora, "_download", no_network)  # so everybody reads the tales
     cells = jupytext.read(path).cells
     found = dict(exercises(cells))
     assert len(found) >= 3, f"{path.name}: a chapter has at least three exercises"
@@ -46,6 +56,7 @@ def test_solutions_pass_and_empty_answers_do_not(path, monkeypatch, capsys):
         if k in found:
             capsys.readouterr()
         exec(compile(cell.source, f"{path.name}, cell {k}", "exec"), namespace)
+        plt.close("all")  # as Jupyter does
         if k not in found:
             continue
         empty = [line for line in capsys.readouterr().out.splitlines() if ": " in line]

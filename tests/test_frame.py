@@ -85,6 +85,11 @@ x = 20 + 1
 # %%
 print(2 * x)
 
+# %%
+print("one")
+import sys; sys.stdout.flush()
+print("two")
+
 # %% mystnb={"image": {"alt": "A line."}}
 from IPython.display import SVG
 SVG('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>')
@@ -127,6 +132,7 @@ def test_a_fresh_notebook_passes_and_executing_again_changes_nothing_but_the_tim
     path = stub / "notebooks" / "stub.ipynb"
     seconds = re.compile(r'"seconds": [\d.]+')
     before = path.read_text("utf-8")
+    assert len(nbformat.read(path, as_version=4).cells[4].outputs) == 1  # sent in two pieces
     assert tool("notebooks", "execute", root=stub).returncode == 0
     assert seconds.sub("", path.read_text("utf-8")) == seconds.sub("", before)
 
@@ -232,19 +238,12 @@ def test_the_book_pins_exactly_and_the_library_does_not() -> None:
     assert not missing, f"requirements.txt does not pin {missing}"
 
 
-def test_importing_rnnlib_is_quick_and_brings_no_plotting() -> None:
+def test_importing_rnnlib_is_quick_since_it_brings_little_beside_torch() -> None:
     code = (
-        "import sys, time, torch; start = time.perf_counter(); import rnnlib; "
-        "print(time.perf_counter() - start); "
-        "print(*[m for m in ('matplotlib', 'ipywidgets', 'IPython') if m in sys.modules])"
+        "import sys, torch; before = set(sys.modules); import rnnlib; "
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} "
+        "- sys.stdlib_module_names))"
     )
-    seconds = []
-    for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        first, second, *_ = [*done.stdout.splitlines(), ""]
-        assert second == "", f"import rnnlib also imports {second}"
-        seconds.append(float(first))
-        if seconds[-1] < 1:
-            return
-    pytest.fail(f"import rnnlib took {min(seconds):.2f} s beyond torch; expected under 1 s")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {*done.stdout.split()} - {"numpy", "tqdm"} == {"rnnlib"}

@@ -20,13 +20,13 @@ def fitted_period(t: np.ndarray, v: np.ndarray) -> float:
     best, width = 0.0, 0.0
     low, high = math.log(1 / 101), math.log(1 / 0.99)
     for _ in range(3):  # finer and finer around the best
-        grid = np.exp(np.linspace(low, high, 4001))
-        errors = []
-        for f in grid:
-            A = np.stack([np.sin(2 * np.pi * f * t), np.cos(2 * np.pi * f * t)], axis=1)
-            solution = np.linalg.lstsq(A, v, rcond=None)[0]
-            errors.append(((A @ solution - v) ** 2).sum())
-        best, width = math.log(grid[int(np.argmin(errors))]), (high - low) / 4000
+        grid = np.exp(np.linspace(low, high, 1001))
+        phase = 2 * np.pi * grid[:, None] * t  # (1001, T)
+        A = np.stack([np.sin(phase), np.cos(phase)], axis=2)  # (1001, T, 2)
+        A_T = A.swapaxes(1, 2)
+        solution = np.linalg.pinv(A_T @ A, hermitian=True) @ (A_T @ v[:, None])  # (1001, 2, 1)
+        errors = ((A @ solution - v[:, None]) ** 2).sum(axis=(1, 2))
+        best, width = math.log(grid[int(np.argmin(errors))]), (high - low) / 1000
         low, high = best - 2 * width, best + 2 * width
     return 1 / math.exp(best)
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -152,7 +153,16 @@ def test_a_run_is_evaluated_in_float32_with_its_threads_and_puts_the_threads_bac
 def test_each_variant_runs(tiny, name) -> None:
     small = {"H": 8, "T": 4, "N": 2, "steps": 3, "threads": 1, "seed": 0}
     result = shakespeare.run(variant=name, **variants()[name] | small)
-    assert 0 < result["windows"] < 2 and result["wall_seconds"] > 0
+    assert 0 < result["windows"] < 2
+
+
+def test_a_run_says_how_many_seconds_it_took_and_how_many_of_them_the_evaluation(
+    tiny, monkeypatch
+) -> None:
+    clock = iter([10.0, 13.25, 13.5])  # at the beginning, before the evaluation and after it
+    monkeypatch.setattr(shakespeare, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    result = shakespeare.run(**SMALL | {"steps": 2})
+    assert (result["wall_seconds"], result["evaluation_seconds"]) == (3.5, 0.25)
 
 
 def test_resets_put_strands_back_to_the_learned_start(tiny) -> None:

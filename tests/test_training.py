@@ -12,7 +12,7 @@ import pytest
 import resumable
 import safetensors.torch
 import torch
-from helpers import same, seeded
+from helpers import HANGS, same, seeded
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
@@ -94,16 +94,15 @@ def test_two_runs_agree_to_the_last_digit() -> None:
 def test_a_run_killed_in_the_middle_continues_to_the_same_last_digit(tmp_path) -> None:
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     command = [sys.executable, resumable.__file__, str(killed)]
-    pipe = subprocess.PIPE
-    with subprocess.Popen([*command, "killable"], stdin=pipe, stdout=pipe, text=True) as process:
-        for line in process.stdout:
-            if int(line) == resumable.WAITS_AT:
-                process.kill()
-                break
-    assert process.returncode != 0
+    with subprocess.Popen(
+        [*command, "waits"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "waiting\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
     _, before = contents(killed)
     assert before.steps == 20  # the last multiple of checkpoint_every
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, timeout=HANGS)
 
     *_, history = resumable.train(whole)
     (tensors, resumed), (expected, _) = contents(killed), contents(whole)

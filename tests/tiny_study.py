@@ -1,24 +1,43 @@
-"""A study's run function that workers can import, and the command line with another folder."""
+"""A study of one line, for workers to import; as a script, the command line with another folder.
 
+``python tiny_study.py FOLDER ARGUMENTS``: the studies and ``tiny``; records go to FOLDER/results.
+"""
+
+import argparse
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from helpers import wait_until
 
 from rnnlib.experiments import __main__ as command_line
 from rnnlib.experiments import study
 
+FREE = 3  # so many seeds wait for nothing
 
-def run(*, seed: int, fails: bool = False, sleep: float = 0) -> dict[str, Any]:
-    time.sleep(sleep)
+
+def run(*, seed: int, fails: bool = False, until: str = "") -> dict[str, Any]:
+    """Twice the seed; from seed FREE on not before there is a file ``until``."""
+    if until and seed >= FREE:
+        wait_until(Path(until).exists)
     if fails:
         raise ArithmeticError(f"seed {seed} fails")
     return {"twice": 2 * seed}
 
 
-if __name__ == "__main__":  # tiny_study.py FOLDER ARGUMENTS: records go to FOLDER/results
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--until", default="")
+
+
+def main(chosen: argparse.Namespace) -> None:
+    settings = [{"seed": seed, "until": chosen.until} for seed in range(chosen.seeds)]
+    study.run_study(chosen.name, run, settings, chosen.workers)
+
+
+if __name__ == "__main__":
     # Ctrl-C is ignored in what a shell starts in the background, tests included.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     study.data_dir = lambda: Path(sys.argv[1])
+    command_line.STUDIES["tiny"] = sys.modules[__name__]
     raise SystemExit(command_line.main(sys.argv[2:]))

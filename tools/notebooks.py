@@ -274,6 +274,8 @@ def execute(pair: Pair, fast: bool) -> None:
     folder = {"metadata": {"path": str(pair.notebook.parent)}}
     start = time.perf_counter()
     client = NotebookClient(notebook, timeout=3600, kernel_name="python3", resources=folder)
+    client.startup_timeout = client.iopub_timeout = 600  # what takes longer hangs
+    client.coalesce_streams = True  # else what is printed is cut where the kernel sent it
     client.extra_arguments = ["--log-level=ERROR"]
     try:
         client.execute()

@@ -346,7 +346,7 @@ with torch.no_grad():
 expected = sampling.probabilities(logits[0])  # (T, K)
 top, which = expected.topk(4, dim=1)  # (T, 4)
 fig, ax = plt.subplots(figsize=(8, 2.4))
-ax.imshow(top.T, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+ax.imshow(top.T.numpy(), cmap="Greys", vmin=0, vmax=1, aspect="auto")
 for t, k in itertools.product(range(len(beginning)), range(4)):
     letter = known.symbols[which[t, k]].replace(" ", "␣").replace("\n", "⏎")
     follows = t + 1 < len(beginning) and known.symbols[which[t, k]] == beginning[t + 1]

@@ -98,10 +98,8 @@ axes[0].text(40, 0.16, r"leak $\alpha\phi$ ($\alpha = 0.1$)", ha="center", fonts
 axes[0].set(ylabel="openness k", ylim=(0, 1.35))
 units = PhasedLSTMCell(1, 40, generator=torch.Generator().manual_seed(0))
 with torch.no_grad():
-    k = units.gate(t)  # (times, units)
-axes[1].imshow(
-    k[:, units.tau.argsort()].T, aspect="auto", extent=(0, 60, 40, 0), interpolation="nearest"
-)
+    k = units.gate(t)[:, units.tau.argsort()]  # (times, units)
+axes[1].imshow(k.T.numpy(), aspect="auto", extent=(0, 60, 40, 0), interpolation="nearest")
 axes[1].set(xlabel="time (ms)", ylabel="unit, by its period")
 axes[1].grid(False)
 plt.show()
