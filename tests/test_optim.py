@@ -4,9 +4,11 @@ import copy
 import inspect
 import math
 import pickle
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import F64, normal
@@ -15,11 +17,18 @@ from torch.optim import lr_scheduler
 from torch.optim.optimizer import Optimizer
 
 from rnnlib import optim, training
+from rnnlib.optim.base import FLAGS, check_types
 
 NAMES = ["SGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW"]
 each_method = pytest.mark.parametrize("name", NAMES)
 SWITCHES = {"foreach", "fused", "capturable", "differentiable"}  # how, not what, torch computes
-STEPS = 100
+STEPS = 40
+# torch before 2.7 does not have it in Adam, and its AdamW does not save it.
+ONLY_OURS = {"bias_correction", "decoupled_weight_decay"} - inspect.signature(
+    torch.optim.Adam
+).parameters.keys()
+# To the last bit. Older ones compute some means in another order.
+TOLERANCE = 0.0 if torch.__version__ >= "2.11" else 1e-12
 
 
 def one(value: float, dtype: torch.dtype = F64, shape: tuple[int, ...] = ()) -> Tensor:
@@ -175,14 +184,13 @@ def difference(a: Net, b: Net) -> float:
 
 def race(
     case: tuple[str, dict[str, Any]],
-    schedule: Callable[[Optimizer], Any] | None = lambda one: lr_scheduler.StepLR(one, 20, 0.5),
-    dtype: torch.dtype = F64,
+    schedule: Callable[[Optimizer], Any] = lambda one: lr_scheduler.StepLR(one, 20, 0.5),
 ) -> tuple[float, Optimizer, Optimizer]:
     """The largest difference of any weight after any step, and both optimisers at the end."""
-    net = Net().to(dtype)
+    net = Net()
     twin, start = copy.deepcopy(net), copy.deepcopy(net)
     ours, torchs = make(optim, case, net), make(torch.optim, case, twin)
-    schedules = [schedule(one) for one in (ours, torchs)] if schedule else []
+    schedules = [schedule(one) for one in (ours, torchs)]
     largest = 0.0
     for t in range(STEPS):
         net.backward(t)
@@ -194,7 +202,7 @@ def race(
         apart = difference(net, twin)
         assert math.isfinite(apart)
         largest = max(largest, apart)
-    assert difference(net, start) > 1e-3, "the weights hardly moved: nothing was compared"
+    assert difference(net, start) > 3e-4, "the weights hardly moved: nothing was compared"
     assert torch.equal(net.idle, start.idle)
     return largest, ours, torchs
 
@@ -215,10 +223,11 @@ def assert_same_state(ours: Optimizer, torchs: Optimizer, tolerance: float) -> N
         assert found[k].keys() == buffers.keys()
         for name, b in buffers.items():
             a = found[k][name]
-            assert (a.dtype, a.shape) == (b.dtype, b.shape)
-            assert float((a - b).abs().max()) <= tolerance, name
+            if isinstance(b, Tensor):  # older versions count in a plain number
+                assert (a.dtype, a.shape) == (b.dtype, b.shape)
+            assert float((a - torch.as_tensor(b)).abs().max()) <= tolerance, name
     for ours_group, torchs_group in zip(ours.param_groups, torchs.param_groups, strict=True):
-        assert ours_group.keys() - torchs_group.keys() <= {"bias_correction"}
+        assert ours_group.keys() - torchs_group.keys() <= ONLY_OURS
         assert torchs_group.keys() - ours_group.keys() <= SWITCHES | {"initial_lr"}
         for name in (ours_group.keys() & torchs_group.keys()) - {"params"}:
             assert ours_group[name] == torchs_group[name], name
@@ -226,25 +235,19 @@ def assert_same_state(ours: Optimizer, torchs: Optimizer, tolerance: float) -> N
 
 @each_setting
 def test_every_step_equals_torch(case) -> None:
+    """In float64; the other types are under number formats."""
     largest, ours, torchs = race(case)
-    assert largest <= 1e-12
-    assert_same_state(ours, torchs, 1e-12)
-
-
-@each_method
-def test_every_step_equals_torch_in_float32(name) -> None:
-    settings = [s for s in SETTINGS if s[0] == name]
-    for case in (settings[0], max(settings, key=lambda s: len(s[1]))):
-        largest, ours, torchs = race(case, dtype=torch.float32)
-        assert largest <= 1e-5
-        assert_same_state(ours, torchs, 1e-5)
+    assert largest <= TOLERANCE
+    assert_same_state(ours, torchs, TOLERANCE)
 
 
 @each_method
 def test_arguments_order_and_defaults_are_torchs(name) -> None:
+    not_shared = SWITCHES | ONLY_OURS | {"switches"}
+
     def arguments(cls: type) -> dict[str, Any]:
         found = inspect.signature(cls).parameters.values()
-        return {p.name: p.default for p in found if p.name not in SWITCHES | {"bias_correction"}}
+        return {p.name: p.default for p in found if p.name not in not_shared}
 
     def positional(cls: type) -> list[str]:
         found = inspect.signature(cls).parameters.values()
@@ -397,9 +400,9 @@ def test_a_state_goes_on_in_the_other(case, onward) -> None:
         twin.backward(t)
         before.step()
         after.step()
-        assert difference(net, twin) <= 1e-12
+        assert difference(net, twin) <= TOLERANCE
     found = second is optim
-    assert_same_state(*((after, before) if found else (before, after)), 1e-12)
+    assert_same_state(*((after, before) if found else (before, after)), TOLERANCE)
     back = other_defaults(first, case[0], net)
     back.load_state_dict(copy.deepcopy(after.state_dict()))  # and home again
     net.backward(25)
@@ -407,11 +410,6 @@ def test_a_state_goes_on_in_the_other(case, onward) -> None:
     back.step()
     after.step()
     assert difference(net, twin) <= 1e-12
-
-
-def assert_same_state_groups(groups: list[dict[str, Any]], **expected: Any) -> None:
-    for group in groups:
-        assert {name: group[name] for name in expected} == expected
 
 
 def test_bias_correction_survives_where_torch_does_not_have_it() -> None:
@@ -424,9 +422,27 @@ def test_bias_correction_survives_where_torch_does_not_have_it() -> None:
     torchs.step()
     back = make(optim, ("Adam", {}), net)
     back.load_state_dict(torchs.state_dict())
-    assert_same_state_groups(back.param_groups, bias_correction=False)
-    plain.load_state_dict(make(torch.optim, ("Adam", {}), net).state_dict())  # has no such key
-    assert_same_state_groups(plain.param_groups, bias_correction=False)
+    assert [group["bias_correction"] for group in back.param_groups] == [False, False]
+
+
+def test_what_a_saved_group_lacks_is_the_constructors() -> None:
+    """A state of torch's has no bias_correction: ours goes on with its own, and adds no key."""
+    saved = make(torch.optim, ("Adam", {}), Net()).state_dict()
+    after = []
+    for corrected in (True, False):
+        net, expected = Net(), Net()
+        loaded, new = (
+            make(optim, ("Adam", {"bias_correction": corrected}), one) for one in (net, expected)
+        )
+        loaded.load_state_dict(saved)
+        assert "bias_correction" not in loaded.state_dict()["param_groups"][0]
+        net.backward(20)
+        expected.backward(20)
+        loaded.step()
+        new.step()
+        assert difference(net, expected) == 0.0
+        after.append(net)
+    assert difference(*after) > 1e-4
 
 
 def test_adams_state_in_adamw_decays_as_adamw() -> None:
@@ -434,9 +450,8 @@ def test_adams_state_in_adamw_decays_as_adamw() -> None:
     for library in (optim, torch.optim):
         after = make(optim, ("AdamW", {}), net)
         after.load_state_dict(make(library, ("Adam", {"weight_decay": 0.1}), net).state_dict())
-        assert_same_state_groups(
-            after.param_groups[:1], decoupled_weight_decay=True, weight_decay=0.1
-        )
+        group = after.param_groups[0]
+        assert group["decoupled_weight_decay"] is True and group["weight_decay"] == 0.1
 
 
 @each_method
@@ -510,7 +525,7 @@ def test_torchs_schedules_move_ours_as_torchs(name, schedule) -> None:
     cycles = name in CYCLED
     case = (name, CYCLED.get(name, {}))
     largest, ours, _ = race(case, lambda one: SCHEDULES[schedule](one, cycles))
-    assert largest <= 1e-12
+    assert largest <= TOLERANCE
     group = ours.param_groups[0]
     if cycles and schedule in ("OneCycleLR", "CyclicLR"):
         cycled = group["betas"][0] if "betas" in group else group["momentum"]
@@ -545,8 +560,20 @@ def test_zero_grad_clears_every_gradient(name) -> None:
     assert difference(net, before) == 0.0
 
 
+def skip_unless_torchs_adagrad_takes_weights_later() -> None:
+    method, later = torch.optim.Adagrad([weight()]), weight()
+    method.add_param_group({"params": [later]})
+    later.grad = torch.ones(2)
+    try:
+        method.step()
+    except KeyError:
+        pytest.skip(f"torch {torch.__version__}: its Adagrad keeps no sum for weights added later")
+
+
 @each_method
 def test_weights_added_later_start_as_in_torch(name) -> None:
+    if name == "Adagrad":
+        skip_unless_torchs_adagrad_takes_weights_later()
     net = Net()
     twin = copy.deepcopy(net)
     settings = {"initial_accumulator_value": 0.1} if name == "Adagrad" else {}
@@ -565,6 +592,7 @@ def test_weights_added_later_start_as_in_torch(name) -> None:
 
 
 def test_adagrads_start_is_one_for_all_groups_as_in_torch() -> None:
+    skip_unless_torchs_adagrad_takes_weights_later()
     moved = []
     for library in (optim, torch.optim):
         w, other = weight(), weight()
@@ -711,10 +739,11 @@ def test_a_groups_own_settings_are_checked(name) -> None:
 
 
 @each_method
-def test_sparse_gradients_are_refused_before_anything_moves(name) -> None:
+@pytest.mark.parametrize("arrange", [list, lambda ws: [{"params": [w]} for w in ws]])
+def test_sparse_gradients_are_refused_before_anything_moves(name, arrange) -> None:
     w, table = weight(), nn.Embedding(4, 2, sparse=True)
     before = table.weight.detach().clone()
-    method = getattr(optim, name)([w, table.weight], lr=0.1)
+    method = getattr(optim, name)(arrange([w, table.weight]), lr=0.1)
     (w.sum() + table(torch.tensor([1, 2])).sum()).backward()
     error = error_of(method.step)
     assert type(error) is RuntimeError
@@ -728,3 +757,429 @@ def test_complex_gradients_are_refused(name) -> None:
     w.grad = torch.ones_like(w)
     error = error_of(getattr(optim, name)([w]).step)
     assert type(error) is RuntimeError and "complex64" in str(error)
+
+
+@each_method
+def test_gradients_of_integers_are_refused(name) -> None:
+    w = torch.ones(2, dtype=torch.int64)
+    w.grad = torch.ones_like(w)
+    error = error_of(getattr(optim, name)([w]).step)
+    assert type(error) is RuntimeError and "int64" in str(error)
+
+
+def default(name: str, key: str) -> Any:
+    return inspect.signature(getattr(optim, name)).parameters[key].default
+
+
+FLAGGED = [
+    (name, flag)
+    for name in NAMES
+    for flag in sorted(FLAGS & inspect.signature(getattr(optim, name)).parameters.keys())
+]
+
+
+def test_every_yes_or_no_is_a_flag() -> None:
+    for name in NAMES:
+        found = inspect.signature(getattr(optim, name)).parameters.values()
+        assert {p.name for p in found if isinstance(p.default, bool)} <= FLAGS
+    assert {flag for _, flag in FLAGGED} == FLAGS
+
+
+@pytest.mark.parametrize("name, flag", FLAGGED)
+@pytest.mark.parametrize("bad", ["no", "False", 1, 0, 0.0, None, torch.tensor(True), []], ids=repr)
+def test_a_flag_must_be_true_or_false_wherever_it_comes_from(name, flag, bad) -> None:
+    of, settings = getattr(optim, name), {"momentum": 0.9} if flag == "nesterov" else {}
+    w = weight()
+    method = of([w], **settings)
+    saved = copy.deepcopy(method.state_dict())
+    wrong = copy.deepcopy(saved)
+    wrong["param_groups"][0][flag] = bad
+    group = {"params": [weight()], flag: bad}
+    for call in (
+        lambda: of([weight()], **settings, **{flag: bad}),
+        lambda: of([dict(group)], **settings),
+        lambda: method.add_param_group(dict(group)),
+        lambda: method.load_state_dict(wrong),
+    ):
+        error = error_of(call)
+        assert type(error) is TypeError
+        assert str(error).startswith(f"{flag} must be True or False, got ")
+        assert method.state_dict() == saved
+    method.param_groups[0][flag] = bad  # behind our back: seen at the next step
+    w.grad = torch.ones(2)
+    assert str(error_of(method.step)).startswith(f"{flag} must be True or False, got ")
+    assert torch.equal(w, torch.ones(2))
+
+
+@pytest.mark.parametrize("name, flag", FLAGGED)
+def test_numpys_true_is_true(name, flag) -> None:
+    settings = {"momentum": 0.9} if flag == "nesterov" else {"weight_decay": 0.1}
+    if flag == "bias_correction":
+        largest = [first_weight(name, **settings, **{flag: v}) for v in (np.True_, True)]
+    else:
+        largest = [first_weight(name, **settings, **{flag: v}) for v in (np.True_, True, False)]
+        assert not torch.equal(largest[1], largest[2]) or flag == "amsgrad"
+    assert torch.equal(largest[0], largest[1])
+
+
+def first_weight(name: str, library: Any = optim, **settings: Any) -> Tensor:
+    """Where three weights are after four steps."""
+    w = nn.Parameter(normal(3))
+    method = getattr(library, name)([w], **settings)
+    for t in range(4):
+        w.grad = normal(3, seed=t + 1)
+        method.step()
+    return w.detach()
+
+
+NUMBERS: list[tuple[str, str]] = [
+    (name, key)
+    for name in NAMES
+    for key, p in inspect.signature(getattr(optim, name)).parameters.items()
+    if isinstance(p.default, float | int) and not isinstance(p.default, bool)
+]
+
+
+@pytest.mark.parametrize("name, key", NUMBERS)
+def test_numbers_may_be_numpys_and_states_must_hold_numbers_in_range(name, key) -> None:
+    value = {"momentum": 0.9, "dampening": 0.2, "eps": 1e-3}.get(key, 0.1)
+    settings = {"momentum": 0.9} if name == "SGD" and key == "dampening" else {}
+    expected = first_weight(name, torch.optim, **settings, **{key: value})
+    assert not torch.equal(expected, first_weight(name, torch.optim, **settings))
+    for of in (float, np.float64, lambda v: torch.tensor(v, dtype=F64)):
+        assert torch.equal(first_weight(name, **settings, **{key: of(value)}), expected)
+    single = first_weight(name, **settings, **{key: np.float32(value)})
+    assert torch.equal(
+        single, first_weight(name, torch.optim, **settings, **{key: np.float32(value)})
+    )
+    method = getattr(optim, name)([weight()], **settings)
+    saved = copy.deepcopy(method.state_dict())
+    for bad in ("0.1", True, None, [0.1], NAN, INF, torch.ones(2), 1j):
+        wrong = copy.deepcopy(saved)
+        wrong["param_groups"][0][key] = bad
+        for call in (
+            lambda wrong=wrong: method.load_state_dict(wrong),
+            lambda bad=bad: getattr(optim, name)([weight()], **{key: bad}),
+        ):
+            error = error_of(call)
+            assert isinstance(error, TypeError | ValueError) and str(error).startswith(key)
+        assert method.state_dict() == saved
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_betas_may_be_a_list(name) -> None:
+    expected = first_weight(name, torch.optim, betas=(0.7, 0.8))
+    assert torch.equal(first_weight(name, betas=[0.7, 0.8]), expected)
+    wrong = getattr(optim, name)([weight()])
+    state = wrong.state_dict()
+    state["param_groups"][0]["betas"] = (0.9, 1.0)
+    assert str(error_of(lambda: wrong.load_state_dict(state))).startswith("betas[1] must")
+    assert wrong.param_groups[0]["betas"] == (0.9, 0.999)
+
+
+@each_method
+@pytest.mark.parametrize("switch", sorted(SWITCHES))
+@pytest.mark.parametrize("bad", [True, 1, 0, "no"])
+def test_a_switch_of_torchs_is_refused_and_named(name, switch, bad) -> None:
+    of = getattr(optim, name)
+    method = of([weight()])
+    for call in (
+        lambda: of([weight()], **{switch: bad}),
+        lambda: of([{"params": [weight()], switch: bad}]),
+        lambda: method.add_param_group({"params": [weight()], switch: bad}),
+    ):
+        error = error_of(call)
+        assert type(error) is ValueError
+        assert str(error).startswith(f"{switch} must be None or False, got {bad!r}")
+        assert str(error).endswith(f"torch.optim.{name} has others")
+    assert len(method.param_groups) == 1
+
+
+@each_method
+def test_an_unknown_argument_is_named(name) -> None:
+    for unknown in ("learning_rate", "switches", "params2"):
+        error = error_of(
+            lambda unknown=unknown: getattr(optim, name)([weight()], **{unknown: None})
+        )
+        assert type(error) is TypeError
+        assert str(error) == f"{name} got an unexpected argument {unknown!r}"
+
+
+# ---- number formats ------------------------------------------------------------------------------
+
+HALF = [torch.float16, torch.bfloat16]
+each_half = pytest.mark.parametrize("dtype", HALF, ids=str)
+KEEPING = {  # settings with which a method keeps all that it can keep
+    "SGD": {"momentum": 0.9}, "Adagrad": {}, "Adadelta": {},
+    "RMSprop": {"momentum": 0.5, "centered": True}, "Adam": {"amsgrad": True},
+    "AdamW": {"amsgrad": True},
+}  # fmt: skip
+each_that_counts = pytest.mark.parametrize("name", NAMES[1:])
+quietly = pytest.mark.filterwarnings("ignore:weights in torch")
+
+
+@pytest.fixture
+def default_type() -> Iterator[None]:
+    """Put torch's default data type back after the test."""
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)
+
+
+@each_that_counts
+@each_half
+def test_a_counter_counts_in_any_default_type(name, dtype, default_type) -> None:
+    torch.set_default_dtype(dtype)
+    w = nn.Parameter(torch.ones(2, dtype=F64))
+    w.grad = torch.ones_like(w)
+    method = getattr(optim, name)([w])
+    method.step()
+    counter = method.state[w]["step"]
+    assert (counter.item(), counter.dtype, counter.device.type) == (1.0, torch.float32, "cpu")
+    state = method.state_dict()
+    state["state"][0]["step"] = torch.tensor(2048.0, dtype=dtype)  # adding 1 would change nothing
+    method.load_state_dict(state)
+    for t in range(2049, 2052):
+        method.step()
+        assert method.state[w]["step"].item() == t
+    torch.set_default_dtype(F64)
+    method.step()
+    assert method.state[w]["step"].item() == 2052
+
+
+@each_that_counts
+def test_a_counter_is_on_the_processor_whatever_the_default_device(name) -> None:
+    w = weight()
+    w.grad = torch.ones(2)
+    method = getattr(optim, name)([w])
+    with torch.device("meta"):
+        method.step()
+        method.step()
+    assert method.state[w]["step"].device.type == "cpu" and method.state[w]["step"] == 2
+
+
+@each_method
+def test_a_change_of_the_default_type_between_steps_changes_no_number(name, default_type) -> None:
+    net, twin = Net(), Net()
+    methods = [make(optim, (name, KEEPING[name]), one) for one in (net, twin)]
+    for t in range(4, 10):
+        torch.set_default_dtype(torch.bfloat16 if t % 2 else torch.float32)
+        net.backward(t)
+        methods[0].step()
+        torch.set_default_dtype(torch.float32)
+        twin.backward(t)
+        methods[1].step()
+        assert difference(net, twin) == 0.0
+
+
+@each_setting
+@pytest.mark.parametrize("dtype", [torch.float32, *HALF], ids=str)
+def test_every_type_gives_torchs_numbers_and_half_precision_a_warning(case, dtype) -> None:
+    name, settings = case
+    if name != "SGD" and dtype in HALF:
+        settings = {"eps": 1e-3} | settings
+    ws = [nn.Parameter(normal(30).to(dtype)) for _ in range(2)]
+    methods = [
+        getattr(library, name)([w], **copy.deepcopy(settings))
+        for library, w in zip((optim, torch.optim), ws, strict=True)
+    ]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for t in range(20):
+            for w, method in zip(ws, methods, strict=True):
+                w.grad = normal(30, seed=t + 1).to(dtype)
+                method.step()
+            assert torch.allclose(*ws, rtol=1e7 * TOLERANCE, atol=0.0)
+    assert_same_state(*methods, 1e7 * TOLERANCE)
+    assert settings.get("lr") == 0.0 or not torch.equal(ws[0], normal(30).to(dtype))
+    messages = {str(one.message) for one in caught}
+    if dtype in HALF:
+        text = messages.pop()
+        lost = "5e-04" if dtype == torch.float16 else "4e-03"
+        assert text.startswith(f"weights in {dtype}: each sum loses what is below {lost} of it")
+        assert text.endswith("keep the weights in float32 and compute under torch.autocast")
+    assert not messages
+
+
+def test_eps_is_refused_where_it_rounds_to_zero() -> None:
+    """Over all sizes, and on both sides of where a type's smallest number begins."""
+    sizes = [1.0, 0.0] + [10.0**-k for k in range(1, 320, 7)]
+    sizes += [factor * 2.0**k for k in (-25, -134, -150) for factor in (0.999, 1.0, 1.001)]
+    refused = set()
+    for dtype in (*HALF, torch.float32, F64):
+        w, g = torch.ones(2, dtype=dtype), torch.ones(2, dtype=dtype)
+        for eps in sizes:
+            vanishes = eps > 0 and torch.tensor(eps, dtype=dtype).item() == 0
+            refused |= {(dtype, eps)} if vanishes else set()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    check_types("Adam", w, g, {}, {"eps": eps})
+                    found = False
+                except ValueError:
+                    found = True
+            assert found == vanishes, (dtype, eps)
+    assert len({dtype for dtype, _ in refused}) == 3  # no double is 0 in float64
+    check_types("SGD", torch.ones(2), torch.ones(2), {}, {})  # has no eps
+
+
+@pytest.mark.parametrize("name", ["Adagrad", "RMSprop", "Adam", "AdamW"])
+@quietly
+def test_an_eps_that_is_zero_in_float16_is_refused_before_anything_moves(name) -> None:
+    wide, w = weight(), nn.Parameter(torch.ones(2, dtype=torch.float16))
+    method = getattr(optim, name)([{"params": [wide]}, {"params": [w]}])
+    method.step()  # no gradient yet
+    for one in (wide, w):
+        one.grad = torch.zeros_like(one)
+    error = error_of(method.step)
+    assert type(error) is ValueError and not method.state
+    assert str(error) == (
+        "eps must not round to 0 in the weights' data type torch.float16, got "
+        f"{method.defaults['eps']}; take 2e-04 or more (smaller squares are 0 there), or keep the "
+        "weights in float32"
+    )
+    assert torch.equal(wide, torch.ones(2)) and torch.equal(w, torch.ones_like(w))
+    method.param_groups[1]["eps"] = 1e-3
+    method.step()
+    assert torch.isfinite(w).all()
+
+
+@quietly
+def test_adadeltas_eps_is_a_number_in_float16_too() -> None:
+    w = nn.Parameter(torch.ones(2, dtype=torch.float16))
+    w.grad = torch.zeros_like(w)
+    optim.Adadelta([w]).step()
+    assert torch.equal(w, torch.ones_like(w))
+
+
+@quietly
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+@pytest.mark.parametrize("dtype", [*HALF, torch.float32], ids=str)
+def test_a_variance_below_zero_by_rounding_counts_as_zero(dtype, momentum) -> None:
+    """With a steady gradient v - m² is 0 but for rounding: torch has NaN in places, ours has not."""
+    settings = {"lr": 1e-5, "centered": True, "momentum": momentum, "eps": 1e-3, "alpha": 0.9}
+    ws = [nn.Parameter(torch.ones(400, dtype=dtype)) for _ in range(2)]
+    methods = [optim.RMSprop(ws[:1], **settings), torch.optim.RMSprop(ws[1:], **settings)]
+    for _ in range(200):
+        for w, method in zip(ws, methods, strict=True):
+            w.grad = torch.linspace(1, 10, 400).to(dtype)
+            method.step()
+    finite = ws[1].isfinite()
+    assert ws[0].isfinite().all() and finite.any() and not finite.all()
+    assert torch.equal(ws[0][finite], ws[1][finite])
+
+
+@quietly
+@pytest.mark.parametrize(
+    "name, settings",
+    [
+        ("Adagrad", {"eps": 1e-3}),
+        ("Adadelta", {"rho": 0.0}),
+        ("RMSprop", {"eps": 1e-3, "alpha": 0.0}),
+        ("Adam", {"eps": 1e-3, "betas": (0.9, 0.0)}),
+        ("SGD", {"lr": 1e3}),
+        ("SGD", {"lr": 0.0, "weight_decay": 1e3}),
+    ],
+)
+def test_an_overflow_in_half_precision_is_an_error(name, settings) -> None:
+    """A square above 65504 would stop the weight for ever, without a word."""
+    w = nn.Parameter(torch.full((3,), 100.0, dtype=torch.float16))
+    method = getattr(optim, name)([w], **settings)
+    w.grad = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float16)
+    if name != "SGD":
+        method.step()
+        w.grad = torch.tensor([0.0, 1.0, 300.0], dtype=torch.float16)
+    else:
+        w.grad *= 300
+    message = str(error_of(method.step))
+    assert message.startswith("gradients must be small enough for torch.float16")
+    assert "65504" in message and message.endswith("keep the weights in float32")
+
+
+@quietly
+@each_method
+def test_a_gradient_that_is_infinite_does_what_it_does_in_torch(name) -> None:
+    """It is the caller's, as with torch: see training.train and torch's loss scaling."""
+    for dtype in (torch.float16, torch.float32):
+        ws = [nn.Parameter(torch.ones(3, dtype=dtype)) for _ in range(2)]
+        for library, w in zip((optim, torch.optim), ws, strict=True):
+            w.grad = torch.tensor([1.0, INF, NAN], dtype=dtype)
+            settings = {} if name == "SGD" else {"eps": 1e-3}
+            getattr(library, name)([w], lr=0.5, **settings).step()
+        assert torch.equal(*(torch.nan_to_num(w, nan=7.0) for w in ws))
+    w = nn.Parameter(torch.ones(3) * 1e30)  # nor does a finite one in float32
+    w.grad = torch.full_like(w, 1e30)
+    getattr(optim, name)([w], lr=1e10).step()
+
+
+@quietly
+@each_method
+@pytest.mark.parametrize("dtype", [*HALF, F64], ids=str)
+def test_weights_that_change_their_type_between_steps(name, dtype) -> None:
+    """An error, before anything moves, that says how to go on; then as a state that is loaded."""
+    eps = {} if name == "SGD" else {"eps": 1e-3}
+    first, net = weight(), Net().float()
+    method = make(optim, (name, KEEPING[name] | eps), net)
+    method.add_param_group({"params": [first]})
+    net.backward(20)
+    first.grad = torch.ones(2)
+    method.step()
+    net.to(dtype)
+    net.backward(24)
+    before, moved = copy.deepcopy(net), first.detach().clone()
+    error = error_of(method.step)
+    assert type(error) is ValueError
+    assert str(error).startswith(
+        f"weights must keep their data type and device, got {dtype} on cpu"
+    )
+    assert "after steps in torch.float32 on cpu; optimizer.load_state_dict(" in str(error)
+    assert difference(net, before) == 0.0 and torch.equal(first, moved)
+
+    twin = copy.deepcopy(net)
+    torchs = make(torch.optim, (name, KEEPING[name] | eps), twin)
+    torchs.add_param_group({"params": [nn.Parameter(moved)]})
+    state = copy.deepcopy(method.state_dict())
+    torchs.load_state_dict(copy.deepcopy(state))
+    method.load_state_dict(state)
+    for t in range(24, 28):
+        for one, moves in ((net, method), (twin, torchs)):
+            one.backward(t)
+            moves.step()
+        assert difference(net, twin) == 0.0
+
+
+@each_method
+def test_weights_that_change_their_device_between_steps(name) -> None:
+    w = weight()
+    w.grad = torch.ones(2)
+    method = getattr(optim, name)([w], **KEEPING[name])
+    method.step()
+    for key in method.state[w].keys() - {"step"}:
+        kept = method.state[w][key]
+        method.state[w][key] = kept.to("meta")
+        assert "got torch.float32 on cpu after steps in torch.float32 on meta" in str(
+            error_of(method.step)
+        )
+        method.state[w][key] = kept
+    method.step()
+
+
+@pytest.mark.parametrize("name, key", [(n, k) for n, k in NUMBERS if k not in ("dampening", "rho")])
+@each_half
+def test_a_setting_in_half_precision_is_computed_with_in_float32(name, key, dtype) -> None:
+    """1 - η λ would be 1 in half precision, and the weight would never decay."""
+    value = {"momentum": 0.875, "eps": 1e-3, "lr": 2e-3, "weight_decay": 1e-3}.get(key, 0.125)
+    tensor = torch.tensor(value, dtype=dtype)
+    found = first_weight(name, **{key: tensor})
+    expected = first_weight(name, **{key: tensor.item()})
+    assert torch.allclose(found, expected, rtol=1e-6, atol=0.0)
+    assert not torch.equal(found, normal(3))
+
+
+@each_half
+def test_betas_in_half_precision_too(dtype) -> None:
+    betas = torch.tensor(0.75, dtype=dtype), torch.tensor(0.875, dtype=dtype)
+    expected = first_weight("Adam", betas=(0.75, 0.875))
+    assert torch.allclose(first_weight("Adam", betas=betas), expected, rtol=1e-6, atol=0.0)
+    error = error_of(lambda: optim.Adam([weight()], betas=(torch.tensor(0.9), betas[1].fill_(1.0))))
+    assert str(error).startswith("betas[1] must")

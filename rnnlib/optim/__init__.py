@@ -2,8 +2,9 @@
 
 Arguments, defaults and state are those of torch.optim, so one can stand in for the other, with
 torch's schedulers too, and either can load what the other saved.
-Left out are the arguments that choose an implementation and not the mathematics: ``foreach``,
-``fused``, ``capturable`` and ``differentiable``. So are sparse and complex gradients.
+The arguments that choose an implementation and not the mathematics, ``foreach``, ``fused``,
+``capturable`` and ``differentiable``, may only be None or False. Sparse and complex gradients are
+left out.
 """
 
 from rnnlib.optim.adadelta import Adadelta

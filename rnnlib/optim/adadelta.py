@@ -37,10 +37,9 @@ class Adadelta(GradientMethod):
         weight_decay: float = 0,
         *,
         maximize: bool = False,
+        **switches: bool | None,
     ):
-        super().__init__(
-            params, dict(lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize)
-        )
+        super().__init__(params, locals())
 
     def update(self, w: Tensor, g: Tensor, state: State, group: Group) -> None:
         """One step of one weight."""

@@ -38,18 +38,9 @@ class Adagrad(GradientMethod):
         eps: float = 1e-10,
         *,
         maximize: bool = False,
+        **switches: bool | None,
     ):
-        super().__init__(
-            params,
-            dict(
-                lr=lr,
-                lr_decay=lr_decay,
-                weight_decay=weight_decay,
-                initial_accumulator_value=initial_accumulator_value,
-                eps=eps,
-                maximize=maximize,
-            ),
-        )
+        super().__init__(params, locals())
 
     def update(self, w: Tensor, g: Tensor, state: State, group: Group) -> None:
         """One step of one weight."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from rnnlib import validate
-from rnnlib.optim.base import GradientMethod, Group, State, buffer, count, number
+from rnnlib.optim.base import GradientMethod, Group, State, buffer, count, number, rounded
 
 
 class Adam(GradientMethod):
@@ -48,20 +48,9 @@ class Adam(GradientMethod):
         maximize: bool = False,
         decoupled_weight_decay: bool = False,
         bias_correction: bool = True,
+        **switches: bool | None,
     ):
-        super().__init__(
-            params,
-            dict(
-                lr=lr,
-                betas=betas,
-                eps=eps,
-                weight_decay=weight_decay,
-                amsgrad=amsgrad,
-                maximize=maximize,
-                decoupled_weight_decay=decoupled_weight_decay,
-                bias_correction=bias_correction,
-            ),
-        )
+        super().__init__(params, locals())
 
     def update(self, w: Tensor, g: Tensor, state: State, group: Group) -> None:
         """One step of one weight."""
@@ -69,7 +58,7 @@ class Adam(GradientMethod):
         t = count(state)
         m = buffer(state, "exp_avg", w)
         v = buffer(state, "exp_avg_sq", w)
-        m.lerp_(g, 1 - float(beta1))  # m = m + (1 - β₁) (g - m)
+        m.lerp_(g, 1 - rounded(beta1, w))  # m = m + (1 - β₁) (g - m)
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)  # v = β₂ v + (1 - β₂) g²
         if group["amsgrad"]:
             v_max = buffer(state, "max_exp_avg_sq", w)

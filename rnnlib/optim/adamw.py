@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from rnnlib.optim.adam import Adam
+from rnnlib.optim.base import GradientMethod
 
 
 class AdamW(Adam):
@@ -34,18 +35,10 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
         bias_correction: bool = True,
+        **switches: bool | None,
     ):
-        super().__init__(
-            params,
-            lr,
-            betas,
-            eps,
-            weight_decay,
-            amsgrad,
-            maximize=maximize,
-            decoupled_weight_decay=True,
-            bias_correction=bias_correction,
-        )
+        settings = locals() | {"decoupled_weight_decay": True}
+        GradientMethod.__init__(self, params, settings)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a saved state; Adam's too decays as AdamW from then on, as in torch."""

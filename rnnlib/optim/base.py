@@ -1,19 +1,27 @@
-"""What all methods share: the loop over the weights, weight decay, checks of the settings."""
+"""What all methods share: the loop over the weights, weight decay, checks of settings and types."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
 
 from rnnlib import validate
 
 State = dict[str, Any]  # what a method keeps for one weight
 Group = dict[str, Any]  # weights that share their settings: lr, weight_decay, ...
+
+FLAGS = frozenset(
+    ("maximize", "nesterov", "amsgrad", "centered", "decoupled_weight_decay", "bias_correction")
+)
+SWITCHES = frozenset(("foreach", "fused", "capturable", "differentiable"))  # how torch computes
+HALF = (torch.float16, torch.bfloat16)
 
 
 class GradientMethod(Optimizer):
@@ -22,12 +30,26 @@ class GradientMethod(Optimizer):
     g is the gradient of the loss, or its negative with ``maximize``, after weight decay: see
     ``decay``. A weight whose gradient is None is left alone, and so is what is kept for it.
     A group of weights may have settings of its own; a tensor with one element counts as a number.
+    What a group lacks, as one that torch saved may, is the constructor's.
+    Weights in float16 or bfloat16 get torch's numbers, and a warning: sums lose small steps there.
 
-    Raises TypeError or ValueError for a wrong setting, of a group too, and RuntimeError for a
-    gradient that is sparse or complex.
+    Raises TypeError or ValueError for a wrong setting, of a group and of a loaded state too.
+    ``step`` raises, before any weight moves, RuntimeError for gradients that are sparse, complex
+    or integers, ValueError for an eps that is 0 in the weights' data type and for weights whose
+    type or device has changed since their last step; and, after it, ValueError where a step
+    overflowed in half precision.
     """
 
     ranges: ClassVar[dict[str, tuple[float, float]]] = {}  # lowest and highest of each setting
+
+    def __init__(self, params: ParamsT, settings: dict[str, Any]):
+        """``settings`` are lr, weight_decay and so on by name: a constructor's ``locals()``."""
+        switches = settings.get("switches", {})
+        for name in switches.keys() - SWITCHES:
+            raise TypeError(f"{type(self).__name__} got an unexpected argument {name!r}")
+        self._refuse(switches)
+        others = ("self", "params", "switches", "__class__")
+        super().__init__(params, {n: value for n, value in settings.items() if n not in others})
 
     def update(self, w: Tensor, g: Tensor, state: State, group: Group) -> None:
         """Change ``w`` in place; what ``state`` holds is kept until the weight's next step."""
@@ -40,44 +62,55 @@ class GradientMethod(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            settings = {name: scalar(value) for name, value in group.items() if name != "params"}
-            for w, g in self._gradients(group["params"]):
-                g = decay(w, -g if group["maximize"] else g, settings)
-                state = self.state.get(w, {})  # empty before the first step
-                self.update(w, g, state, settings)
-                if state:
-                    self.state[w] = state
+        for w, g, settings in list(self._moves()):  # all are checked before the first weight moves
+            state = self.state.get(w, {})  # empty before the first step
+            self.update(w, decay(w, -g if settings["maximize"] else g, settings), state, settings)
+            if state:
+                self.state[w] = state
+            check_overflow(w, g, state)
         return loss
 
     def add_param_group(self, param_group: Group) -> None:
         """Add weights, with settings of their own where the group has them."""
         validate.instance("param_group", param_group, dict, "a dict")
+        self._refuse(param_group)
         self.check(self.defaults | param_group)
         super().add_param_group(param_group)
 
     def check(self, group: Group) -> None:
-        """Raise TypeError or ValueError for a setting that is no number or out of its range."""
+        """Raise TypeError or ValueError for a setting of a wrong type or out of its range."""
+        check_flags(group)
         everywhere = {"lr": (0.0, math.inf), "weight_decay": (0.0, math.inf)}
         for name, (low, high) in (everywhere | self.ranges).items():
             number(name, group[name], low, high)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a saved state; what another version's groups lack has its default."""
+        """Take a saved state, if its settings are right; its groups stay as they were saved."""
+        for group in state["param_groups"]:
+            self.check((vars(self) | state)["defaults"] | group)
         super().__setstate__(state)
-        for group in self.param_groups:
-            group |= self.defaults | group
+        self.defaults.pop("differentiable", None)  # torch has just added it
 
-    def _gradients(self, weights: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """Each weight with its gradient if it has one, all checked before the first moves."""
-        pairs = [(w, w.grad) for w in weights if w.grad is not None]
-        for _, g in pairs:
-            if g.layout is not torch.strided or g.is_complex():
-                raise RuntimeError(
-                    f"{type(self).__name__} does not support sparse or complex gradients, "
-                    f"got {g.layout}, {g.dtype}"
+    def _refuse(self, group: Group) -> None:
+        """Raise ValueError for an argument that asks for another of torch's implementations."""
+        for name in SWITCHES & group.keys():
+            if group[name] is not None and group[name] is not False:
+                raise ValueError(
+                    f"{name} must be None or False, got {group[name]!r}: there is one "
+                    f"implementation here; torch.optim.{type(self).__name__} has others"
                 )
-        return pairs
+
+    def _moves(self) -> Iterator[tuple[Tensor, Tensor, Group]]:
+        """Each weight that has a gradient, with it and its group's settings, checked."""
+        for group in self.param_groups:
+            settings = self.defaults | group
+            del settings["params"]
+            check_flags(settings)
+            settings = {name: scalar(value) for name, value in settings.items()}
+            for w in group["params"]:
+                if w.grad is not None:
+                    check_types(type(self).__name__, w, w.grad, self.state.get(w, {}), settings)
+                    yield w, w.grad, settings
 
 
 def decay(w: Tensor, g: Tensor, group: Group) -> Tensor:
@@ -102,19 +135,30 @@ def buffer(state: State, name: str, w: Tensor, start: float = 0.0) -> Tensor:
     return state[name]
 
 
+def buffers(state: State) -> list[Tensor]:
+    """All that is kept for a weight but the counter."""
+    return [kept for name, kept in state.items() if name != "step" and isinstance(kept, Tensor)]
+
+
 def count(state: State) -> float:
-    """The number t of this step, from 1; torch keeps it as a tensor."""
-    if "step" not in state:
-        state["step"] = torch.tensor(0.0)
-    state["step"] += 1
+    """The number t of this step, from 1; torch keeps it as a tensor, never in half precision."""
+    dtype = torch.float64 if torch.get_default_dtype() == torch.float64 else torch.float32
+    state["step"] = torch.tensor(float(state.get("step", 0)) + 1, dtype=dtype, device="cpu")
     return float(state["step"])
 
 
 def scalar(value: Any) -> Any:
-    """A tensor with one element as one without dimensions; anything else as it is."""
+    """A tensor with one element as one without dimensions, in float32 at least; others as is."""
     if isinstance(value, tuple | list):  # betas
         return tuple(scalar(one) for one in value)
-    return value.squeeze() if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor):
+        return value.squeeze().to(torch.promote_types(value.dtype, torch.float32))
+    return value
+
+
+def rounded(value: Any, w: Tensor) -> Any:
+    """A tensor in the data type of w, as torch takes β₁ in the running mean; a float as it is."""
+    return value.to(w) if isinstance(value, Tensor) else value
 
 
 def number(name: str, value: Any, low: float, high: float) -> None:
@@ -125,3 +169,52 @@ def number(name: str, value: Any, low: float, high: float) -> None:
             raise ValueError(f"{name} must be a number or hold one, got a tensor of shape {shape}")
         value = value.item()
     validate.real(name, value, low, high)
+
+
+def check_flags(group: Group) -> None:
+    """Raise TypeError unless all that says yes or no is True or False."""
+    for name in FLAGS & group.keys():
+        validate.boolean(name, group[name])
+
+
+def check_types(method: str, w: Tensor, g: Tensor, state: State, settings: Group) -> None:
+    """Raise for what cannot be computed in the data type of ``w``; warn in half precision."""
+    if g.layout is not torch.strided or not g.is_floating_point():
+        raise RuntimeError(
+            f"{method} does not support sparse or complex gradients or integers, "
+            f"got {g.layout}, {g.dtype}"
+        )
+    numbers = torch.finfo(w.dtype)
+    smallest = numbers.smallest_normal * numbers.eps  # half of it rounds to 0
+    eps = float(settings.get("eps", 0))
+    if 0 < eps <= smallest / 2:
+        raise ValueError(
+            f"eps must not round to 0 in the weights' data type {w.dtype}, got {eps}; take "
+            f"{math.sqrt(smallest):.0e} or more (smaller squares are 0 there), or keep the weights "
+            "in float32"
+        )
+    for kept in buffers(state):
+        if (kept.dtype, kept.device) != (w.dtype, w.device):
+            raise ValueError(
+                f"weights must keep their data type and device, got {w.dtype} on {w.device} after "
+                f"steps in {kept.dtype} on {kept.device}; "
+                "optimizer.load_state_dict(optimizer.state_dict()) takes along what is kept"
+            )
+    if w.dtype in HALF:
+        warnings.warn(
+            f"weights in {w.dtype}: each sum loses what is below {numbers.eps / 2:.0e} of it, as "
+            "in torch.optim, so small steps may move nothing; keep the weights in float32 and "
+            "compute under torch.autocast",
+            stacklevel=2,
+        )
+
+
+def check_overflow(w: Tensor, g: Tensor, state: State) -> None:
+    """Raise ValueError where finite gradients gave NaN or infinity in half precision."""
+    if w.dtype in HALF and g.isfinite().all():
+        if not all(one.isfinite().all() for one in (w, *buffers(state))):
+            raise ValueError(
+                f"gradients must be small enough for {w.dtype}, whose largest number is "
+                f"{torch.finfo(w.dtype).max:g}: a step gave NaN or infinity; keep the weights in "
+                "float32"
+            )

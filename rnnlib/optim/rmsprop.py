@@ -40,19 +40,9 @@ class RMSprop(GradientMethod):
         centered: bool = False,
         *,
         maximize: bool = False,
+        **switches: bool | None,
     ):
-        super().__init__(
-            params,
-            dict(
-                lr=lr,
-                alpha=alpha,
-                eps=eps,
-                weight_decay=weight_decay,
-                momentum=momentum,
-                centered=centered,
-                maximize=maximize,
-            ),
-        )
+        super().__init__(params, locals())
 
     def update(self, w: Tensor, g: Tensor, state: State, group: Group) -> None:
         """One step of one weight."""
@@ -63,7 +53,7 @@ class RMSprop(GradientMethod):
         if group["centered"]:
             m = buffer(state, "grad_avg", w)
             m.lerp_(g, 1 - alpha)  # m = m + (1 - α) (g - m)
-            v = v.addcmul(m, m, value=-1)  # v - m², a new tensor
+            v = v.addcmul(m, m, value=-1).clamp_(min=0)  # v - m², below 0 only by rounding
         r = v.sqrt().add_(group["eps"])  # r = √v + ε
         if momentum > 0:
             b = buffer(state, "momentum_buffer", w)

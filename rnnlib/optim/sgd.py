@@ -40,18 +40,9 @@ class SGD(GradientMethod):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        **switches: bool | None,
     ):
-        super().__init__(
-            params,
-            dict(
-                lr=lr,
-                momentum=momentum,
-                dampening=dampening,
-                weight_decay=weight_decay,
-                nesterov=nesterov,
-                maximize=maximize,
-            ),
-        )
+        super().__init__(params, locals())
 
     def update(self, w: Tensor, g: Tensor, state: State, group: Group) -> None:
         """One step of one weight."""
