@@ -200,20 +200,6 @@ def array(name: str, value: Any, shape: Shape, like: np.ndarray | None = None) -
     return value
 
 
-def arrays(**named: tuple[Any, str]) -> None:
-    """Check NumPy arrays whose shapes share letters: ``arrays(W=(W, "H D"), x=(x, "N D"))``.
-
-    A letter gets its size where it first stands; all must have the first one's data type.
-    """
-    sizes: dict[str, int] = {}
-    first: np.ndarray | None = None
-    for name, (value, text) in named.items():
-        letters = text.split()
-        array(name, value, [sizes.get(letter, letter) for letter in letters], like=first)
-        first = value if first is None else first
-        sizes |= dict(zip(letters, value.shape, strict=True))
-
-
 def integers(name: str, value: Any, shape: Shape) -> Tensor:
     """Return ``value`` if it is an int64 tensor of ``shape``; its values are not looked at."""
     instance(name, value, Tensor, "a torch.Tensor of int64")

@@ -1,8 +1,9 @@
 """What several tests share."""
 
+import inspect
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor
@@ -73,3 +74,17 @@ def largest_error(found: dict[str, Any], expected: dict[str, Any]) -> float:
             relative_error(a[:, t], b[:, t]) if a.ndim == 3 else relative_error(a, b) for t in steps
         ]
     return max(errors)
+
+
+def bptt_call(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+    """Call a function of ``rnnlib.bptt`` with arrays by their names, wherever it takes them.
+
+    ``weights``, ``state`` and ``cache`` are made of the arrays, unless they are given as a whole.
+    """
+    names = inspect.signature(function).parameters
+    made = {"weights": {name: a for name, a in given.items() if name[0] in "Wb"}}
+    made["state"] = (given.get("h0"), given.get("c0"))
+    if "cache" in names:
+        kind = get_type_hints(function)["cache"]
+        made["cache"] = kind(*(given[name] for name in kind._fields))
+    return function(**{name: (made | given)[name] for name in names})

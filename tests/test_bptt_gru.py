@@ -28,7 +28,7 @@ each_size = pytest.mark.parametrize("size", SIZES, ids=str)
 
 
 def problem(size: tuple[int, ...], loss_at: str) -> dict[str, Any]:
-    """The arguments of ``gru_loss``, at random; h0 and the biases are not zero.
+    """All arrays of ``gru_loss``, at random; h0 and the biases are not zero.
 
     Weights of a typical size well above the default, so that the gates leave 1/2 and each of
     the backward pass's terms counts; the update gate's bias keeps the gradient alive.
@@ -42,6 +42,19 @@ def problem(size: tuple[int, ...], loss_at: str) -> dict[str, Any]:
     arrays["b"][H : 2 * H] += 1.0
     labels = rng.integers(0, K, (N, T) if loss_at == "every step" else (N,))
     return arrays | {"y": labels}
+
+
+def loss_of(a: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+    weights = {name: a[name] for name in (*WEIGHTS, "W_ph", "b_p")}
+    return bptt.gru_loss(a["x"], a["y"], a["h0"], weights)
+
+
+def forward(a: dict[str, Any]) -> tuple[np.ndarray, bptt.GRUCache]:
+    return bptt.gru_forward(a["x"], a["h0"], {name: a[name] for name in WEIGHTS})
+
+
+def backward(a: dict[str, Any], dh_immediate: np.ndarray) -> dict[str, Any]:
+    return bptt.gru_backward(dh_immediate, forward(a)[1])
 
 
 def leaves(arguments: dict[str, Any]) -> dict[str, Tensor]:
@@ -92,7 +105,7 @@ def by_torch(arguments: dict[str, Any]) -> tuple[float, dict[str, Any]]:
 
 def by_differences(arguments: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: central_difference(lambda: bptt.gru_loss(**arguments)[0], value)
+        name: central_difference(lambda: loss_of(arguments)[0], value)
         for name, value in arguments.items()
         if name != "y"
     }
@@ -102,7 +115,7 @@ def by_differences(arguments: dict[str, Any]) -> dict[str, Any]:
 @each_problem
 def test_hand_gradients_equal_central_differences(size, loss_at) -> None:
     arguments = problem(size, loss_at)
-    _, grads = bptt.gru_loss(**arguments)
+    _, grads = loss_of(arguments)
     del grads["h"]  # not an argument: autograd has it
     assert largest_error(grads, by_differences(arguments)) <= 1e-7
 
@@ -111,7 +124,7 @@ def test_hand_gradients_equal_central_differences(size, loss_at) -> None:
 @each_problem
 def test_hand_gradients_and_every_dh_equal_autograd_through_our_cell(size, loss_at) -> None:
     arguments = problem(size, loss_at)
-    loss, grads = bptt.gru_loss(**arguments)
+    loss, grads = loss_of(arguments)
     expected_loss, expected = by_our_cell(arguments)
     assert loss == pytest.approx(expected_loss, rel=1e-14)
     assert largest_error(grads, expected) <= 1e-12
@@ -121,7 +134,7 @@ def test_hand_gradients_and_every_dh_equal_autograd_through_our_cell(size, loss_
 @each_problem
 def test_hand_gradients_equal_torchs_gru(size, loss_at) -> None:
     arguments = problem(size, loss_at)
-    loss, grads = bptt.gru_loss(**arguments)
+    loss, grads = loss_of(arguments)
     del grads["h"]  # torch's layer does not show it
     expected_loss, expected = by_torch(arguments)
     assert loss == pytest.approx(expected_loss, rel=1e-14)
@@ -129,18 +142,14 @@ def test_hand_gradients_equal_torchs_gru(size, loss_at) -> None:
 
 
 def trace(N: int = 3, T: int = 9) -> tuple[dict[str, Any], np.ndarray]:
-    """The arguments of ``gru_forward`` and a ``dh_immediate``."""
-    arguments = problem((N, T, 2, 5, 2), "last step")
-    return {k: arguments[k] for k in ("x", "h0", *WEIGHTS)}, normal(N, T, 5).numpy()
-
-
-def backward(a: dict[str, Any], dh: np.ndarray, h: np.ndarray, gates: np.ndarray) -> dict[str, Any]:
-    return bptt.gru_backward(dh, a["x"], a["h0"], h, gates, a["W_x"], a["W_h"], a["b_nh"])
+    """A problem and a ``dh_immediate``."""
+    return problem((N, T, 2, 5, 2), "last step"), normal(N, T, 5).numpy()
 
 
 def test_gates_are_those_of_the_equations() -> None:
     a, _ = trace()
-    h, gates = bptt.gru_forward(**a)
+    h, cache = forward(a)
+    gates = cache.gates
     for t in range(9):
         h_before = torch.from_numpy(h[:, t - 1] if t else a["h0"])
         x_part = torch.from_numpy(a["x"][:, t] @ a["W_x"].T + a["b"]).chunk(3, dim=1)
@@ -155,32 +164,30 @@ def test_gates_are_those_of_the_equations() -> None:
 @pytest.mark.parametrize("cut", [1, 4, 8])
 def test_two_chunks_with_the_state_carried_equal_the_whole(cut) -> None:
     a, dh_immediate = trace()
-    h, gates = bptt.gru_forward(**a)
+    h, _ = forward(a)
     first, second = a | {"x": a["x"][:, :cut]}, a | {"x": a["x"][:, cut:], "h0": h[:, cut - 1]}
-    early_run, late_run = bptt.gru_forward(**first), bptt.gru_forward(**second)
-    assert np.array_equal(np.concatenate([early_run[0], late_run[0]], axis=1), h)
+    assert np.array_equal(np.concatenate([forward(first)[0], forward(second)[0]], axis=1), h)
 
-    late = backward(second, dh_immediate[:, cut:], *late_run)
+    late = backward(second, dh_immediate[:, cut:])
     to_first = dh_immediate[:, :cut].copy()
     to_first[:, -1] += late["h0"]  # what the second chunk sends back
-    early = backward(first, to_first, *early_run)
+    early = backward(first, to_first)
     joined = {name: early[name] + late[name] for name in WEIGHTS} | {"h0": early["h0"]}
     joined |= {name: np.concatenate([early[name], late[name]], axis=1) for name in ("x", "h")}
-    assert largest_error(joined, backward(a, dh_immediate, h, gates)) <= 1e-12
+    assert largest_error(joined, backward(a, dh_immediate)) <= 1e-12
 
 
 def test_a_batch_equals_its_sequences_one_by_one() -> None:
     a, dh_immediate = trace()
-    run = bptt.gru_forward(**a)
+    h, _ = forward(a)
     one_by_one = []
     for n in range(3):
         one = a | {"x": a["x"][n : n + 1], "h0": a["h0"][n : n + 1]}
-        alone = bptt.gru_forward(**one)
-        assert alone[0] == pytest.approx(run[0][n : n + 1], rel=1e-12)
-        one_by_one.append(backward(one, dh_immediate[n : n + 1], *alone))
+        assert forward(one)[0] == pytest.approx(h[n : n + 1], rel=1e-12)
+        one_by_one.append(backward(one, dh_immediate[n : n + 1]))
     joined = {k: sum(g[k] for g in one_by_one) for k in WEIGHTS}
     joined |= {k: np.concatenate([g[k] for g in one_by_one]) for k in ("x", "h0", "h")}
-    assert largest_error(joined, backward(a, dh_immediate, *run)) <= 1e-12
+    assert largest_error(joined, backward(a, dh_immediate)) <= 1e-12
 
 
 def test_two_layers_joined_through_dx_equal_autograd() -> None:
@@ -188,13 +195,12 @@ def test_two_layers_joined_through_dx_equal_autograd() -> None:
     x, h0, dh = normal(4, 6, 3).requires_grad_(), normal(2, 4, 5).requires_grad_(), normal(4, 6, 5)
     outputs, _ = net(x, h0)
     outputs.backward(dh)
-    one, two = ({k: getattr(c, k).detach().numpy() for k in WEIGHTS} for c in net.cells)
+    below, above = ({k: getattr(c, k).detach().numpy() for k in WEIGHTS} for c in net.cells)
     starts = h0.detach().numpy()
-    below = {"x": x.detach().numpy(), "h0": starts[0], **one}
-    run_below = bptt.gru_forward(**below)
-    above = {"x": run_below[0], "h0": starts[1], **two}
-    grads_above = backward(above, dh.numpy(), *bptt.gru_forward(**above))
-    grads_below = backward(below, grads_above["x"], *run_below)
+    h, cache_below = bptt.gru_forward(x.detach().numpy(), starts[0], below)
+    _, cache_above = bptt.gru_forward(h, starts[1], above)
+    grads_above = bptt.gru_backward(dh.numpy(), cache_above)
+    grads_below = bptt.gru_backward(grads_above["x"], cache_below)
     for grads, cell in [(grads_below, net.cells[0]), (grads_above, net.cells[1])]:
         expected = {k: getattr(cell, k).grad for k in WEIGHTS}
         assert largest_error({k: grads[k] for k in WEIGHTS}, expected) <= 1e-12
@@ -208,16 +214,15 @@ def test_a_state_in_the_unit_box_stays_there_and_open_or_shut_gates_do_not_overf
     with np.errstate(all="raise", under="ignore"):
         for scale in (1.0, 1e4):
             big = a | {"W_x": scale * a["W_x"], "W_h": scale * a["W_h"]}
-            h, gates = bptt.gru_forward(**big)
-            assert np.abs(h).max() <= 1
-            assert all(np.isfinite(g).all() for g in backward(big, dh_immediate, h, gates).values())
+            assert np.abs(forward(big)[0]).max() <= 1
+            assert all(np.isfinite(g).all() for g in backward(big, dh_immediate).values())
 
 
 def test_float32_stays_float32_and_arguments_are_left_as_they_were() -> None:
     arguments = problem(SIZES[2], "every step")
     before = {name: value.copy() for name, value in arguments.items()}
-    bptt.gru_loss(**arguments)
+    loss_of(arguments)
     assert all(np.array_equal(arguments[name], before[name]) for name in before)
     small = {k: v if k == "y" else v.astype(np.float32) for k, v in arguments.items()}
-    _, grads = bptt.gru_loss(**small)
+    _, grads = loss_of(small)
     assert {g.dtype for g in grads.values()} == {np.dtype(np.float32)}

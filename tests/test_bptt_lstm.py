@@ -20,13 +20,13 @@ SIZES = [
     (5, 12, 3, 8, 10),
     (2, 25, 4, 10, 3),
 ]
-LOSSES = ["last step", "every step"]
-each_loss = pytest.mark.parametrize("loss_at", LOSSES)
+WEIGHTS = ("W_x", "W_h", "b")
+each_loss = pytest.mark.parametrize("loss_at", ["last step", "every step"])
 each_size = pytest.mark.parametrize("size", SIZES, ids=str)
 
 
 def problem(size: tuple[int, ...], loss_at: str) -> dict[str, Any]:
-    """The arguments of ``lstm_loss``, at random; h0, c0 and the biases are not zero.
+    """All arrays of ``lstm_loss``, at random; h0, c0 and the biases are not zero.
 
     A forget bias of 2 keeps the gradient alive at every step: where it vanishes, a central
     difference has no digits left to check.
@@ -41,10 +41,23 @@ def problem(size: tuple[int, ...], loss_at: str) -> dict[str, Any]:
     return arrays | {"y": labels}
 
 
+def loss_of(a: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+    weights = {name: a[name] for name in (*WEIGHTS, "W_ph", "b_p")}
+    return bptt.lstm_loss(a["x"], a["y"], (a["h0"], a["c0"]), weights)
+
+
+def forward(a: dict[str, Any]) -> tuple[np.ndarray, bptt.LSTMCache]:
+    return bptt.lstm_forward(a["x"], (a["h0"], a["c0"]), {name: a[name] for name in WEIGHTS})
+
+
+def backward(a: dict[str, Any], dh_immediate: np.ndarray) -> dict[str, Any]:
+    return bptt.lstm_backward(dh_immediate, forward(a)[1])
+
+
 def by_differences(arguments: dict[str, Any]) -> dict[str, Any]:
     """Central differences with a step of 1e-5 for every argument but the labels."""
     return {
-        name: central_difference(lambda: bptt.lstm_loss(**arguments)[0], value, 1e-5)
+        name: central_difference(lambda: loss_of(arguments)[0], value, 1e-5)
         for name, value in arguments.items()
         if name != "y"
     }
@@ -64,7 +77,7 @@ def by_autograd(arguments: dict[str, Any]) -> tuple[float, dict[str, Any]]:
     """The loss and its gradients through ``layers.unroll``; "h" and "c" are each step's own."""
     leaf = leaves(arguments)
     cell = layer("lstm", leaf["x"].shape[2], leaf["h0"].shape[1]).cells[0]
-    for name in ("W_x", "W_h", "b"):
+    for name in WEIGHTS:
         delattr(cell, name)
         setattr(cell, name, leaf[name])
     states = layers.unroll(cell, leaf["x"], (leaf["h0"], leaf["c0"]))
@@ -96,9 +109,10 @@ def by_torch_lstm(arguments: dict[str, Any]) -> tuple[float, dict[str, Any]]:
 def test_the_forward_pass_equals_torch_and_keeps_every_gate(size) -> None:
     a = problem(size, "last step")
     H = size[3]
-    h, c, gates = bptt.lstm_forward(*(a[k] for k in ("x", "h0", "c0", "W_x", "W_h", "b")))
+    h, cache = forward(a)
+    c, gates = cache.c, cache.gates
     cell = layer("lstm", size[2], H).cells[0]
-    cell.load_state_dict({k: torch.tensor(a[k]) for k in ("W_x", "W_h", "b")})
+    cell.load_state_dict({k: torch.tensor(a[k]) for k in WEIGHTS})
     with torch.no_grad():
         state = torch.tensor(a["h0"]), torch.tensor(a["c0"])
         expected = layers.unroll(cell, torch.tensor(a["x"]), state)
@@ -115,7 +129,7 @@ def test_the_forward_pass_equals_torch_and_keeps_every_gate(size) -> None:
 @each_loss
 def test_hand_gradients_equal_central_differences(size, loss_at) -> None:
     arguments = problem(size, loss_at)
-    _, grads = bptt.lstm_loss(**arguments)
+    _, grads = loss_of(arguments)
     del grads["h"], grads["c"]  # not arguments: autograd has them
     assert largest_error(grads, by_differences(arguments)) <= 1e-7
 
@@ -124,7 +138,7 @@ def test_hand_gradients_equal_central_differences(size, loss_at) -> None:
 @each_loss
 def test_hand_gradients_and_every_dh_and_dc_equal_autograd(size, loss_at) -> None:
     arguments = problem(size, loss_at)
-    loss, grads = bptt.lstm_loss(**arguments)
+    loss, grads = loss_of(arguments)
     expected_loss, expected = by_autograd(arguments)
     assert loss == pytest.approx(expected_loss, rel=1e-14)
     assert largest_error(grads, expected) <= 1e-12
@@ -134,7 +148,7 @@ def test_hand_gradients_and_every_dh_and_dc_equal_autograd(size, loss_at) -> Non
 @each_loss
 def test_hand_gradients_equal_torch_lstm(size, loss_at) -> None:
     arguments = problem(size, loss_at)
-    loss, grads = bptt.lstm_loss(**arguments)
+    loss, grads = loss_of(arguments)
     expected_loss, expected = by_torch_lstm(arguments)
     del grads["h"], grads["c"]
     assert loss == pytest.approx(expected_loss, rel=1e-14)
@@ -144,25 +158,38 @@ def test_hand_gradients_equal_torch_lstm(size, loss_at) -> None:
 def test_closed_gates_copy_the_cell_state_and_its_gradient() -> None:
     a = problem((3, 40, 2, 5, 2), "last step")
     a["b"][:5], a["b"][5:10], a["b"][15:] = -50, 50, 50  # i = 0, f = 1, o = 1
-    names = ("x", "h0", "c0", "W_x", "W_h", "b")
-    h, c, gates = bptt.lstm_forward(*(a[k] for k in names))
-    assert c == pytest.approx(np.repeat(a["c0"][:, None], 40, axis=1), rel=1e-12)
+    h, cache = forward(a)
+    assert cache.c == pytest.approx(np.repeat(a["c0"][:, None], 40, axis=1), rel=1e-12)
     dh = np.zeros_like(h)
     dh[:, -1] = normal(3, 5).numpy()
-    grads = bptt.lstm_backward(dh, *(a[k] for k in names[:3]), h, c, gates, a["W_x"], a["W_h"])
+    grads = bptt.lstm_backward(dh, cache)
     assert grads["c0"] == pytest.approx(dh[:, -1] * (1 - np.tanh(a["c0"]) ** 2), rel=1e-12)
 
 
 def trace(N: int = 3, T: int = 9) -> tuple[dict[str, Any], np.ndarray]:
-    """The arguments of ``lstm_forward`` and a ``dh_immediate``."""
-    arguments = problem((N, T, 2, 5, 2), "last step")
-    names = ("x", "h0", "c0", "W_x", "W_h", "b")
-    return {name: arguments[name] for name in names}, normal(N, T, 5).numpy()
+    """A problem and a ``dh_immediate``."""
+    return problem((N, T, 2, 5, 2), "last step"), normal(N, T, 5).numpy()
 
 
-def backward(a: dict[str, Any], dh_immediate: np.ndarray) -> dict[str, Any]:
-    states = bptt.lstm_forward(**a)
-    return bptt.lstm_backward(dh_immediate, a["x"], a["h0"], a["c0"], *states, a["W_x"], a["W_h"])
+@pytest.mark.parametrize("cut", [1, 4, 8])
+def test_two_chunks_with_the_state_carried_equal_the_whole(cut) -> None:
+    a, dh_immediate = trace()
+    h, cache = forward(a)
+    h_first, first = forward(a | {"x": a["x"][:, :cut]})
+    carried = {"h0": h_first[:, -1], "c0": first.c[:, -1]}
+    second = a | carried | {"x": a["x"][:, cut:]}
+    h_second, late_cache = forward(second)
+    assert np.array_equal(np.concatenate([h_first, h_second], axis=1), h)
+    assert np.array_equal(np.concatenate([first.c, late_cache.c], axis=1), cache.c)
+    whole, late = backward(a, dh_immediate), backward(second, dh_immediate[:, cut:])
+    found = {k: late[k] for k in ("x", "h", "c")}
+    assert largest_error(found, {k: whole[k][:, cut:] for k in found}) <= 1e-12
+    # what h_t gets from its own step is not in the second chunk; c_t gets the rest through h_t
+    dh = whole["h"][:, cut - 1]
+    assert late["h0"] == pytest.approx(dh - dh_immediate[:, cut - 1], rel=1e-9, abs=1e-12)
+    o, tanh_c = np.split(cache.gates[:, cut - 1], 4, axis=1)[3], np.tanh(cache.c[:, cut - 1])
+    through_h = dh * o * (1 - tanh_c**2)
+    assert late["c0"] == pytest.approx(whole["c"][:, cut - 1] - through_h, rel=1e-9, abs=1e-12)
 
 
 def test_a_batch_equals_its_sequences_one_by_one() -> None:
@@ -175,7 +202,7 @@ def test_a_batch_equals_its_sequences_one_by_one() -> None:
         )
         for n in range(3)
     ]
-    joined = {k: sum(g[k] for g in one_by_one) for k in ("W_x", "W_h", "b")}
+    joined = {k: sum(g[k] for g in one_by_one) for k in WEIGHTS}
     joined |= {k: np.concatenate([g[k] for g in one_by_one]) for k in ("x", "h0", "c0", "h", "c")}
     assert largest_error(joined, whole) <= 1e-12
 
@@ -186,17 +213,22 @@ def test_two_layers_joined_through_dx_equal_autograd() -> None:
     h0, c0 = normal(2, 4, 5, seed=1).requires_grad_(), normal(2, 4, 5, seed=2).requires_grad_()
     outputs, _ = net(x, (h0, c0))
     outputs.backward(dh)
-    weights = [[w.detach().numpy() for w in cell.parameters()] for cell in net.cells]
-    xs, hs, cs = x.detach().numpy(), h0.detach().numpy(), c0.detach().numpy()
-    below = bptt.lstm_forward(xs, hs[0], cs[0], *weights[0])
-    above = bptt.lstm_forward(below[0], hs[1], cs[1], *weights[1])
-    g2 = bptt.lstm_backward(dh.numpy(), below[0], hs[1], cs[1], *above, *weights[1][:2])
-    g1 = bptt.lstm_backward(g2["x"], xs, hs[0], cs[0], *below, *weights[0][:2])
+    below, above = ({k: getattr(c, k).detach().numpy() for k in WEIGHTS} for c in net.cells)
+    starts = list(zip(h0.detach().numpy(), c0.detach().numpy(), strict=True))
+    h, cache_below = bptt.lstm_forward(x.detach().numpy(), starts[0], below)
+    _, cache_above = bptt.lstm_forward(h, starts[1], above)
+    g2 = bptt.lstm_backward(dh.numpy(), cache_above)
+    g1 = bptt.lstm_backward(g2["x"], cache_below)
     for grads, cell in [(g1, net.cells[0]), (g2, net.cells[1])]:
-        found = {name: grads[name] for name in ("W_x", "W_h", "b")}
+        found = {name: grads[name] for name in WEIGHTS}
         assert largest_error(found, {name: getattr(cell, name).grad for name in found}) <= 1e-12
     found = {"x": g1["x"]} | {k: np.stack([g1[k], g2[k]]) for k in ("h0", "c0")}
     assert largest_error(found, {"x": x.grad, "h0": h0.grad, "c0": c0.grad}) <= 1e-12
+
+
+def test_sigmoid_equals_torch() -> None:
+    a = 3 * normal(4, 7)
+    assert bptt.sigmoid(a.numpy()) == pytest.approx(torch.sigmoid(a).numpy(), rel=1e-14)
 
 
 def test_sigmoid_is_exact_far_out_on_both_sides() -> None:
@@ -209,12 +241,12 @@ def test_sigmoid_is_exact_far_out_on_both_sides() -> None:
 def test_float32_stays_float32() -> None:
     arguments = problem(SIZES[2], "last step")
     small = {k: v if k == "y" else v.astype(np.float32) for k, v in arguments.items()}
-    _, grads = bptt.lstm_loss(**small)
+    _, grads = loss_of(small)
     assert {g.dtype for g in grads.values()} == {np.dtype(np.float32)}
 
 
 def test_the_arguments_are_left_as_they_were() -> None:
     arguments = problem(SIZES[2], "every step")
     before = {name: value.copy() for name, value in arguments.items()}
-    bptt.lstm_loss(**arguments)
+    loss_of(arguments)
     assert all(np.array_equal(arguments[name], before[name]) for name in before)

@@ -420,8 +420,10 @@ def test_gradient_norms_of_the_rnn_equal_the_hand_derived_ones() -> None:
     norms = gradient_flow.gradient_norms(model, x.double(), y)
     assert norms.keys() == {"h"}
     cell, readout = model.rnn.cells[0], model.readout
-    arrays = [w.detach().numpy() for w in (*cell.parameters(), readout.weight, readout.bias)]
-    _, grads = bptt.rnn_loss(x.double().numpy(), y.numpy(), np.zeros((N, 5)), *arrays)
+    names = ("W_hx", "W_hh", "b_h", "W_ph", "b_p")
+    tensors = (*cell.parameters(), readout.weight, readout.bias)
+    weights = {k: w.detach().numpy() for k, w in zip(names, tensors, strict=True)}
+    _, grads = bptt.rnn_loss(x.double().numpy(), y.numpy(), np.zeros((N, 5)), weights)
     per_sequence = N * np.linalg.norm(grads["h"], axis=2)  # rnn_loss is the mean over N
     expected = {"h": per_sequence.mean(axis=0)}
     assert largest_error({"h": np.array(norms["h"])}, expected) <= 1e-12

@@ -79,10 +79,9 @@ def test_gradients_equal_those_by_hand_in_numpy(size) -> None:
     h, _ = fused.lstm(**a)
     dh = normal(*h.shape, seed=7)
     found = dict(zip(NAMES, torch.autograd.grad((h * dh).sum(), list(a.values())), strict=True))
-    states = bptt.lstm_forward(*(n[k] for k in NAMES))
-    expected = bptt.lstm_backward(
-        *arrays({"dh": dh}).values(), n["x"], n["h0"], n["c0"], *states, n["W_x"], n["W_h"]
-    )
+    weights = {k: n[k] for k in ("W_x", "W_h", "b")}
+    _, cache = bptt.lstm_forward(n["x"], (n["h0"], n["c0"]), weights)
+    expected = bptt.lstm_backward(*arrays({"dh": dh}).values(), cache)
     assert largest_error(arrays(found), {k: expected[k] for k in NAMES}) <= 1e-12
 
 

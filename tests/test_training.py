@@ -1,6 +1,7 @@
 """The training loop: exact repetition and resume, clipping, stopping, errors, checkpoints."""
 
 import math
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from helpers import bptt_call
 from torch import nn
 
 from rnnlib import (
@@ -62,17 +63,17 @@ Y = np.zeros(N, dtype=int)
 SGD, W = torch.optim.SGD, nn.Parameter(torch.ones(1))
 
 
-def numpy_call(function: Callable[..., Any], *names: str) -> Callable[..., Callable[[], Any]]:
-    right = {name: Y if name == "y" else Z[name] for name in names}
-    return lambda **wrong: lambda: function(**right | wrong)
+def numpy_call(function: Callable[..., Any], arrays: dict[str, Any]) -> Callable[..., Any]:
+    return lambda **wrong: lambda: bptt_call(function, arrays | {"y": Y} | wrong)
 
 
-forward = numpy_call(bptt.rnn_forward, "x", "h0", "W_hx", "W_hh", "b_h")
-backward = numpy_call(bptt.rnn_backward, "dh_immediate", "x", "h0", "h", "W_hx", "W_hh")
-loss = numpy_call(bptt.rnn_loss, "x", "y", "h0", "W_hx", "W_hh", "b_h", "W_ph", "b_p")
-readout = numpy_call(bptt.readout_forward, "h", "W_ph", "b_p")
-readout_back = numpy_call(bptt.readout_backward, "dp", "h", "W_ph")
-entropy = numpy_call(bptt.cross_entropy, "p", "y")
+forward = numpy_call(bptt.rnn_forward, Z)
+backward = numpy_call(bptt.rnn_backward, Z)
+loss = numpy_call(bptt.rnn_loss, Z)
+readout = numpy_call(bptt.readout_forward, Z)
+readout_back = numpy_call(bptt.readout_backward, Z)
+readout_loss = numpy_call(bptt.readout_loss, Z)
+entropy = numpy_call(bptt.cross_entropy, Z)
 
 
 def layer(kind: type[layers.Recurrent], x: Any = X, *state: Any) -> Callable[[], Any]:
@@ -293,11 +294,11 @@ WRONG = [
     # bptt
     Wrong("torch for numpy", forward(x=X), TypeError, "x", ("numpy.ndarray", "Tensor")),
     Wrong("list for numpy", forward(b_h=[0.0] * H), TypeError, "b_h", ("numpy.ndarray", "list")),
-    Wrong("not square", forward(W_hh=Z["W_hx"]), ValueError, "W_hh", ("(H, H)", "(5, 3)")),
+    Wrong("not square", forward(W_hh=Z["W_hx"]), ValueError, "W_hh", ("(5, 5)", "(5, 3)")),
     Wrong("transposed", forward(W_hx=Z["W_hx"].T), ValueError, "W_hx", ("(5, 3)", "(3, 5)")),
     Wrong("column bias", forward(b_h=Z["b_h"][:, None]), ValueError, "b_h", ("(5,)", "(5, 1)")),
-    Wrong("h0 of torch's shape", forward(h0=Z["h0"][None]), ValueError, "h0", ("(2, 5)", "(1, 2")),
-    Wrong("time first", forward(x=Z["x"].swapaxes(0, 1)), ValueError, "h0", ("(4, 5)", "(2, 5)")),
+    Wrong("h0 of torch's shape", forward(h0=Z["h0"][None]), ValueError, "h0", ("(2, H)", "(1, 2")),
+    Wrong("time first", forward(x=Z["x"].swapaxes(0, 1)), ValueError, "h0", ("(4, H)", "(2, 5)")),
     Wrong("NaN weight", forward(W_hh=spoiled(Z["W_hh"], NAN)), ValueError, "W_hh", ("finite",)),
     Wrong("infinite h0", loss(h0=spoiled(Z["h0"], -INF)), ValueError, "h0", ("infinity",)),
     Wrong("no steps", loss(x=Z["x"][:, :0]), ValueError, "x", ("empty", "(2, 0, 3)")),
@@ -312,11 +313,16 @@ WRONG = [
         ValueError, "dh_immediate", ("(2, 4, 5)", "(2, 5)"),
     ),
     Wrong("h with h0 in front", backward(h=np.zeros((N, T + 1, H))), ValueError, "h", ("(2, 5,",)),
-    Wrong("readout of another H", readout(W_ph=Z["W_hx"]), ValueError, "h", ("(..., 3)",)),
+    Wrong("readout of another H", readout(W_ph=Z["W_hx"]), ValueError, "W_ph", ("(K, 5)", "(5, 3)")),
+    Wrong("readout of one state", readout_loss(h=Z["h0"]), ValueError, "h", ("(N, T, H)", "(2, 5)")),
     Wrong("scalar bias", readout(b_p=np.array(0.0)), ValueError, "b_p", ("(7,)", "()")),
     Wrong("dp of one step", readout_back(dp=Z["p"]), ValueError, "dp", ("(2, 4, 7)", "(2, 7)")),
     Wrong("float labels", loss(y=np.zeros(N)), TypeError, "y", ("integers", "float64")),
     Wrong("labels as list", loss(y=[0, 0]), TypeError, "y", ("numpy.ndarray", "list")),
+    Wrong("labels of torch", entropy(y=torch.zeros(N, dtype=torch.int64)), TypeError, "y", ("Tensor",)),
+    Wrong("weights in a list", forward(weights=[Z["W_hx"]]), TypeError, "weights", ("dict", "list")),
+    Wrong("an LSTM's", forward(weights={"W_x": 0, "b": 0}), ValueError, "weights", ("'W_hx'", "'W_x'")),
+    Wrong("h for the cache", backward(cache=Z["h"]), TypeError, "cache", ("RNNCache", "ndarray")),
     Wrong("a label missing", loss(y=np.zeros((N, T - 1), int)), ValueError, "y", ("(2, 4)",)),
     Wrong("one-hot labels", loss(y=np.zeros((N, T, K), int)), ValueError, "y", ("(N, T)", "7)")),
     Wrong("label too large", entropy(y=Y + K), ValueError, "y", ("[0, 7)", "from 7 to 7")),
@@ -564,35 +570,22 @@ WRONG = [
 GRU_SHAPES = {
     "x": (N, T, D), "h0": (N, H), "W_x": (3 * H, D), "W_h": (3 * H, H), "b": (3 * H,),
     "b_nh": (H,), "h": (N, T, H), "gates": (N, T, 3 * H), "dh_immediate": (N, T, H),
+    "W_ph": (K, H), "b_p": (K,),
 }  # fmt: skip
 G = {name: np.zeros(shape) for name, shape in GRU_SHAPES.items()}
 
 
-def gru(function: Callable[..., Any], names: str, **wrong: Any) -> Callable[[], Any]:
-    """A right call of one of the GRU's functions, but for ``wrong``."""
-    right = {name: (Z | G | {"y": Y})[name] for name in names.split()}
-    return lambda: function(**right | wrong)
-
-
-def gru_forward(**wrong: Any) -> Callable[[], Any]:
-    return gru(bptt.gru_forward, "x h0 W_x W_h b b_nh", **wrong)
-
-
-def gru_backward(**wrong: Any) -> Callable[[], Any]:
-    return gru(bptt.gru_backward, "dh_immediate x h0 h gates W_x W_h b_nh", **wrong)
-
-
-def gru_loss(**wrong: Any) -> Callable[[], Any]:
-    return gru(bptt.gru_loss, "x y h0 W_x W_h b b_nh W_ph b_p", **wrong)
-
+gru_forward = numpy_call(bptt.gru_forward, G)
+gru_backward = numpy_call(bptt.gru_backward, G)
+gru_loss = numpy_call(bptt.gru_loss, G)
 
 WRONG += [
-    Wrong("an LSTM's", gru_forward(W_h=np.zeros((4 * H, H))), ValueError, "W_h", ("(3H, H)", "20")),
-    Wrong("an LSTM's", gru_backward(W_h=np.zeros((4 * H, H))), ValueError, "W_h", ("(3H, H)",)),
+    Wrong("an LSTM's", gru_forward(W_h=np.zeros((4 * H, H))), ValueError, "W_h", ("(15, 5)", "20")),
+    Wrong("an LSTM's", gru_backward(W_h=np.zeros((4 * H, H))), ValueError, "W_h", ("(15, 5)",)),
     Wrong("an LSTM's", gru_forward(W_x=np.zeros((4 * H, D))), ValueError, "W_x", ("(15, 3)", "20")),
     Wrong("transposed", gru_forward(W_x=G["W_x"].T), ValueError, "W_x", ("(15, 3)", "(3, 15)")),
     Wrong("torch's bias_hh", gru_forward(b_nh=G["b"]), ValueError, "b_nh", ("(5,)", "(15,)")),
-    Wrong("h0 of torch's shape", gru_loss(h0=G["h0"][None]), ValueError, "h0", ("(2, 5)",)),
+    Wrong("h0 of torch's shape", gru_loss(h0=G["h0"][None]), ValueError, "h0", ("(2, H)",)),
     Wrong("a torch tensor", gru_forward(x=X), TypeError, "x", ("numpy.ndarray", "Tensor")),
     Wrong("NaN", gru_loss(b_nh=spoiled(G["b_nh"], NAN)), ValueError, "b_nh", ("finite",)),
     Wrong("mixed precision", gru_loss(b=G["b"].astype("f4")), TypeError, "b", ("float32",)),
@@ -609,36 +602,24 @@ WRONG += [
 LSTM_SHAPES = {
     "x": (N, T, D), "h0": (N, H), "c0": (N, H), "W_x": (4 * H, D), "W_h": (4 * H, H),
     "b": (4 * H,), "h": (N, T, H), "c": (N, T, H), "gates": (N, T, 4 * H),
-    "dh_immediate": (N, T, H),
+    "dh_immediate": (N, T, H), "W_ph": (K, H), "b_p": (K,),
 }  # fmt: skip
 M = {name: np.zeros(shape) for name, shape in LSTM_SHAPES.items()}
 
 
-def lstm(function: Callable[..., Any], names: str, **wrong: Any) -> Callable[[], Any]:
-    """A right call of one of the LSTM's functions, but for ``wrong``."""
-    right = {name: (Z | M | {"y": Y})[name] for name in names.split()}
-    return lambda: function(**right | wrong)
-
-
-def lstm_forward(**wrong: Any) -> Callable[[], Any]:
-    return lstm(bptt.lstm_forward, "x h0 c0 W_x W_h b", **wrong)
-
-
-def lstm_backward(**wrong: Any) -> Callable[[], Any]:
-    return lstm(bptt.lstm_backward, "dh_immediate x h0 c0 h c gates W_x W_h", **wrong)
-
-
-def lstm_loss(**wrong: Any) -> Callable[[], Any]:
-    return lstm(bptt.lstm_loss, "x y h0 c0 W_x W_h b W_ph b_p", **wrong)
-
+lstm_forward = numpy_call(bptt.lstm_forward, M)
+lstm_backward = numpy_call(bptt.lstm_backward, M)
+lstm_loss = numpy_call(bptt.lstm_loss, M)
 
 WRONG += [
-    Wrong("a GRU's", lstm_forward(W_h=np.zeros((3 * H, H))), ValueError, "W_h", ("(4H, H)", "15")),
-    Wrong("a GRU's", lstm_backward(W_h=np.zeros((3 * H, H))), ValueError, "W_h", ("(4H, H)",)),
+    Wrong("a GRU's", lstm_forward(W_h=np.zeros((3 * H, H))), ValueError, "W_h", ("(20, 5)", "15")),
+    Wrong("a GRU's", lstm_backward(W_h=np.zeros((3 * H, H))), ValueError, "W_h", ("(20, 5)",)),
     Wrong("a GRU's bias", lstm_loss(b=np.zeros(3 * H)), ValueError, "b", ("(20,)", "(15,)")),
-    Wrong("transposed", lstm_forward(W_h=M["W_h"].T), ValueError, "W_h", ("(4H, H)", "(5, 20)")),
+    Wrong("transposed", lstm_forward(W_h=M["W_h"].T), ValueError, "W_h", ("(20, 5)", "(5, 20)")),
     Wrong("transposed", lstm_forward(W_x=M["W_x"].T), ValueError, "W_x", ("(20, 3)", "(3, 20)")),
-    Wrong("a tuple (h, c)", lstm_forward(h0=(M["h0"], M["c0"])), TypeError, "h0", ("tuple",)),
+    Wrong("a tuple (h, c)", gru_forward(h0=(M["h0"], M["c0"])), TypeError, "h0", ("tuple",)),
+    Wrong("h0 alone", lstm_forward(state=M["h0"]), TypeError, "state", ("(h0, c0)", "ndarray")),
+    Wrong("a GRU's cache", lstm_backward(cache=bptt.GRUCache(*7 * [0])), TypeError, "cache", ("LSTMCache", "GRUCache")),
     Wrong("no c0", lstm_forward(c0=None), TypeError, "c0", ("numpy.ndarray", "NoneType")),
     Wrong("c0 of torch's shape", lstm_loss(c0=M["c0"][None]), ValueError, "c0", ("(2, 5)",)),
     Wrong("an infinite cell", lstm_loss(c0=spoiled(M["c0"], INF)), ValueError, "c0", ("infinity",)),
@@ -772,6 +753,7 @@ RIGHT = {
     "train": train(), "train one step": step((W.sum(), {})),
 }  # fmt: skip
 RIGHT |= {"stream": writer(), "probabilities": drawn()}
+RIGHT |= {"readout_loss": readout_loss()}
 RIGHT |= {"gru_forward": gru_forward(), "gru_backward": gru_backward(), "gru_loss": gru_loss()}
 RIGHT |= {
     "lstm_forward": lstm_forward(),

@@ -88,24 +88,27 @@ plt.show()
 # %% tags=["paste:gradient_check"]
 N, T, D, H, K = 4, 6, 3, 5, 7
 rng = np.random.default_rng(0)
-arrays = {
-    "x": rng.normal(size=(N, T, D)),
-    "h0": rng.normal(size=(N, H)),
+inputs = {"x": rng.normal(size=(N, T, D)), "h0": rng.normal(size=(N, H))}
+cell = {
     "W_x": rng.normal(size=(3 * H, D)) / np.sqrt(D),
     "W_h": rng.normal(size=(3 * H, H)) / np.sqrt(H),
     "b": rng.normal(size=3 * H),
     "b_nh": rng.normal(size=H),
-    "W_ph": rng.normal(size=(K, H)) / np.sqrt(H),
-    "b_p": rng.normal(size=K),
 }
-WEIGHTS = ("W_x", "W_h", "b", "b_nh")
+readout = {"W_ph": rng.normal(size=(K, H)) / np.sqrt(H), "b_p": rng.normal(size=K)}
+arrays = inputs | cell | readout
 labels = {"last step": rng.integers(K, size=N), "every step": rng.integers(K, size=(N, T))}
+
+
+def hand_loss(y):
+    """The page's loss and gradients."""
+    return bptt.gru_loss(**inputs, y=y, weights=cell | readout)
 
 
 def our_layer():
     """Our GRU with the weights above."""
     layer = layers.GRU(D, H).double()
-    layer.cells[0].load_state_dict({name: torch.tensor(arrays[name]) for name in WEIGHTS})
+    layer.cells[0].load_state_dict({name: torch.tensor(w) for name, w in cell.items()})
     return layer
 
 
@@ -117,15 +120,15 @@ def by_autograd(layer, y):
     torch.nn.functional.cross_entropy(p.reshape(-1, K), torch.tensor(y).reshape(-1)).backward()
     grads = {name: a.grad for name, a in leaf.items()}
     if isinstance(layer, layers.GRU):
-        return grads | {name: getattr(layer.cells[0], name).grad for name in WEIGHTS}
+        return grads | {name: w.grad for name, w in layer.cells[0].named_parameters()}
     grads |= {"W_x": layer.weight_ih_l0.grad, "W_h": layer.weight_hh_l0.grad}
     return grads | {"b": layer.bias_ih_l0.grad, "b_nh": layer.bias_hh_l0.grad[2 * H :]}
 
 
 def errors(name, y):
     """The hand gradient's error against our cell, nn.GRU and differences."""
-    mine = bptt.gru_loss(y=y, **arrays)[1][name]
-    quotient = check.central_difference(lambda: bptt.gru_loss(y=y, **arrays)[0], arrays[name])
+    mine = hand_loss(y)[1][name]
+    quotient = check.central_difference(lambda: hand_loss(y)[0], arrays[name])
     others = by_autograd(our_layer(), y)[name], by_autograd(our_layer().to_torch(), y)[name], quotient
     return [check.relative_error(mine, other) for other in others]
 
@@ -160,18 +163,19 @@ assert max(worst[:2]) < 1e-12 and worst[2] < 1e-7
 # NBVAL_CHECK_OUTPUT
 def forced(r, z):
     """The states with both gates forced to 0 or 1."""
-    b = arrays["b"].copy()
+    b = cell["b"].copy()
     b[:H], b[H : 2 * H] = 40 * (2 * r - 1), 40 * (2 * z - 1)
-    h, _ = bptt.gru_forward(*(arrays[k] for k in ("x", "h0", "W_x", "W_h")), b, arrays["b_nh"])
+    h, _ = bptt.gru_forward(**inputs, weights=cell | {"b": b})
     return h
 
 
-W_nx, W_nh, b_n = arrays["W_x"][2 * H :], arrays["W_h"][2 * H :], arrays["b"][2 * H :]
-vanilla = bptt.rnn_forward(arrays["x"], arrays["h0"], W_nx, W_nh, b_n + arrays["b_nh"])
+W_nx, W_nh, b_n = (cell[name][2 * H :] for name in ("W_x", "W_h", "b"))
+candidate = {"W_hx": W_nx, "W_hh": W_nh, "b_h": b_n + cell["b_nh"]}
+vanilla, _ = bptt.rnn_forward(**inputs, weights=candidate)
 corners = [
-    ("$z = 1$", "the state stays as it is", forced(1, 1), np.repeat(arrays["h0"][:, None], T, 1)),
+    ("$z = 1$", "the state stays as it is", forced(1, 1), np.repeat(inputs["h0"][:, None], T, 1)),
     ("$z = 0$, $r = 1$", "the vanilla RNN", forced(1, 0), vanilla),
-    ("$z = 0$, $r = 0$", "no memory: $\\tanh(W_{nx} x_t + b_n)$", forced(0, 0), np.tanh(arrays["x"] @ W_nx.T + b_n)),
+    ("$z = 0$, $r = 0$", "no memory: $\\tanh(W_{nx} x_t + b_n)$", forced(0, 0), np.tanh(inputs["x"] @ W_nx.T + b_n)),
 ]
 rows = [[g, what, check.relative_error(a, b) < 1e-12] for g, what, a, b in corners]
 assert all(row[2] for row in rows)
@@ -199,13 +203,12 @@ def variant(x, h0, W_x, W_h, b, b_nh, reset="after", keeps="z"):
     return np.stack(states, axis=1)  # (N, T, H)
 
 
-cell = {name: arrays[name] for name in ("x", "h0", *WEIGHTS)}
 forms = [("after", "z"), ("before", "z"), ("after", "1-z"), ("before", "1-z")]
-ours = variant(**cell)
-assert check.relative_error(ours, bptt.gru_forward(**cell)[0]) < 1e-14
+ours = variant(**inputs, **cell)
+assert check.relative_error(ours, bptt.gru_forward(**inputs, weights=cell)[0]) < 1e-14
 rows = []
 for reset, keeps in forms:
-    h = variant(**cell, reset=reset, keeps=keeps)
+    h = variant(**inputs, **cell, reset=reset, keeps=keeps)
     numbers = ", ".join(f"{v:.3f}" for v in h[0, -1, :3])
     rows.append([f"{reset} the product", f"${keeps}$", numbers, f"{np.abs(h - ours).max():.2f}"])
 figures.table(["reset gate", "the old state's share", "$h_T$, first three units", "largest difference"], rows)
@@ -239,13 +242,13 @@ def best_before(W_rh, W_nh, seed=0):
     return np.sqrt(((r * h @ W - target) ** 2).mean() / (target**2).mean())
 
 
-W_rh = arrays["W_h"][:H]
+W_rh = cell["W_h"][:H]
 residuals = {
     "reset gate, $W_{nh}$ diagonal": best_before(W_rh, np.diag(np.diag(W_nh))),
     "reset gate, one gate for all units": best_before(np.repeat(W_rh[:1], H, axis=0), W_nh),
     "reset gate, in general": best_before(W_rh, W_nh),
 }
-swapped = check.relative_error(variant(**negated(cell), keeps="1-z"), ours)
+swapped = check.relative_error(variant(**inputs, **negated(cell), keeps="1-z"), ours)
 rows = [["$z$ to $1 - z$, by the signs", "yes" if swapped < 1e-12 else "no"]]
 rows += [[name, "yes" if e < 1e-12 else "no"] for name, e in residuals.items()]
 assert [row[1] for row in rows] == ["yes", "yes", "yes", "no"]
@@ -295,7 +298,7 @@ for n in (48, 64, 128):
 #
 # Torch calls a hook for every tensor that it saves for the backward pass.
 # We add up their bytes, each block of memory once, without the weights and the input.
-# "By hand" is what the backward passes in `rnnlib.bptt` are given: $h$ for the RNN, $h$ and three blocks for the GRU, $h$, $c$ and four gates for the LSTM.
+# "By hand" is what the caches in `rnnlib.bptt` keep: $h$ for the RNN, $h$ and three blocks for the GRU, $h$, $c$ and four gates for the LSTM.
 
 
 # %% tags=["paste:memory"]
@@ -606,15 +609,12 @@ figures.table(
 # A row is a unit; rows are sorted by the gate's mean.
 
 # %% tags=["paste:gates"] mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are at about 0.65; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}}
-def weights_of(layer):
-    return {name: getattr(layer.cells[0], name).detach().double().numpy() for name in WEIGHTS}
-
-
 trained = runs["GRU, $b_z = 1$", 300, 0][0]
 x, y = test[10]
-state = {"x": x.double().numpy(), "h0": np.zeros((len(x), gru_size(48))), **weights_of(trained.rnn)}
-h, gates = bptt.gru_forward(**state)
-_, z, _ = np.split(gates, 3, axis=2)  # (N, T, H) each
+start = {"x": x.double().numpy(), "h0": np.zeros((len(x), gru_size(48)))}
+weights = {name: w.detach().double().numpy() for name, w in trained.rnn.cells[0].named_parameters()}
+h, cache = bptt.gru_forward(**start, weights=weights)
+_, z, _ = np.split(cache.gates, 3, axis=2)  # (N, T, H) each
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.8), width_ratios=[1, 1.2])
 order = np.argsort(z[0].mean(axis=0))
 shown = axes[0].imshow(z[0].T[order], aspect="auto", vmin=0, vmax=1, extent=(0.5, 9.5, len(order), 0))
@@ -650,14 +650,14 @@ def scores(states):
     return (p.argmax(axis=1) == y.numpy()).mean(), np.abs(states - h).max()
 
 
-n = len(state["b_nh"])
-merged = state | {"b": np.concatenate([state["b"][: 2 * n], state["b"][2 * n :] + state["b_nh"]]), "b_nh": np.zeros(n)}
+b, b_nh = weights["b"].copy(), weights["b_nh"]
+b[2 * len(b_nh) :] += b_nh
 cases = {
-    "as trained": variant(**state),
-    "$z$ keeps read as $1 - z$ keeps": variant(**state, keeps="1-z"),
-    "the same, signs of $W_z$, $b_z$ changed": variant(**negated(state), keeps="1-z"),
-    "reset gate before the product": variant(**state, reset="before"),
-    "$b_{nh}$ added to $b_n$": variant(**merged),
+    "as trained": variant(**start, **weights),
+    "$z$ keeps read as $1 - z$ keeps": variant(**start, **weights, keeps="1-z"),
+    "the same, signs of $W_z$, $b_z$ changed": variant(**start, **negated(weights), keeps="1-z"),
+    "reset gate before the product": variant(**start, **weights, reset="before"),
+    "$b_{nh}$ added to $b_n$": variant(**start, **weights | {"b": b, "b_nh": np.zeros_like(b_nh)}),
 }
 carried = {name: scores(states) for name, states in cases.items()}
 figures.table(
@@ -708,7 +708,7 @@ def gradients_without(cut):
 SHOWN = ("W_x", "W_h", "b_nh", "h0")
 y = labels["last step"]
 truth = {
-    name: check.central_difference(lambda: bptt.gru_loss(y=y, **arrays)[0], arrays[name])
+    name: check.central_difference(lambda: hand_loss(y)[0], arrays[name])
     for name in SHOWN
 }
 cuts = {
@@ -776,13 +776,10 @@ def step_back(dh, h, r, z, n, W_h, b_nh):
     return None  # your answer
 
 
-one = {name: arrays[name] for name in ("h0", *WEIGHTS)} | {"x": arrays["x"][:, :1]}
-h_1, gates_1 = bptt.gru_forward(**one)
-dh = np.random.default_rng(2).normal(size=h_1[:, 0].shape)
-right = bptt.gru_backward(
-    dh[:, None], one["x"], one["h0"], h_1, gates_1, one["W_x"], one["W_h"], one["b_nh"]
-)["h0"]
-yours = step_back(dh, one["h0"], *np.split(gates_1[:, 0], 3, axis=1), one["W_h"], one["b_nh"])
+_, one = bptt.gru_forward(inputs["x"][:, :1], inputs["h0"], cell)
+dh = np.random.default_rng(2).normal(size=one.h0.shape)
+right = bptt.gru_backward(dh[:, None], one)["h0"]
+yours = step_back(dh, one.h0, *np.split(one.gates[:, 0], 3, axis=1), one.W_h, one.b_nh)
 check.answer("what reaches h_{t-1}", yours, right, 1e-10)
 
 # %% [markdown]
@@ -803,7 +800,7 @@ check.answer("what reaches h_{t-1}", yours, right, 1e-10)
 # ### Exercise 3: weights from a paper
 #
 # You are given the weights of a GRU in which $1 - z$ keeps the old state, $h_t = (1 - z_t) \odot h_{t-1} + z_t \odot n_t$, with the reset gate after the product, packed z, r, n.
-# Return `(W_x, W_h, b)` for `bptt.gru_forward`.
+# Return `W_x`, `W_h` and `b` for `bptt.gru_forward`, in a dict by these names.
 #
 # *Hint.* Two blocks change places, and one of them changes its sign.
 
@@ -818,8 +815,8 @@ def paper(a):  # our weights, written as that paper would
     return np.concatenate([-z, r, n])
 
 
-yours = from_paper(*(paper(arrays[k]) for k in ("W_x", "W_h", "b")))
-states = None if yours is None else bptt.gru_forward(arrays["x"], arrays["h0"], *yours, arrays["b_nh"])[0]
+yours = from_paper(*(paper(cell[k]) for k in ("W_x", "W_h", "b")))
+states = None if yours is None else bptt.gru_forward(**inputs, weights=cell | yours)[0]
 check.answer("states", states, ours, 1e-10)
 
 # %% [markdown]
@@ -832,7 +829,7 @@ check.answer("states", states, ours, 1e-10)
 #         z, r, n = np.split(a, 3)
 #         return np.concatenate([r, -z, n])
 #
-#     return turned(W_x), turned(W_h), turned(b)
+#     return {"W_x": turned(W_x), "W_h": turned(W_h), "b": turned(b)}
 # ```
 #
 # </details>

@@ -175,9 +175,15 @@ with torch.no_grad():
 ours = layers.LSTM.from_torch(theirs)
 rng = np.random.default_rng(0)
 arrays = {"x": rng.normal(size=(N, T, D)), "h0": rng.normal(size=(N, H)), "c0": rng.normal(size=(N, H))}
-arrays |= {name: w.detach().numpy().copy() for name, w in ours.cells[0].named_parameters()}
-arrays |= {"W_ph": rng.normal(size=(K, H)) / np.sqrt(H), "b_p": rng.normal(size=K)}
+net = {name: w.detach().numpy().copy() for name, w in ours.cells[0].named_parameters()}
+net |= {"W_ph": rng.normal(size=(K, H)) / np.sqrt(H), "b_p": rng.normal(size=K)}
+arrays |= net
 labels = {"last step": rng.integers(K, size=N), "every step": rng.integers(K, size=(N, T))}
+
+
+def hand_loss(y):
+    """The page's loss and gradients."""
+    return bptt.lstm_loss(arrays["x"], y, (arrays["h0"], arrays["c0"]), net)
 
 
 def by_torch(layer, y):
@@ -193,11 +199,11 @@ def by_torch(layer, y):
 
 found = {}
 for kind, y in labels.items():
-    _, by_hand = bptt.lstm_loss(y=y, **arrays)
+    _, by_hand = hand_loss(y)
     cell_grads = by_torch(ours, y)
     lstm_grads = by_torch(theirs, y)  # its two biases have one gradient: each is added once
     for name, a in arrays.items():
-        differences = check.central_difference(lambda: bptt.lstm_loss(y=y, **arrays)[0], a)
+        differences = check.central_difference(lambda: hand_loss(y)[0], a)
         found[kind, name] = [
             check.relative_error(by_hand[name], other[name]) for other in (cell_grads, lstm_grads)
         ] + [check.relative_error(by_hand[name], differences)]
@@ -465,11 +471,11 @@ def remembering(seed):
 
 
 def watch(cell):
-    """h, c (N, T-1, H) and the gates (N, T-1, 4H) while the fresh numbers are read."""
+    """All states (N, T-1, H) and gates (N, T-1, 4H) while the fresh numbers are read."""
     zeros = np.zeros((2000, H), dtype=np.float32)
-    return bptt.lstm_forward(
-        x.numpy(), zeros, zeros, *(w.detach().numpy() for w in cell.parameters())
-    )
+    weights = {name: w.detach().numpy() for name, w in cell.named_parameters()}
+    _, cache = bptt.lstm_forward(x.numpy(), (zeros, zeros), weights)
+    return cache
 
 
 trained = [remembering(seed) for seed in SEEDS]
@@ -477,8 +483,9 @@ x, first = tasks.palindromes(T, 2000, torch.Generator().manual_seed(1), one_hot=
 for model, history in trained:
     accuracy = training.accuracy(model, (x, first))
     print(f"{history.steps} steps, accuracy on 2,000 fresh numbers {accuracy:.3f}")
-h, c, gates = watch(trained[0][0].rnn.cells[0])
-i, f, g, o = np.split(gates, 4, axis=2)  # (2000, T-1, H) each
+seen = watch(trained[0][0].rnn.cells[0])
+c = seen.c
+i, f, g, o = np.split(seen.gates, 4, axis=2)  # (2000, T-1, H) each
 
 # %% [markdown]
 # Which units hold the first digit?
@@ -519,10 +526,10 @@ plt.show()
 # %% tags=["paste:keepers"]
 size = np.abs(c).mean(axis=(0, 2))  # (T-1,)
 held = f.mean(axis=(0, 1))
-_, c_start, gates_start = watch(at_start(0).cells[0])
-i_start, f_start, _, _ = np.split(gates_start, 4, axis=2)
+start = watch(at_start(0).cells[0])
+i_start, f_start, _, _ = np.split(start.gates, 4, axis=2)
 held_start = f_start.mean(axis=(0, 1))
-size_start = np.abs(c_start).mean(axis=(0, 2))
+size_start = np.abs(start.c).mean(axis=(0, 2))
 Markdown(
     f"Before training, the mean forget gate was {np.median(held_start):.2f} in the median unit and above 0.95 in {(held_start > 0.95).sum()}, "
     f"the mean input gate {i_start.mean():.2f}, and the mean of $|c_t|$ {size_start[0]:.2f} after the first digit and {size_start[-1]:.2f} after 30. After training: "
@@ -651,7 +658,7 @@ def gradients_without(cut, y, order="ifgo"):
 
 y = labels["last step"]
 differences = {
-    name: check.central_difference(lambda: bptt.lstm_loss(y=y, **arrays)[0], arrays[name])
+    name: check.central_difference(lambda: hand_loss(y)[0], arrays[name])
     for name in ("W_h", "x", "h0", "c0")
 }
 rows, passes = [], {}
@@ -686,7 +693,7 @@ assert list(passes.values()) == [False] * 4 + [True]
 # NBVAL_CHECK_OUTPUT
 right_loss, right = gradients_without(None, y)
 other_loss, other = gradients_without(None, y, order="ifog")
-by_hand_loss, by_hand = bptt.lstm_loss(y=y, **arrays)
+by_hand_loss, by_hand = hand_loss(y)
 print("order i, f, g, o: the loss is nn.LSTM's:", abs(right_loss - by_hand_loss) < 1e-12)
 print("order i, f, o, g: the loss is nn.LSTM's:", abs(other_loss - by_hand_loss) < 1e-12)
 numbers = check.central_difference(lambda: gradients_without(None, y, "ifog")[0], arrays["b"])
@@ -755,11 +762,9 @@ def my_step(x, h, c, W_x, W_h, b):
     return None  # your answer
 
 
-one = {name: arrays[name][0] for name in ("h0", "c0")}
-weights = [arrays[name] for name in ("W_x", "W_h", "b")]
-h_all, c_all, gates_all = bptt.lstm_forward(arrays["x"], arrays["h0"], arrays["c0"], *weights)
-yours = my_step(arrays["x"][0, 0], one["h0"], one["c0"], *weights)
-check.answer("h and c", yours, np.stack([h_all[0, 0], c_all[0, 0]]))
+_, cache = bptt.lstm_forward(arrays["x"], (arrays["h0"], arrays["c0"]), net)
+yours = my_step(cache.x[0, 0], cache.h0[0], cache.c0[0], net["W_x"], net["W_h"], net["b"])
+check.answer("h and c", yours, np.stack([cache.h[0, 0], cache.c[0, 0]]))
 
 # %% [markdown]
 # <details>
@@ -786,10 +791,10 @@ def my_dc(dh, o, c, f_next, dc_next):
     return None  # your answer
 
 
-_, grads = bptt.lstm_loss(y=labels["every step"], **arrays)
+_, grads = hand_loss(labels["every step"])
 t = 2
-o_t, f_next = np.split(gates_all[:, t], 4, axis=1)[3], np.split(gates_all[:, t + 1], 4, axis=1)[1]
-yours = my_dc(grads["h"][:, t], o_t, c_all[:, t], f_next, grads["c"][:, t + 1])
+_, f, _, o = np.split(cache.gates, 4, axis=2)  # (N, T, H) each
+yours = my_dc(grads["h"][:, t], o[:, t], cache.c[:, t], f[:, t + 1], grads["c"][:, t + 1])
 check.answer("dc", yours, grads["c"][:, t])
 
 # %% [markdown]

@@ -1162,9 +1162,10 @@ def after_training(name, lr, seed, steps):
         cell = model.rnn.cells[0]
         x, _ = tasks.palindromes(20, 200, torch.Generator().manual_seed(9), one_hot=True)
         start = np.zeros((200, 64), dtype=np.float32)
-        weights = (w.detach().numpy() for w in (cell.W_x, cell.W_h, cell.b))
-        _, _, gates = bptt.lstm_forward(x.numpy(), start, start, *weights)  # (N, T, 4H)
-        shares.append(float((gates[:, :, 64:128] > 0.99).mean()))
+        weights = {name: w.detach().numpy() for name, w in cell.named_parameters()}
+        _, cache = bptt.lstm_forward(x.numpy(), (start, start), weights)
+        _, f, _, _ = np.split(cache.gates, 4, axis=2)  # (N, T, H) each
+        shares.append(float((f > 0.99).mean()))
     return *shares, *(
         training.accuracy(
             model, tasks.palindromes(T, 500, torch.Generator().manual_seed(9), one_hot=True)

@@ -51,16 +51,21 @@ figures.use_style()
 # %% tags=["paste:gradient_check"]
 N, T, D, H, K = 4, 6, 3, 5, 7
 rng = np.random.default_rng(0)
-arrays = {
-    "x": rng.normal(size=(N, T, D)),
-    "h0": rng.normal(size=(N, H)),
+arrays = {"x": rng.normal(size=(N, T, D)), "h0": rng.normal(size=(N, H))}
+net = {
     "W_hx": rng.normal(size=(H, D)) / np.sqrt(D),
     "W_hh": rng.normal(size=(H, H)) / np.sqrt(H),
     "b_h": rng.normal(size=H),
     "W_ph": rng.normal(size=(K, H)) / np.sqrt(H),
     "b_p": rng.normal(size=K),
 }
+arrays |= net
 labels = {"last step": rng.integers(K, size=N), "every step": rng.integers(K, size=(N, T))}
+
+
+def hand_loss(y):
+    """The page's loss and gradients."""
+    return bptt.rnn_loss(arrays["x"], y, arrays["h0"], net)
 
 
 def autograd(y):
@@ -78,11 +83,11 @@ def autograd(y):
 
 def errors(y):
     """For each array: the hand gradient's error against autograd and against differences."""
-    _, by_hand = bptt.rnn_loss(y=y, **arrays)
+    _, by_hand = hand_loss(y)
     by_torch = autograd(y)
     result = {}
     for name, a in arrays.items():
-        by_difference = check.central_difference(lambda: bptt.rnn_loss(y=y, **arrays)[0], a)
+        by_difference = check.central_difference(lambda: hand_loss(y)[0], a)
         result[name] = (
             check.relative_error(by_hand[name], by_torch[name]),
             check.relative_error(by_hand[name], by_difference),
@@ -136,14 +141,14 @@ squares = {name: np.zeros_like(w) for name, w in weights.items()}
 losses = []
 for _ in range(100 if FAST else 600):
     x, y = numpy_palindromes(5, N, rng)
-    loss, grads = bptt.rnn_loss(x, y, np.zeros((N, H)), **weights)
+    loss, grads = bptt.rnn_loss(x, y, np.zeros((N, H)), weights)
     for name, w in weights.items():
         squares[name] = 0.99 * squares[name] + 0.01 * grads[name] ** 2
         w -= 1e-3 * grads[name] / (np.sqrt(squares[name]) + 1e-8)
     losses.append(loss)
 
 x, y = numpy_palindromes(5, 2000, rng)
-h = bptt.rnn_forward(x, np.zeros((2000, H)), *(weights[k] for k in ("W_hx", "W_hh", "b_h")))
+h, _ = bptt.rnn_forward(x, np.zeros((2000, H)), weights)
 p = bptt.readout_forward(h[:, -1], weights["W_ph"], weights["b_p"])
 hand_trained = (p.argmax(axis=1) == y).mean()
 print(f"accuracy on fresh palindromes: {hand_trained:.3f}")
@@ -426,8 +431,9 @@ Markdown(
 
 
 # %% tags=["paste:mistakes"]
-def backward_immediate_only(dh_immediate, x, h0, h, W_hx, W_hh):
+def backward_immediate_only(dh_immediate, cache):
     """The mistake: no term W_hh^T delta a_{t+1}, so only the readout's own step counts."""
+    x, h0, h, *_ = cache
     h_before = np.concatenate([h0[:, None], h[:, :-1]], axis=1)
     da = (1 - h**2) * dh_immediate  # (N, T, H)
     return {"W_hx": np.einsum("nti,ntj->ij", da, x), "W_hh": np.einsum("nti,ntj->ij", da, h_before)}
@@ -447,17 +453,14 @@ def torch_gradients(detach_between=False, detach_readout=False):
 
 y = labels["last step"]
 truth = {
-    name: check.central_difference(lambda: bptt.rnn_loss(y=y, **arrays)[0], arrays[name])
+    name: check.central_difference(lambda: hand_loss(y)[0], arrays[name])
     for name in ("W_hh", "W_hx", "W_ph")
 }
-h = bptt.rnn_forward(*(arrays[k] for k in ("x", "h0", "W_hx", "W_hh", "b_h")))
-_, dp = bptt.cross_entropy(bptt.readout_forward(h[:, -1], arrays["W_ph"], arrays["b_p"]), y)
-dh = np.zeros_like(h)
-dh[:, -1] = dp @ arrays["W_ph"]
-right = bptt.rnn_loss(y=y, **arrays)[1]
+h, cache = bptt.rnn_forward(arrays["x"], arrays["h0"], net)
+_, _, dh = bptt.readout_loss(h, y, net["W_ph"], net["b_p"])
+_, right = hand_loss(y)
 attempts = {
-    "only the immediate derivative": right
-    | backward_immediate_only(dh, *(arrays[k] for k in ("x", "h0")), h, arrays["W_hx"], arrays["W_hh"]),
+    "only the immediate derivative": right | backward_immediate_only(dh, cache),
     "state detached between steps": torch_gradients(detach_between=True),
     "state detached before the readout": torch_gradients(detach_readout=True),
     "right": right,
@@ -574,7 +577,6 @@ def my_dW_hh(dh, h0, h, W_hh):
     return dW_hh if dW_hh.any() else None
 
 
-h = bptt.rnn_forward(*(arrays[k] for k in ("x", "h0", "W_hx", "W_hh", "b_h")))
 check.answer("dW_hh", my_dW_hh(dh[:, -1], arrays["h0"], h, arrays["W_hh"]), truth["W_hh"], 1e-7)
 
 # %% [markdown]

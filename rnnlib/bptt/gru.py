@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Annotated, NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
-from rnnlib import validate
 from rnnlib.bptt.lstm import sigmoid
-from rnnlib.bptt.readout import Array, readout_loss
+from rnnlib.bptt.readout import readout_loss
+from rnnlib.bptt.shapes import Array, Labels, Weights, shapes
 
 
-def gru_forward(
-    x: Array, h0: Array, W_x: Array, W_h: Array, b: Array, b_nh: Array
-) -> tuple[Array, Array]:
-    r"""Hidden states and gates of a GRU whose reset gate acts after the product, as in torch.
+class GRUCache(NamedTuple):
+    """What ``gru_backward`` needs of the forward pass: the arrays themselves, no copies."""
+
+    x: Annotated[Array, "N T D"]  # inputs
+    h0: Annotated[Array, "N H"]  # first state
+    h: Annotated[Array, "N T H"]  # hidden states h_1 to h_T
+    gates: Annotated[Array, "N T 3H"]  # r, z, n after their nonlinearities
+    W_x: Annotated[Array, "3H D"]
+    W_h: Annotated[Array, "3H H"]
+    b_nh: Annotated[Array, "H"]
+
+
+@shapes(x="N T D", h0="N H", W_x="3H D", W_h="3H H", b="3H", b_nh="H")
+def gru_forward(x: Array, h0: Array, weights: Weights) -> tuple[Array, GRUCache]:
+    r"""Hidden states of a GRU whose reset gate acts after the product, as in torch.
 
     $$r_t = \sigma(W_{rx} x_t + W_{rh} h_{t-1} + b_r) \quad
       z_t = \sigma(W_{zx} x_t + W_{zh} h_{t-1} + b_z)$$
     $$n_t = \tanh(W_{nx} x_t + b_n + r_t \odot (W_{nh} h_{t-1} + b_{nh})) \quad
       h_t = (1 - z_t) \odot n_t + z_t \odot h_{t-1}$$
 
-    x (N, T, D), h0 (N, H), W_x (3H, D), W_h (3H, H), b (3H,), b_nh (H,), packed r, z, n
-    -> h (N, T, H) and the values r, z, n of all steps, ``gates`` (N, T, 3H).
+    x (N, T, D), h0 (N, H), weights W_x (3H, D), W_h (3H, H), b (3H,), packed r, z, n, and
+    b_nh (H,) -> h (N, T, H) and the cache for ``gru_backward``, which also has the values
+    r, z, n of all steps, ``gates`` (N, T, 3H).
     Raises TypeError or ValueError that names an argument of the wrong type, shape or value.
     Source: Cho et al. (2014), who place the reset gate before the product.
     """
-    H = _hidden_size(W_h)
-    validate.arrays(
-        W_h=(W_h, "3H H"), x=(x, "N T D"), W_x=(W_x, "3H D"), b=(b, "3H"), b_nh=(b_nh, "H"),
-        h0=(h0, "N H"),
-    )  # fmt: skip
-    N, T, _ = x.shape
+    W_x, W_h, b, b_nh = weights["W_x"], weights["W_h"], weights["b"], weights["b_nh"]
+    N, T, H = len(x), x.shape[1], len(b_nh)
     h, gates = np.empty((N, T, H), dtype=x.dtype), np.empty((N, T, 3 * H), dtype=x.dtype)
     h_t = h0
     for t in range(T):
@@ -41,18 +50,16 @@ def gru_forward(
         n = np.tanh(x_n + r * (h_n + b_nh))
         h_t = (1 - z) * n + z * h_t
         h[:, t], gates[:, t] = h_t, np.concatenate([r, z, n], axis=1)
-    return h, gates
+    return h, GRUCache(x, h0, h, gates, W_x, W_h, b_nh)
 
 
-def gru_backward(
-    dh_immediate: Array, x: Array, h0: Array, h: Array, gates: Array,
-    W_x: Array, W_h: Array, b_nh: Array,
-) -> dict[str, Array]:  # fmt: skip
+@shapes(dh_immediate="N T H")
+def gru_backward(dh_immediate: Array, cache: GRUCache) -> dict[str, Array]:
     r"""Gradients of the loss for a GRU, from the last step to the first.
 
     ``dh_immediate`` (N, T, H) is $\partial^{+} L / \partial h_t$: what reaches $h_t$ from the
-    readout of step t alone. ``h`` and ``gates`` are ``gru_forward``'s. With the product
-    $m_t = W_{nh} h_{t-1} + b_{nh}$, which is computed again here,
+    readout of step t alone. With the product $m_t = W_{nh} h_{t-1} + b_{nh}$, which is computed
+    again here,
     $$\delta a^n_t = (1 - z_t) \odot (1 - n_t \odot n_t) \odot \delta h_t \qquad
       \delta m_t = r_t \odot \delta a^n_t$$
     $$\delta a^r_t = m_t \odot r_t \odot (1 - r_t) \odot \delta a^n_t \qquad
@@ -62,13 +69,10 @@ def gru_backward(
 
     Returns each gradient under its variable's name: W_x, W_h, b, b_nh, x (N, T, D), h0 (N, H),
     and the total derivative h (N, T, H).
+    Raises TypeError or ValueError that names an argument of the wrong type, shape or value.
     """
-    H = _hidden_size(W_h)
-    validate.arrays(
-        W_h=(W_h, "3H H"), x=(x, "N T D"), W_x=(W_x, "3H D"), b_nh=(b_nh, "H"), h0=(h0, "N H"),
-        h=(h, "N T H"), gates=(gates, "N T 3H"), dh_immediate=(dh_immediate, "N T H"),
-    )  # fmt: skip
-    W_nh = W_h[2 * H :]  # (H, H)
+    x, h0, h, gates, W_x, W_h, b_nh = cache
+    W_nh = np.split(W_h, 3)[2]  # (H, H)
     dW_x, dW_h = np.zeros_like(W_x), np.zeros_like(W_h)
     db, db_nh = np.zeros_like(W_h[:, 0]), np.zeros_like(b_nh)
     dx, dh = np.empty_like(x), np.empty_like(h)
@@ -93,22 +97,13 @@ def gru_backward(
     return {"W_x": dW_x, "W_h": dW_h, "b": db, "b_nh": db_nh, "x": dx, "h0": from_future, "h": dh}
 
 
-def gru_loss(
-    x: Array, y: NDArray[np.integer], h0: Array, W_x: Array, W_h: Array, b: Array, b_nh: Array,
-    W_ph: Array, b_p: Array,
-) -> tuple[float, dict[str, Array]]:  # fmt: skip
-    """Loss and all gradients of a GRU with a softmax readout.
+@shapes(x="N T D", h0="N H", W_x="3H D", W_h="3H H", b="3H", b_nh="H", W_ph="K H", b_p="K")
+def gru_loss(x: Array, y: Labels, h0: Array, weights: Weights) -> tuple[float, dict[str, Array]]:
+    """Loss and all gradients of a GRU with a softmax readout, whose weights are W_ph and b_p.
 
     y (N,) puts the loss at the last step; y (N, T) puts it at every step (the mean over both).
+    Shapes, gradients and errors are those of ``gru_forward``, ``gru_backward``, ``readout_loss``.
     """
-    h, gates = gru_forward(x, h0, W_x, W_h, b, b_nh)  # (N, T, H), (N, T, 3H)
-    loss, grads, dh_immediate = readout_loss(h, y, W_ph, b_p)
-    return loss, grads | gru_backward(dh_immediate, x, h0, h, gates, W_x, W_h, b_nh)
-
-
-def _hidden_size(W_h: Array) -> int:
-    """H of recurrent weights (3H, H)."""
-    H = validate.array("W_h", W_h, ("3H", "H")).shape[1]
-    if len(W_h) != 3 * H:
-        raise ValueError(f"W_h must have shape (3H, H), got {W_h.shape}")
-    return H
+    h, cache = gru_forward(x, h0, weights)
+    loss, grads, dh_immediate = readout_loss(h, y, weights["W_ph"], weights["b_p"])
+    return loss, grads | gru_backward(dh_immediate, cache)

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import Annotated, NamedTuple
 
-from rnnlib import validate
-from rnnlib.bptt.readout import Array, readout_loss
+import numpy as np
+
+from rnnlib.bptt.readout import readout_loss
+from rnnlib.bptt.shapes import Array, Labels, Weights, shapes
+
+State = tuple[Array, Array]  # (h, c), (N, H) each
+
+
+class LSTMCache(NamedTuple):
+    """What ``lstm_backward`` needs of the forward pass: the arrays themselves, no copies."""
+
+    x: Annotated[Array, "N T D"]  # inputs
+    h0: Annotated[Array, "N H"]  # first state
+    c0: Annotated[Array, "N H"]  # first cell state
+    h: Annotated[Array, "N T H"]  # hidden states h_1 to h_T
+    c: Annotated[Array, "N T H"]  # cell states c_1 to c_T
+    gates: Annotated[Array, "N T 4H"]  # i, f, g, o after their nonlinearities
+    W_x: Annotated[Array, "4H D"]
+    W_h: Annotated[Array, "4H H"]
 
 
 def sigmoid(a: Array) -> Array:
@@ -14,26 +30,23 @@ def sigmoid(a: Array) -> Array:
     return np.exp(-np.logaddexp(0, -a))
 
 
-def lstm_forward(
-    x: Array, h0: Array, c0: Array, W_x: Array, W_h: Array, b: Array
-) -> tuple[Array, Array, Array]:
-    r"""Hidden states, cell states and gates of an LSTM.
+@shapes(x="N T D", h0="N H", c0="N H", W_x="4H D", W_h="4H H", b="4H")
+def lstm_forward(x: Array, state: State, weights: Weights) -> tuple[Array, LSTMCache]:
+    r"""Hidden states of an LSTM.
 
     $$a_t = W_x x_t + W_h h_{t-1} + b, \qquad
       i_t, f_t, o_t = \sigma(a^i_t), \sigma(a^f_t), \sigma(a^o_t), \quad g_t = \tanh(a^g_t)$$
     $$c_t = g_t \odot i_t + c_{t-1} \odot f_t, \qquad h_t = \tanh(c_t) \odot o_t$$
 
-    x (N, T, D), h0 and c0 (N, H), W_x (4H, D), W_h (4H, H), b (4H,), packed i, f, g, o
-    -> h (N, T, H), c (N, T, H), gates (N, T, 4H) after their nonlinearities.
+    x (N, T, D), state (h0, c0), each (N, H), weights W_x (4H, D), W_h (4H, H), b (4H,), packed
+    i, f, g, o -> h (N, T, H) and the cache for ``lstm_backward``, which also has the cell states
+    c (N, T, H) and the gates (N, T, 4H) after their nonlinearities.
     Raises TypeError or ValueError that names an argument of the wrong type, shape or value.
     Source: Hochreiter and Schmidhuber (1997); forget gate: Gers, Schmidhuber and Cummins (2000).
     """
-    H = _hidden_size(W_h)
-    validate.arrays(
-        W_h=(W_h, "4H H"), x=(x, "N T D"), W_x=(W_x, "4H D"), b=(b, "4H"),
-        h0=(h0, "N H"), c0=(c0, "N H"),
-    )  # fmt: skip
-    N, T, _ = x.shape
+    W_x, W_h, b = weights["W_x"], weights["W_h"], weights["b"]
+    h0, c0 = state
+    N, T, H = len(x), x.shape[1], W_h.shape[1]
     h, c = np.empty((N, T, H), dtype=x.dtype), np.empty((N, T, H), dtype=x.dtype)
     gates = np.empty((N, T, 4 * H), dtype=x.dtype)
     h_t, c_t = h0, c0
@@ -44,36 +57,23 @@ def lstm_forward(
         c_t = g * i + c_t * f
         h_t = np.tanh(c_t) * o
         h[:, t], c[:, t], gates[:, t] = h_t, c_t, np.concatenate([i, f, g, o], axis=1)
-    return h, c, gates
+    return h, LSTMCache(x, h0, c0, h, c, gates, W_x, W_h)
 
 
-def lstm_backward(
-    dh_immediate: Array,
-    x: Array,
-    h0: Array,
-    c0: Array,
-    h: Array,
-    c: Array,
-    gates: Array,
-    W_x: Array,
-    W_h: Array,
-) -> dict[str, Array]:
+@shapes(dh_immediate="N T H")
+def lstm_backward(dh_immediate: Array, cache: LSTMCache) -> dict[str, Array]:
     r"""Gradients of the loss for an LSTM, from the last step to the first.
 
     ``dh_immediate`` (N, T, H) is $\partial^{+} L / \partial h_t$: what reaches $h_t$ from the
-    readout of step t alone. h, c and gates are what ``lstm_forward`` returned.
+    readout of step t alone.
     $$\delta h_t = \partial^{+} L/\partial h_t + W_h^\top \delta a_{t+1}, \qquad
       \delta c_t = o_t \odot (1 - \tanh^2 c_t) \odot \delta h_t + f_{t+1} \odot \delta c_{t+1}$$
 
     Returns each gradient under its variable's name: W_x (4H, D), W_h (4H, H), b (4H,),
     x (N, T, D), h0 and c0 (N, H), and the total derivatives h and c (N, T, H).
+    Raises TypeError or ValueError that names an argument of the wrong type, shape or value.
     """
-    _hidden_size(W_h)
-    validate.arrays(
-        W_h=(W_h, "4H H"), x=(x, "N T D"), W_x=(W_x, "4H D"), h0=(h0, "N H"), c0=(c0, "N H"),
-        h=(h, "N T H"), c=(c, "N T H"), gates=(gates, "N T 4H"),
-        dh_immediate=(dh_immediate, "N T H"),
-    )  # fmt: skip
+    x, h0, c0, h, c, gates, W_x, W_h = cache
     dW_x, dW_h, db = np.zeros_like(W_x), np.zeros_like(W_h), np.zeros_like(W_h[:, 0])
     dx, dh, dc = np.empty_like(x), np.empty_like(h), np.empty_like(c)
     dh_future, dc_future = np.zeros_like(h0), np.zeros_like(c0)  # nothing comes from beyond T
@@ -97,29 +97,15 @@ def lstm_backward(
     return {"W_x": dW_x, "W_h": dW_h, "b": db, "x": dx} | states
 
 
+@shapes(x="N T D", h0="N H", c0="N H", W_x="4H D", W_h="4H H", b="4H", W_ph="K H", b_p="K")
 def lstm_loss(
-    x: Array,
-    y: NDArray[np.integer],
-    h0: Array,
-    c0: Array,
-    W_x: Array,
-    W_h: Array,
-    b: Array,
-    W_ph: Array,
-    b_p: Array,
+    x: Array, y: Labels, state: State, weights: Weights
 ) -> tuple[float, dict[str, Array]]:
-    """Loss and all gradients of an LSTM with a softmax readout.
+    """Loss and all gradients of an LSTM with a softmax readout, whose weights are W_ph and b_p.
 
     y (N,) puts the loss at the last step; y (N, T) puts it at every step (the mean over both).
+    Shapes, gradients and errors are those of ``lstm_forward``, ``lstm_backward``, ``readout_loss``.
     """
-    h, c, gates = lstm_forward(x, h0, c0, W_x, W_h, b)
-    loss, grads, dh_immediate = readout_loss(h, y, W_ph, b_p)
-    return loss, grads | lstm_backward(dh_immediate, x, h0, c0, h, c, gates, W_x, W_h)
-
-
-def _hidden_size(W_h: Array) -> int:
-    """H of recurrent weights (4H, H)."""
-    H = validate.array("W_h", W_h, ("4H", "H")).shape[1]
-    if len(W_h) != 4 * H:
-        raise ValueError(f"W_h must have shape (4H, H), got {W_h.shape}")
-    return H
+    h, cache = lstm_forward(x, state, weights)
+    loss, grads, dh_immediate = readout_loss(h, y, weights["W_ph"], weights["b_p"])
+    return loss, grads | lstm_backward(dh_immediate, cache)

@@ -3,61 +3,55 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rnnlib import validate
-
-Array = NDArray[np.floating]
+from rnnlib.bptt.shapes import Array, Labels, shapes
 
 
+@shapes(h="... H", W_ph="K H", b_p="K")
 def readout_forward(h: Array, W_ph: Array, b_p: Array) -> Array:
     """Logits p = W_ph h + b_p at every step: h (..., H), W_ph (K, H), b_p (K,) -> (..., K)."""
-    K, H = validate.array("W_ph", W_ph, ("K", "H")).shape
-    validate.array("h", h, (..., H), like=W_ph)
-    validate.array("b_p", b_p, (K,), like=W_ph)
     return h @ W_ph.T + b_p
 
 
+@shapes(h="... H", W_ph="K H", dp="... K")
 def readout_backward(dp: Array, h: Array, W_ph: Array) -> dict[str, Array]:
     """Gradients of the readout: W_ph (K, H), b_p (K,), and the immediate one of h (..., H)."""
-    K, H = validate.array("W_ph", W_ph, ("K", "H")).shape
-    validate.array("h", h, (..., H), like=W_ph)
-    validate.array("dp", dp, (*h.shape[:-1], K), like=W_ph)
+    K, H = W_ph.shape
     dp_rows, h_rows = dp.reshape(-1, K), h.reshape(-1, H)
     return {"W_ph": dp_rows.T @ h_rows, "b_p": dp_rows.sum(axis=0), "h": dp @ W_ph}
 
 
+@shapes(p="... K")
 def softmax(p: Array) -> Array:
     r"""$\hat y = e^{p} / \sum_k e^{p_k}$ along the last axis; the maximum is taken off first."""
-    validate.array("p", p, (..., "K"))
     e = np.exp(p - p.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def cross_entropy(p: Array, y: NDArray[np.integer]) -> tuple[float, Array]:
+@shapes(p="... K", y="... below K")
+def cross_entropy(p: Array, y: Labels) -> tuple[float, Array]:
     r"""Mean cross-entropy of logits p (..., K) against labels y (...), in nats, and its gradient.
 
     $$L = -\frac1n \sum \ln \hat y_{y}, \qquad
       \partial L/\partial p = (\hat y - \text{onehot}(y))/n$$
     """
-    K = validate.array("p", p, (..., "K")).shape[-1]
-    validate.labels("y", y, p.shape[:-1], K)
-    shifted = p - p.max(axis=-1, keepdims=True)
+    shifted = p - p.max(axis=-1, keepdims=True)  # so that no exponential overflows
     log_y_hat = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    onehot = np.eye(K, dtype=p.dtype)[y]  # (..., K)
+    onehot = y[..., None] == np.arange(p.shape[-1])  # (..., K), True at the label
     n = y.size
-    return float(-(onehot * log_y_hat).sum() / n), (np.exp(log_y_hat) - onehot) / n
+    loss = float(-np.where(onehot, log_y_hat, 0).sum() / n)
+    return loss, (np.exp(log_y_hat) - onehot) / n
 
 
+@shapes(h="N T H", W_ph="K H", b_p="K", y="... below K")
 def readout_loss(
-    h: Array, y: NDArray[np.integer], W_ph: Array, b_p: Array
+    h: Array, y: Labels, W_ph: Array, b_p: Array
 ) -> tuple[float, dict[str, Array], Array]:
     r"""Loss of hidden states h (N, T, H), read out by a softmax layer.
 
     y (N,) puts the loss at the last step; y (N, T) puts it at every step (the mean over both).
     Returns the loss, the gradients of W_ph and b_p, and $\partial^{+} L/\partial h_t$ (N, T, H).
     """
-    validate.instance("y", y, np.ndarray, "a numpy.ndarray of integers")
     if y.ndim not in (1, 2):
         raise ValueError(f"y must have shape (N,) or (N, T), got {y.shape}")
     steps = slice(None) if y.ndim == 2 else -1

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Annotated, NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
 
-from rnnlib import validate
-from rnnlib.bptt.readout import Array, readout_loss
+from rnnlib.bptt.readout import readout_loss
+from rnnlib.bptt.shapes import Array, Labels, Weights, shapes
 
 
-def rnn_forward(x: Array, h0: Array, W_hx: Array, W_hh: Array, b_h: Array) -> Array:
+class RNNCache(NamedTuple):
+    """What ``rnn_backward`` needs of the forward pass: the arrays themselves, no copies."""
+
+    x: Annotated[Array, "N T D"]  # inputs
+    h0: Annotated[Array, "N H"]  # first state
+    h: Annotated[Array, "N T H"]  # hidden states h_1 to h_T
+    W_hx: Annotated[Array, "H D"]
+    W_hh: Annotated[Array, "H H"]
+
+
+@shapes(x="N T D", h0="N H", W_hx="H D", W_hh="H H", b_h="H")
+def rnn_forward(x: Array, h0: Array, weights: Weights) -> tuple[Array, RNNCache]:
     """Hidden states of a vanilla RNN: h_t = tanh(W_hx x_t + W_hh h_{t-1} + b_h).
 
-    x (N, T, D), h0 (N, H), W_hx (H, D), W_hh (H, H), b_h (H,) -> h (N, T, H).
+    x (N, T, D), h0 (N, H), weights W_hx (H, D), W_hh (H, H), b_h (H,)
+    -> h (N, T, H) and the cache for ``rnn_backward``.
     Raises TypeError or ValueError that names an argument of the wrong type, shape or value.
     """
-    validate.arrays(
-        W_hh=(W_hh, "H H"), x=(x, "N T D"), W_hx=(W_hx, "H D"), b_h=(b_h, "H"), h0=(h0, "N H")
-    )
+    W_hx, W_hh, b_h = weights["W_hx"], weights["W_hh"], weights["b_h"]
     N, T, _ = x.shape
     h, h_t = np.empty((N, T, len(b_h)), dtype=x.dtype), h0
     for t in range(T):
         h_t = np.tanh(x[:, t] @ W_hx.T + h_t @ W_hh.T + b_h)  # (N, H)
         h[:, t] = h_t
-    return h
+    return h, RNNCache(x, h0, h, W_hx, W_hh)
 
 
-def rnn_backward(
-    dh_immediate: Array, x: Array, h0: Array, h: Array, W_hx: Array, W_hh: Array
-) -> dict[str, Array]:
+@shapes(dh_immediate="N T H")
+def rnn_backward(dh_immediate: Array, cache: RNNCache) -> dict[str, Array]:
     r"""Gradients of the loss for a vanilla RNN, from the last step to the first.
 
     ``dh_immediate`` (N, T, H) is $\partial^{+} L / \partial h_t$: what reaches $h_t$ from the
@@ -38,11 +48,9 @@ def rnn_backward(
 
     Returns each gradient under its variable's name: W_hx, W_hh, b_h, x (N, T, D), h0 (N, H),
     and the total derivative h (N, T, H).
+    Raises TypeError or ValueError that names an argument of the wrong type, shape or value.
     """
-    validate.arrays(
-        W_hh=(W_hh, "H H"), x=(x, "N T D"), W_hx=(W_hx, "H D"), h0=(h0, "N H"),
-        h=(h, "N T H"), dh_immediate=(dh_immediate, "N T H"),
-    )  # fmt: skip
+    x, h0, h, W_hx, W_hh = cache
     dW_hx, dW_hh, db_h = np.zeros_like(W_hx), np.zeros_like(W_hh), np.zeros_like(W_hh[0])
     dx, dh = np.empty_like(x), np.empty_like(h)
     from_future = np.zeros_like(h0)  # W_hh^T delta a_{t+1}: nothing comes from beyond T
@@ -58,20 +66,13 @@ def rnn_backward(
     return {"W_hx": dW_hx, "W_hh": dW_hh, "b_h": db_h, "x": dx, "h0": from_future, "h": dh}
 
 
-def rnn_loss(
-    x: Array,
-    y: NDArray[np.integer],
-    h0: Array,
-    W_hx: Array,
-    W_hh: Array,
-    b_h: Array,
-    W_ph: Array,
-    b_p: Array,
-) -> tuple[float, dict[str, Array]]:
-    """Loss and all gradients of an RNN with a softmax readout.
+@shapes(x="N T D", h0="N H", W_hx="H D", W_hh="H H", b_h="H", W_ph="K H", b_p="K")
+def rnn_loss(x: Array, y: Labels, h0: Array, weights: Weights) -> tuple[float, dict[str, Array]]:
+    """Loss and all gradients of an RNN with a softmax readout, whose weights are W_ph and b_p.
 
     y (N,) puts the loss at the last step; y (N, T) puts it at every step (the mean over both).
+    Shapes, gradients and errors are those of ``rnn_forward``, ``rnn_backward``, ``readout_loss``.
     """
-    h = rnn_forward(x, h0, W_hx, W_hh, b_h)  # (N, T, H)
-    loss, grads, dh_immediate = readout_loss(h, y, W_ph, b_p)
-    return loss, grads | rnn_backward(dh_immediate, x, h0, h, W_hx, W_hh)
+    h, cache = rnn_forward(x, h0, weights)
+    loss, grads, dh_immediate = readout_loss(h, y, weights["W_ph"], weights["b_p"])
+    return loss, grads | rnn_backward(dh_immediate, cache)
