@@ -375,6 +375,17 @@ def test_without_correction_adams_first_step_is_too_long_by_a_known_factor() -> 
     assert first_step(bias_correction=False) == pytest.approx(factor * LR, rel=1e-12)
 
 
+def test_the_methods_of_the_book_are_torchs_defaults_but_for_momentum() -> None:
+    found = {name: (one.optimizer.__name__, one.settings) for name, one in optim.METHODS.items()}
+    heavy_ball = {"momentum": 0.9}
+    expected = {name: (name, {}) for name in NAMES}
+    expected |= {
+        "momentum": ("SGD", heavy_ball),
+        "Nesterov": ("SGD", heavy_ball | {"nesterov": True}),
+    }
+    assert found == expected
+
+
 # ---- a state saved by one and loaded by the other ------------------------------------------------
 
 
@@ -767,10 +778,6 @@ def test_gradients_of_integers_are_refused(name) -> None:
     assert type(error) is RuntimeError and "int64" in str(error)
 
 
-def default(name: str, key: str) -> Any:
-    return inspect.signature(getattr(optim, name)).parameters[key].default
-
-
 FLAGGED = [
     (name, flag)
     for name in NAMES
@@ -1069,6 +1076,15 @@ def test_a_variance_below_zero_by_rounding_counts_as_zero(dtype, momentum) -> No
     assert torch.equal(ws[0][finite], ws[1][finite])
 
 
+def test_a_variance_below_zero_is_zero_and_not_its_size() -> None:
+    w = nn.Parameter(torch.ones((), dtype=F64))
+    method = optim.RMSprop([w], lr=1e-3, eps=1e-3, alpha=1.0, centered=True)
+    method.state[w] = {"square_avg": one(1.0), "grad_avg": one(1.01)}  # alpha = 1: they stay
+    w.grad = one(0.5)
+    method.step()
+    assert w.item() == pytest.approx(1 - 1e-3 * 0.5 / 1e-3, rel=1e-14)
+
+
 @quietly
 @pytest.mark.parametrize(
     "name, settings",
@@ -1098,12 +1114,12 @@ def test_an_overflow_in_half_precision_is_an_error(name, settings) -> None:
 
 @quietly
 @each_method
-def test_a_gradient_that_is_infinite_does_what_it_does_in_torch(name) -> None:
-    """It is the caller's, as with torch: see training.train and torch's loss scaling."""
+def test_infinity_does_what_it_does_in_torch(name) -> None:
+    """A gradient's is the caller's: see training.train and torch's loss scaling."""
     for dtype in (torch.float16, torch.float32):
-        ws = [nn.Parameter(torch.ones(3, dtype=dtype)) for _ in range(2)]
+        ws = [nn.Parameter(torch.tensor([1.0, 1.0, 1.0, INF], dtype=dtype)) for _ in range(2)]
         for library, w in zip((optim, torch.optim), ws, strict=True):
-            w.grad = torch.tensor([1.0, INF, NAN], dtype=dtype)
+            w.grad = torch.tensor([1.0, INF, NAN, 1.0], dtype=dtype)
             settings = {} if name == "SGD" else {"eps": 1e-3}
             getattr(library, name)([w], lr=0.5, **settings).step()
         assert torch.equal(*(torch.nan_to_num(w, nan=7.0) for w in ws))
