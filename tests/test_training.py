@@ -195,6 +195,14 @@ def test_a_gradient_that_is_no_number_or_zero_is_left_alone() -> None:
         assert str(w.grad.tolist()) == str(gradient)
 
 
+def test_a_gradient_with_a_graph_of_its_own_is_clipped_without_one() -> None:
+    w = nn.Parameter(torch.ones(4))
+    w.grad = (w * 2).clone()
+    norm = clip_gradient([w], 1.0)
+    assert not norm.requires_grad
+    assert w.grad.tolist() == [0.5] * 4
+
+
 def test_no_clipping_leaves_the_gradient_and_tells_its_length() -> None:
     w = nn.Parameter(torch.zeros(2))
     w.grad = torch.tensor([3.0, 4.0])
@@ -230,6 +238,7 @@ def sequence(values: list[float], seen: list[list[Tensor]]) -> Callable[[nn.Modu
         ([3, 2, 5, 1, 4, 4, 4, 9], 3, 7, 3),
         ([1, 1, 1], 1, 2, 0),  # the same is not lower
         ([math.nan, 2, math.nan, 3], 2, 4, 1),
+        ([math.nan, math.nan, 1], 2, 2, 1),  # there is no best: the last stay
     ],
 )
 def test_patience_stops_and_puts_the_best_weights_back(values, patience, evaluations, best) -> None:
@@ -372,6 +381,11 @@ def test_divergence_says_where_and_what_to_do_and_changes_no_weight(bad, where) 
     with pytest.raises(Diverged, match=r"step 3: loss .*before: -1\)\. Lower the .*clip_norm"):
         train_one(model, loss_fn=loss_fn)
     assert model.w.item() == 1 - 3
+
+
+def test_an_infinite_loss_with_a_finite_gradient_is_seen_too() -> None:
+    with pytest.raises(Diverged, match="step 0: loss inf, gradient norm 1"):
+        train_one(loss_fn=lambda m, b: (m.w.sum() + math.inf, {}))
 
 
 def test_a_first_loss_that_is_no_number_has_none_before() -> None:
@@ -560,6 +574,19 @@ def test_weights_that_join_during_the_run_are_clipped_too() -> None:
     history = training.train(model, Numbers(), all_of, optimizer, 2, clip_norm=0.5, stop_when=thaw)
     assert history.grad_norm == pytest.approx([1, 2**0.5])
     assert model.w1.item() == pytest.approx(1 - 0.5 / 2**0.5)
+
+
+class Passing(torch.optim.SGD):
+    """Passes on whatever it is given."""
+
+    def step(self, *given: Any, **named: Any) -> Any:
+        return super().step(*given, **named)
+
+
+def test_an_optimizer_may_take_more_than_it_needs() -> None:
+    model = One()
+    training.train(model, Numbers(), the_weight, Passing(model.parameters(), lr=0.5), 3)
+    assert model.w.item() == 1 - 3 * 0.5
 
 
 def test_a_scheduler_on_the_optimizer_is_no_hindrance() -> None:

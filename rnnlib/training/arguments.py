@@ -68,7 +68,7 @@ def _check_optimizer(optimizer: Any, model: nn.Module) -> None:
     if needs:
         raise TypeError(
             "optimizer must need no more than dense gradients, as SGD, RMSprop and Adam do, got "
-            f"{kind.__name__}, which needs {needs[0]}"
+            f"{kind.__name__}, which needs {', '.join(needs)}"
         )
     held = {id(w) for group in optimizer.param_groups for w in group["params"]}
     missing = [
