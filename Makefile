@@ -48,7 +48,7 @@ book: environment vendor
 
 test: environment
 	@echo "==> unit tests"
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile tests
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile tests
 	@echo "==> every notebook in its fast size, outputs compared where they are marked"
 	@RNNLIB_FAST=1 RNNLIB_PROGRESS=0 OMP_NUM_THREADS=1 JUPYTER_PREFER_ENV_PATH=1 PYTHONWARNINGS=error \
 	  $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=900 \

@@ -2,7 +2,8 @@
 
 import os
 
-import torch
+os.environ |= {"OMP_NUM_THREADS": "1", "RNNLIB_PROGRESS": "0"}
+
+import torch  # reads the number of threads when it is imported, as NumPy does
 
 torch.set_num_threads(1)
-os.environ["RNNLIB_PROGRESS"] = "0"
