@@ -15,7 +15,7 @@ PY := $(BIN)/python
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute sync check serve linkcheck environment vendor clean
+.PHONY: help book test execute sync check mutants serve linkcheck environment vendor clean
 
 help:
 	@echo "make book      build the book into _build/html and print its address"
@@ -23,6 +23,7 @@ help:
 	@echo "make execute   run the notebooks in full and store their outputs (NAMES='gradients' for some)"
 	@echo "make sync      bring notebooks and their text twins in notebooks/src together"
 	@echo "make check     style, types, notebooks against twins and outputs, the repository's address"
+	@echo "make mutants   break the library on purpose, list what no test notices (NAMES='optim text')"
 	@echo "make serve     build the book and show it on http://127.0.0.1:$(PORT)"
 	@echo "make linkcheck visit every link in the book"
 	@echo "make clean     remove the built book, vendored scripts and caches (VENV=... stays)"
@@ -71,6 +72,9 @@ check: environment
 	@$(PY) tools/notebooks.py check
 	@echo "==> the repository's address"
 	@$(PY) tools/address.py check
+
+mutants: environment
+	@$(PY) tools/mutants.py $(NAMES)
 
 serve: book
 	@echo "==> http://127.0.0.1:$(PORT) (stop with Ctrl-C)"
