@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from rnnlib import check, experiments, figures, init, layers, models, tasks, training
+from rnnlib import cells, check, experiments, figures, init, layers, models, tasks, training
 from rnnlib.experiments.gradient_flow import VARIANTS, build, gradient_norms
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
@@ -86,10 +86,10 @@ plt.show()
 def linearised(cell):
     """The Jacobian of one step at a zero state; inputs and the candidate's bias left out."""
     H, W, b = cell.hidden_size, cell.W_h.detach(), cell.b.detach()
-    if isinstance(cell, layers.LSTMCell):
+    if isinstance(cell, cells.LSTMCell):
         i, f, _, o = torch.sigmoid(b).chunk(4)
         return torch.diag(f) + i[:, None] * W[2 * H : 3 * H] * o  # c after one step, by c before
-    if isinstance(cell, layers.GRUCell):
+    if isinstance(cell, cells.GRUCell):
         r, z, _ = torch.sigmoid(b).chunk(3)
         return torch.diag(z) + ((1 - z) * r)[:, None] * W[2 * H :]
     return W

@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from rnnlib import check, experiments, figures, interactive, layers, tasks, training
+from rnnlib import cells, check, experiments, figures, interactive, layers, tasks, training
 from rnnlib.experiments import frequency as study
 from rnnlib.phased import PhasedLSTMCell, time_gate
 
@@ -294,9 +294,9 @@ figures.table(["a sample each", r"$\alpha = 0$", r"$\alpha = 0.001$", r"$\alpha 
 
 
 # %% mystnb={"image": {"alt": "Mean length of the gradient by the cell state against time before the end, over 60 ms, on a logarithmic scale, each curve divided by its value at the end. The LSTM's falls along a straight line and leaves the picture within a few milliseconds. The Phased LSTM's falls slowly, to about a thousandth after 60 ms."}} tags=["paste:gradient"]
-def norms_of_c(rnn, x, times=None):
+def norms_of_c(rnn, x, **times):
     cell = rnn.cells[0]
-    states = layers.unroll(cell, x, times=times)
+    states = layers.unroll(cell, x, **times)
     g = torch.Generator().manual_seed(1)
     weights = torch.randn(x.shape[0], cell.hidden_size, generator=g, dtype=F64)
     h, c = states[-1]
@@ -311,7 +311,7 @@ for seed in SEEDS:
     x, times, _, _ = (v.double() for v in tasks.frequency(16, g, "oversampled", durations=(60, 60)))
     with_time = torch.cat([x, 2 * times[..., None] / 125 - 1], dim=2)
     curves["LSTM"].append(norms_of_c(layers.LSTM(2, 110, generator=g).double(), with_time))
-    curves["Phased LSTM"].append(norms_of_c(layers.PhasedLSTM(1, 110, generator=g).double(), x, times))
+    curves["Phased LSTM"].append(norms_of_c(layers.PhasedLSTM(1, 110, generator=g).double(), x, times=times))
 fig, ax = plt.subplots()
 for name, runs in curves.items():
     relative = [run[::-1] / run[-1] for run in runs]
@@ -672,7 +672,7 @@ Markdown(
 cell = PhasedLSTMCell(D, H, leak=0.0, r_on=0.2, log_tau=(2, 2), shift=(0, 0), generator=g)
 t, x = 0.6 * cell.tau[:1].expand(N), torch.randn(N, D, generator=g)
 h, c = (torch.randn(N, H, generator=g) for _ in range(2))
-h_lstm, c_lstm = layers.LSTMCell.forward(cell, x, (h, c))
+h_lstm, c_lstm = cells.LSTMCell.forward(cell, x, (h, c))
 k = cell.gate(t)
 h_wrong, c_wrong = torch.lerp(h, h_lstm, k), c_lstm  # c is not gated
 print("closed unit, h kept:", torch.equal(h_wrong, h))
