@@ -163,3 +163,52 @@ def test_a_weight_that_learns_is_filled_in_place(fill) -> None:
     IN_PLACE[fill](W, seeded())
     assert W.is_leaf and W.grad_fn is None
     assert torch.equal(W.detach().view(-1), IN_PLACE[fill](torch.zeros(24, 12), seeded()).view(-1))
+
+
+def test_what_is_left_out_is_one_block_and_a_gain_of_one() -> None:
+    W = torch.empty(6, 6, dtype=F64)
+    whole = [
+        (init.xavier_, {}), (init.kaiming_, {}), (init.orthogonal_, {"gain": 1.0}),
+    ]  # fmt: skip
+    for fill, options in whole:
+        short = fill(W.clone(), seeded())
+        assert torch.equal(short, fill(W.clone(), seeded(), blocks=1, **options))
+        assert not torch.equal(short, fill(W.clone(), seeded(), blocks=2, **options))
+    assert torch.equal(init.identity_(W.clone()), torch.eye(6, dtype=F64))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: init.identity_(torch.zeros(2, 2), "1"), TypeError, "gain must be a number"),
+        (lambda: init.orthogonal_(torch.zeros(2, 2), 7), TypeError, "generator must be a torch"),
+        (lambda: init.chrono_gru_([0.0] * 3, 9), TypeError, "b must be a torch.Tensor"),
+        (lambda: init.chrono_(torch.zeros(4).long(), 9), TypeError, "b must hold floating"),
+        (lambda: init.forget_bias_([0.0] * 4), TypeError, "b must be a torch.Tensor"),
+        (lambda: init.xavier_(torch.zeros(2, 2), blocks=0), ValueError, "blocks must be at least"),
+        (lambda: init.xavier_(torch.zeros(2, 2), blocks=1.0), TypeError, "blocks must be an int"),
+        (lambda: init.uniform_([0.0], 1), TypeError, "W must be a torch.Tensor"),
+        (lambda: init.chrono_(torch.zeros(4), 9.5), TypeError, "T_max must be an integer"),
+        (lambda: init.uniform_(torch.zeros(2), math.inf), ValueError, "bound must be finite"),
+    ],
+)
+def test_wrong_arguments_are_named(call, error, message) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_generator_of_another_device_is_named() -> None:
+    class Elsewhere(torch.Tensor):
+        """A tensor that says that it lies on a GPU."""
+
+        device = torch.device("cuda")
+
+    W = torch.zeros(4, 4).as_subclass(Elsewhere)
+    b = torch.zeros(12).as_subclass(Elsewhere)
+    for fill in (
+        lambda: init.uniform_(W, 0.1, seeded()), lambda: init.xavier_(W, seeded()),
+        lambda: init.kaiming_(W, seeded()), lambda: init.orthogonal_(W, seeded()),
+        lambda: init.chrono_(b, 9, seeded()), lambda: init.chrono_gru_(b, 9, seeded()),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="generator must be on the device cuda of what it f"):
+            fill()

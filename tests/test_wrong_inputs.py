@@ -166,6 +166,42 @@ WRONG = [
         TypeError, "generator", ("torch.Generator", "got 0", "manual_seed"),
     ),
     Wrong("batch of zero", lambda: cells.LSTMCell(D, H).zero_state(0), ValueError, "N", ("1",)),
+    Wrong("float batch", lambda: cells.GRUCell(D, H).zero_state(2.0), TypeError, "N", ("2.0",)),
+    Wrong("size of zero", lambda: cells.RNNCell(D, 0), ValueError, "hidden_size", ("least 1", "0")),
+    Wrong("no input", lambda: cells.LSTMCell(0, H), ValueError, "input_size", ("least 1", "0")),
+    Wrong(
+        "x of another type", cell(cells.RNNCell, X[:, 0].double()),
+        TypeError, "x", ("float32", "float64"),
+    ),
+    Wrong(
+        "x on another device", cell(cells.GRUCell, X[:, 0].to("meta")),
+        ValueError, "x", ("cpu", "meta"),
+    ),
+    Wrong(
+        "x of a phased cell", lambda: PhasedLSTMCell(D, H)(X[:, 0, :2], torch.zeros(N)),
+        ValueError, "x", ("(N, 3)", "(2, 2)"),
+    ),
+    Wrong(
+        "state of a phased cell",
+        lambda: PhasedLSTMCell(D, H)(X[:, 0], torch.zeros(N), (STATE[0], STATE[0, :1])),
+        ValueError, "state c", ("(2, 5)", "(1, 5)"),
+    ),
+    Wrong(
+        "x of a phased step", lambda: PhasedLSTMCell(D, H).step(X[:, 0, :2], OPEN, (STATE[0],) * 2),
+        ValueError, "x", ("(N, 3)", "(2, 2)"),
+    ),
+    Wrong(
+        "state of a phased step", lambda: PhasedLSTMCell(D, H).step(X[:, 0], OPEN, STATE[0]),
+        TypeError, "state", ("(h, c)", "Tensor"),
+    ),
+    Wrong(
+        "state for unroll", lambda: layers.unroll(cells.GRUCell(D, H), X, STATE),
+        ValueError, "state", ("(2, 5)", "(2, 2, 5)"),
+    ),
+    Wrong(
+        "x of another type for unroll", lambda: layers.unroll(cells.GRUCell(D, H), X.double()),
+        TypeError, "x", ("float32", "float64"),
+    ),
     # inputs of layers
     Wrong("numpy for torch", layer(layers.RNN, X.numpy()), TypeError, "x", ("Tensor", "ndarray")),
     Wrong("list for torch", layer(layers.GRU, [[[0.0] * D]]), TypeError, "x", ("Tensor", "list")),
