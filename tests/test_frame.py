@@ -40,7 +40,7 @@ def copy(tmp_path: Path) -> Path:
     files += [f"notebooks/src/{name}.py" for name in NAMES]
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / file, tmp_path / file)
+        shutil.copyfile(ROOT / file, tmp_path / file)  # not whether it may be written
     return tmp_path
 
 

@@ -38,7 +38,7 @@ class AdamW(Adam):
         **switches: bool | None,
     ):
         settings = locals() | {"decoupled_weight_decay": True}
-        GradientMethod.__init__(self, params, settings)
+        GradientMethod.__init__(self, params, settings)  # Adam's settings, with other defaults
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a saved state; Adam's too decays as AdamW from then on, as in torch."""

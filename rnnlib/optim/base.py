@@ -30,7 +30,8 @@ class GradientMethod(Optimizer):
     g is the gradient of the loss, or its negative with ``maximize``, after weight decay: see
     ``decay``. A weight whose gradient is None is left alone, and so is what is kept for it.
     A group of weights may have settings of its own; a tensor with one element counts as a number.
-    What a group lacks, as one that torch saved may, is the constructor's.
+    What a group lacks, as one that torch saved may, is the constructor's. A constructor's
+    ``switches`` are torch's foreach, fused, capturable and differentiable: None or False.
     Weights in float16 or bfloat16 get torch's numbers, and a warning: sums lose small steps there.
 
     Raises TypeError or ValueError for a wrong setting, of a group and of a loaded state too.
@@ -103,10 +104,8 @@ class GradientMethod(Optimizer):
     def _moves(self) -> Iterator[tuple[Tensor, Tensor, Group]]:
         """Each weight that has a gradient, with it and its group's settings, checked."""
         for group in self.param_groups:
-            settings = self.defaults | group
-            del settings["params"]
+            settings = {n: scalar(v) for n, v in (self.defaults | group).items() if n != "params"}
             check_flags(settings)
-            settings = {name: scalar(value) for name, value in settings.items()}
             for w in group["params"]:
                 if w.grad is not None:
                     check_types(type(self).__name__, w, w.grad, self.state.get(w, {}), settings)
@@ -211,10 +210,11 @@ def check_types(method: str, w: Tensor, g: Tensor, state: State, settings: Group
 
 def check_overflow(w: Tensor, g: Tensor, state: State) -> None:
     """Raise ValueError where finite gradients gave NaN or infinity in half precision."""
-    if w.dtype in HALF and g.isfinite().all():
-        if not all(one.isfinite().all() for one in (w, *buffers(state))):
-            raise ValueError(
-                f"gradients must be small enough for {w.dtype}, whose largest number is "
-                f"{torch.finfo(w.dtype).max:g}: a step gave NaN or infinity; keep the weights in "
-                "float32"
-            )
+    if w.dtype not in HALF or not g.isfinite().all():
+        return
+    if not all(one.isfinite().all() for one in (w, *buffers(state))):
+        raise ValueError(
+            f"gradients must be small enough for {w.dtype}, whose largest number is "
+            f"{torch.finfo(w.dtype).max:g}: one step gave NaN or infinity; "
+            "keep the weights in float32"
+        )
