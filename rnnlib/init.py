@@ -24,7 +24,6 @@ def uniform_(W: Tensor, bound: float, generator: Generator | None = None) -> Ten
     return W.copy_(_wide(W).uniform_(-bound, bound, generator=generator))
 
 
-@torch.no_grad()
 def xavier_(W: Tensor, generator: Generator | None = None, blocks: int = 1) -> Tensor:
     r"""Xavier (Glorot) uniform: variance $2 / (\text{in} + \text{out})$ for each block.
 
@@ -33,7 +32,7 @@ def xavier_(W: Tensor, generator: Generator | None = None, blocks: int = 1) -> T
     """
     for block in _blocks(W, blocks):
         fan_out, fan_in = block.shape
-        uniform_(block, math.sqrt(6 / (fan_in + fan_out)), generator)  # U(-a, a)
+        uniform_(block, math.sqrt(6 / (fan_in + fan_out)), generator)
     return W
 
 
