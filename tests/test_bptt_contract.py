@@ -177,6 +177,15 @@ def test_the_cache_holds_what_backward_takes_and_gradients_are_named_like_weight
     assert all(grads[k].shape == a.shape for k, a in given.items() if k != "y")
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_backward_leaves_the_cache_as_it_was(cell) -> None:
+    dh_immediate = right(f"{cell}_backward")["dh_immediate"]
+    _, cache = bptt_call(getattr(bptt, f"{cell}_forward"), right(f"{cell}_forward"))
+    before = [a.copy() for a in (dh_immediate, *cache)]
+    getattr(bptt, f"{cell}_backward")(dh_immediate, cache)
+    assert all(map(np.array_equal, (dh_immediate, *cache), before))
+
+
 def test_no_public_function_has_more_than_five_arguments() -> None:
     public = [getattr(bptt, name) for name in bptt.__all__]
     functions = [f for f in public if inspect.isfunction(f)]

@@ -54,13 +54,13 @@ def backward(a: dict[str, Any], dh_immediate: np.ndarray) -> dict[str, Any]:
     return bptt.lstm_backward(dh_immediate, forward(a)[1])
 
 
-def by_differences(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Central differences with a step of 1e-5 for every argument but the labels."""
-    return {
-        name: central_difference(lambda: loss_of(arguments)[0], value, 1e-5)
-        for name, value in arguments.items()
-        if name != "y"
-    }
+def by_differences(a: dict[str, Any]) -> dict[str, Any]:
+    """Central differences with a step of 1e-5 of the loss, which needs no backward pass, for every array."""
+
+    def loss() -> float:
+        return bptt.readout_loss(forward(a)[0], a["y"], a["W_ph"], a["b_p"])[0]
+
+    return {k: central_difference(loss, v, 1e-5) for k, v in a.items() if k != "y"}
 
 
 def leaves(arguments: dict[str, Any]) -> dict[str, torch.Tensor]:

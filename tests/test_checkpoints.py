@@ -19,7 +19,7 @@ NUMBERS = torch.randint(len(VOCABULARY), (2, 9), generator=seeded())
 
 
 def made(embedding: int | None = None) -> CharacterModel:
-    return CharacterModel(len(VOCABULARY), 6, 2, embedding=embedding, generator=seeded(3))
+    return CharacterModel(len(VOCABULARY), 6, 3, embedding=embedding, generator=seeded(3))
 
 
 @pytest.mark.parametrize("embedding", [None, 4])
@@ -43,11 +43,11 @@ def test_the_file_holds_rnnlibs_names_whoever_computed(tmp_path) -> None:
     assert (tmp_path / "fast").read_bytes() == (tmp_path / "plain").read_bytes()
     with safe_open(tmp_path / "fast", framework="pt") as file:
         names = set(file.keys())
-        about = json.loads(file.metadata()[checkpoints.KEY])
-    cells = {f"rnn.cells.{k}.{w}" for k in (0, 1) for w in ("W_x", "W_h", "b")}
+        about = json.loads(file.metadata()["rnnlib_model"])
+    cells = {f"rnn.cells.{k}.{w}" for k in (0, 1, 2) for w in ("W_x", "W_h", "b")}
     assert names == cells | {"readout.weight", "readout.bias"}
     assert about == {
-        "symbols": VOCABULARY.symbols, "H": 6, "num_layers": 2, "embedding": None,
+        "symbols": VOCABULARY.symbols, "H": 6, "num_layers": 3, "embedding": None,
         "settings": SETTINGS,
     }  # fmt: skip
 

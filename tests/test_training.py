@@ -1,6 +1,8 @@
 """The training loop: exact repetition and resume, clipping, stopping, errors, checkpoints."""
 
+import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -257,6 +259,30 @@ def test_the_best_weights_come_back_also_when_the_steps_ran_out() -> None:
     history = train_one(model, 4, evaluate=sequence([1, 2, 3], seen), eval_every=2, patience=9)
     assert history.stopped == "steps"
     assert same(weights(model), seen[0])
+
+
+def test_without_patience_the_last_weights_stay(tmp_path) -> None:
+    """Even if an earlier session looked for the best."""
+    options = {"checkpoint": tmp_path / "c", "evaluate": sequence([1, 2, 3], []), "eval_every": 2}
+    first, second = One(), One()
+    train_one(first, 4, patience=9, **options)
+    assert first.w.item() == 1 - 2
+    train_one(second, 5, **options)
+    assert second.w.item() == 1 - 5
+
+
+def test_a_rule_that_stops_first_is_the_one_that_is_told() -> None:
+    evaluate, second = sequence([1, 2], []), lambda h: h.steps == 2
+    history = train_one(evaluate=evaluate, eval_every=1, patience=1, stop_when=second)
+    assert (history.steps, history.stopped) == (2, "stop_when")
+
+
+def test_how_often_unless_said_otherwise(tmp_path, monkeypatch) -> None:
+    written = []
+    monkeypatch.setattr(resume, "save_checkpoint", lambda *run: written.append(run[4].steps))
+    history = train_one(steps=1001, evaluate=lambda m: {}, checkpoint=tmp_path / "c")
+    assert [e["step"] for e in history.evaluations] == [*range(100, 1001, 100), 1001]
+    assert written == [1000, 1001]
 
 
 def test_an_unknown_monitor_names_the_known_ones() -> None:
@@ -819,26 +845,56 @@ def test_the_seconds_are_those_in_the_loop_over_all_sessions(tmp_path, monkeypat
     tick(1000)
     assert train_one(steps=4, **options).seconds == 4 + 1 + 9
     assert contents_of_one(tmp_path / "c").seconds == 4 + 1 + 9
+    assert train_one(steps=2, loss_fn=loss_fn).seconds == 2
+
+
+def test_the_file_is_one_of_safetensors_with_json_beside(tmp_path) -> None:
+    """Others read it too."""
+    train_one(steps=3, checkpoint=tmp_path / "c")
+    with safetensors.safe_open(tmp_path / "c", framework="pt") as file:
+        kept = dict(json.loads(file.metadata()["rnnlib"])["dict"])
+        assert file.get_tensor("/model/w").tolist() == [-2]
+    assert list(kept) == [
+        "model",
+        "optimizer",
+        "optimizer_class",
+        "source",
+        "history",
+        "best",
+        "random",
+    ]
+    assert kept["model"] == {"dict": [["w", {"tensor": "/model/w"}]]}
+    assert kept["source"] == {"dict": [["next", 3]]}
 
 
 # ---- the bar ------------------------------------------------------------------------------------
 
 
 def test_the_bar_shows_loss_and_rate_unless_it_is_off(capsys, monkeypatch) -> None:
+    def shown(steps: int, **options: Any) -> str:
+        train_one(steps=steps, **options)
+        return capsys.readouterr().err
+
     monkeypatch.setattr(training.loop, "tqdm", partial(tqdm, mininterval=0))  # show every step
-    train_one(steps=3)
-    assert capsys.readouterr().err == ""  # RNNLIB_PROGRESS=0: see conftest.py
-    train_one(steps=3, progress=True)
-    shown = capsys.readouterr().err
-    assert "loss=-1.0000" in shown
-    assert "step/s" in shown
+    assert shown(50) == ""  # RNNLIB_PROGRESS=0: see conftest.py
+    bar = shown(3, progress=True)
+    assert "loss=-1.0000" in bar
+    assert re.search(r"[\d?]step/s|\ds/step", bar)  # as the machine is quick or slow
+    assert bar.endswith("\r")  # and is gone
     monkeypatch.delenv("RNNLIB_PROGRESS")
-    train_one(steps=3, progress=False)
-    assert capsys.readouterr().err == ""
-    train_one(steps=49)
-    assert capsys.readouterr().err == ""  # too short for a bar
-    train_one(steps=50)
-    assert "/50" in capsys.readouterr().err
+    assert shown(50, progress=False) == ""
+    assert shown(49) == ""  # too short for a bar
+    assert "/50" in shown(50)
+    monkeypatch.setenv("RNNLIB_PROGRESS", "1")
+    assert "/50" in shown(50)
+    monkeypatch.setattr(training.loop, "tqdm", partial(tqdm, mininterval=1e9))  # once, and no more
+    assert "loss" not in shown(50)
+
+
+def test_the_bar_of_a_resumed_run_starts_where_it_stopped(tmp_path, capsys) -> None:
+    train_one(steps=4, checkpoint=tmp_path / "c")
+    train_one(steps=6, checkpoint=tmp_path / "c", progress=True)
+    assert re.findall(r"(\d)/6", capsys.readouterr().err)[0] == "4"
 
 
 # ---- losses -------------------------------------------------------------------------------------
