@@ -103,7 +103,7 @@ class Cell(nn.Module):
         tensors = (state,) if len(names) == 1 else validate.pair("state", state)
         for name, value in zip(names, tensors, strict=True):
             validate.tensor(name, value, (*sizes, self.hidden_size), like=self.W_h)
-        return tensors if len(names) > 1 else state
+        return state
 
     def torch_weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The weights of torch's twin, which adds two biases (gates*H,): the second is zero."""
