@@ -95,10 +95,12 @@ def test_relative_error():
     assert check.relative_error([3.0, -8.0], [3.0, 2.0]) == 1.25  # 10 / 8
 
 
+@pytest.mark.filterwarnings("error")
 def test_relative_error_of_nan_is_nan_wherever_it_stands():
     for a, b in [([math.nan], [1.0]), ([0.0], [math.nan]), ([1.0, 0.0], [1.0, math.nan])]:
         assert math.isnan(check.relative_error(a, b)) and math.isnan(check.relative_error(b, a))
     assert math.isnan(check.relative_error([math.inf], [math.inf]))
+    assert check.relative_error([1e308], [-1e308]) == math.inf
     assert check.relative_error(np.zeros((0, 3)), np.zeros((0, 3))) == 0
 
 
@@ -183,8 +185,8 @@ def tangled():
         torch.tensor(PAIR).bfloat16(),
         torch.tensor(PAIR).half(),
         torch.tensor(PAIR).to_sparse(),
-        torch.tensor([0.5 + 1j, -3.0 + 2j]).conj().real,
-        -torch.tensor([0.5j, -3j]).conj().imag,
+        torch.tensor([0.5 + 1j, -3.0 + 2j], dtype=torch.complex128).conj().real,
+        torch.tensor([-0.5j, 3j], dtype=torch.complex128).conj().imag,
         np.array([0.5, -3], dtype=object),
         np.array([0.5, -3], dtype=np.longdouble),
         np.array([0.5, -3], dtype=">f4"),
@@ -294,8 +296,13 @@ def test_the_author_s_side_is_checked_even_without_an_answer(expected, tolerance
 
 
 def test_the_tolerance_is_relative_to_the_largest_entry_and_holds_at_its_edge(capsys):
-    for yours, tolerance, right in [(4.5, 0.125, True), (4.5, 0.11, False), (4 + 3e-8, 1e-8, True)]:
-        check.answer("a", [1.0, yours], [1.0, 4.0], tolerance)
+    for yours, options, right in [
+        (3.5, [0.125], True), (3.5, [0.1249], False),  # 0.5 / 4
+        (4 - 3.6e-8, [], True), (4 - 4.4e-8, [], False),  # the default is 1e-8
+    ]:  # fmt: skip
+        check.answer("a", [1.0, yours], [1.0, 4.0], *options)
         assert ("correct" in capsys.readouterr().out) == right
-    check.answer("a", [1.0, 4 + 6e-8], [1.0, 4.0])  # the default is 1e-8
-    assert "not yet" in capsys.readouterr().out
+        check.answer("a", [[0.0, 1.0], [yours, 2.0]], [[0.0, 4.0], [1.0, 2.0]], *options)
+        assert ("transpose" in capsys.readouterr().out) == right
+    check.answer("a", np.ones((2, 3)), np.arange(6.0).reshape(2, 3))
+    assert capsys.readouterr().out == "a: not yet: yours is 1 at (1, 2), expected 5\n"

@@ -64,6 +64,17 @@ def test_unknown_characters_have_no_probability() -> None:
             model.probabilities(context, character)
 
 
+def test_texts_are_of_the_vocabulary_and_not_empty() -> None:
+    known = Vocabulary(" abcd")
+    with pytest.raises(ValueError, match="text must hold known characters only, got 'Z' at place 4"):
+        NGram("abc Z", 2, known)
+    model = NGram(words(200), 3, known)
+    with pytest.raises(ValueError, match="text must hold known characters only, got 'Z' at place 2"):
+        model.bits_per_character("abZ")
+    with pytest.raises(ValueError, match="text must have at least one character, got none"):
+        model.bits_per_character("")
+
+
 def test_counts_are_whole_numbers_of_grams_of_one_length() -> None:
     for counts, error, says in [
         ([("ab", 2)], TypeError, "counts must be a mapping of n-grams to integers, got list"),

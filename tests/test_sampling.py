@@ -167,6 +167,10 @@ def test_the_stream_is_the_text_and_a_longer_text_begins_with_a_shorter() -> Non
     assert generate(model, VOCABULARY, "cab", 50, seed=2) == written
     assert generate(model, VOCABULARY, "cab", 20, seed=2) == written[:20]
     assert generate(model, VOCABULARY, "cab", 0) == ""
+    assert generate(model, VOCABULARY, "cab", 50) == generate(model, VOCABULARY, "cab", 50, seed=0)
+    for length in (-1, 2.5, "9"):
+        with pytest.raises((TypeError, ValueError), match=r"^length must be .*, got"):
+            generate(model, VOCABULARY, "cab", length)
 
 
 def test_greedy_text_is_the_argmax_after_the_whole_text_so_far() -> None:
@@ -337,6 +341,8 @@ def test_the_command_writes_what_generate_does(weights, capsys) -> None:
         trained(), VOCABULARY, "cab", 40, temperature=0.7, top_k=4, top_p=0.9, seed=3
     )
     assert capsys.readouterr().out == f"cab{expected}\n"
+    assert sampling.main([str(weights), "--prompt", "cab"]) == 0
+    assert capsys.readouterr().out == "cab" + generate(trained(), VOCABULARY, "cab", 200) + "\n"
 
 
 class Pipe(io.RawIOBase):

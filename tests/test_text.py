@@ -1,6 +1,7 @@
 """Characters as numbers, the split, and the two sources of windows."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ def test_decoding_gives_the_text_back_and_the_numbers_are_the_order_of_the_symbo
     assert sorted(set(numbers.tolist())) == list(range(len(vocabulary)))
     assert list(vocabulary.symbols) == sorted(set(TEXT))
     assert Vocabulary("abd").encode("dab").tolist() == [2, 0, 1]
-    assert len(vocabulary.encode("")) == 0
+    assert len(vocabulary.encode("")) == 0 and vocabulary.encode("").dtype == torch.int64
 
 
 def test_a_vocabulary_does_not_depend_on_the_order_of_the_text() -> None:
@@ -41,6 +42,9 @@ def test_each_side_of_a_split_has_a_character() -> None:
     assert split(text, 0.9) == ("a", "bcdefghij")
     assert split(text, 0.1) == ("abcdefghi", "j")
     assert split("ab", 0.5) == ("a", "b")
+    for share in (-0.1, 1.1, math.nan):
+        with pytest.raises(ValueError, match=r"held_out must be finite and in \[0.0, 1.0\], got"):
+            split(text, share)
     for share in (0.0, 0.04, 0.96, 1.0):
         with pytest.raises(ValueError, match=rf"held_out must leave .* of 10, got {share}"):
             split(text, share)
@@ -54,9 +58,26 @@ def test_each_side_of_a_split_has_a_character() -> None:
 def test_a_vocabulary_is_of_some_text_in_order() -> None:
     with pytest.raises(ValueError, match="text must hold at least one character, got ''"):
         Vocabulary.of("")
+    with pytest.raises(TypeError, match="text must be a str, got list"):
+        Vocabulary.of(["a"])
     for symbols in ("", "ba", "abb"):
         with pytest.raises(ValueError, match=f"symbols must be distinct .* got '{symbols}'"):
             Vocabulary(symbols)
+
+
+def test_unknown_characters_and_numbers_are_named_with_their_place() -> None:
+    vocabulary = Vocabulary("abd")
+    for text, says in [("abcZ", "'c' at place 2; known are 'abd'"), ("Zab", "'Z' at place 0")]:
+        with pytest.raises(ValueError, match=f"text must hold known characters only, got {says}"):
+            vocabulary.encode(text)
+    for text in (["a", "b"], b"ab", None):
+        with pytest.raises(TypeError, match=f"prompt must be a str, got {type(text).__name__}"):
+            vocabulary.encode(text, "prompt")
+    for number in (3, -1):
+        with pytest.raises(ValueError, match=r"numbers must be in \[0, 3\)"):
+            vocabulary.decode(torch.tensor([0, number]))
+    with pytest.raises(TypeError, match=r"numbers .* torch.int64, got torch.int32"):
+        vocabulary.decode(torch.tensor([0, 1]).int())
 
 
 @pytest.mark.parametrize(
