@@ -66,10 +66,14 @@ def test_unknown_characters_have_no_probability() -> None:
 
 def test_texts_are_of_the_vocabulary_and_not_empty() -> None:
     known = Vocabulary(" abcd")
-    with pytest.raises(ValueError, match="text must hold known characters only, got 'Z' at place 4"):
+    with pytest.raises(
+        ValueError, match="text must hold known characters only, got 'Z' at place 4"
+    ):
         NGram("abc Z", 2, known)
     model = NGram(words(200), 3, known)
-    with pytest.raises(ValueError, match="text must hold known characters only, got 'Z' at place 2"):
+    with pytest.raises(
+        ValueError, match="text must hold known characters only, got 'Z' at place 2"
+    ):
         model.bits_per_character("abZ")
     with pytest.raises(ValueError, match="text must have at least one character, got none"):
         model.bits_per_character("")
