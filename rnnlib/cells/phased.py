@@ -47,7 +47,7 @@ def time_gate(t: Tensor, tau: Tensor, s: Tensor, r_on: Tensor, leak: float) -> T
 
 
 def openness(t: Tensor, tau: Tensor, s: Tensor, r_on: Tensor, leak: float) -> Tensor:
-    """The formula of ``time_gate`` alone: t (...), tau, s, r_on (H,) -> k (..., H)."""
+    """Times t (...), tau, s, r_on (H,) -> k (..., H); nothing is checked, see time_gate."""
     phi = (torch.remainder(t[..., None] - s, tau) / tau).to(tau.dtype)  # (..., H), in [0, 1)
     ramp = 2 * phi / r_on
     return torch.where(phi < r_on / 2, ramp, torch.where(phi < r_on, 2 - ramp, leak * phi))
@@ -141,7 +141,7 @@ class PhasedLSTMCell(LSTMCell):
         self.s.uniform_(*shift, generator=generator)
         self.r_on.fill_(r_on)
 
-    def forward(  # type: ignore[override]  # the LSTM's step, and the openness
+    def forward(  # type: ignore[override]
         self, x: Tensor, k: Tensor, state: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """x (N, D), openness k (N, H), state h, c (N, H) each -> the next (h, c)."""
