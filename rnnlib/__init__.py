@@ -3,7 +3,8 @@
 Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``layers``,
 ``bptt``, ``fused``, ``optim``, ``surfaces``, ``tasks``, ``corpora``, ``text``, ``ngram``,
 ``models``, ``tensorfiles``, ``checkpoints``, ``training``, ``evaluation``, ``sampling``,
-``metrics``, ``experiments``, ``figures``, ``check``. Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
+``metrics``, ``experiments``, ``figures``, ``check``.
+Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
 """
 
 from rnnlib import bptt, cells, init, layers, models, optim, tasks, training
