@@ -123,7 +123,7 @@ def stream(
         written = 0
         while True:
             if written and restart_every and written % restart_every == 0:
-                unread, state = unread[-1], None
+                state = None
             if unread:
                 logits, state = read(model, vocabulary, unread, state)
                 p = probabilities(logits, temperature, top_k, top_p)

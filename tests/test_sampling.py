@@ -391,6 +391,16 @@ def test_a_wrong_option_exits_with_2_and_says_why(weights, options, said, capsys
     assert shown.out == ""
 
 
+def test_ctrl_c_ends_the_line_and_exits_with_130(weights, capsys, monkeypatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> Any:
+        yield from "de"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sampling, "stream", interrupted)
+    assert sampling.main([str(weights), "--prompt", "abc"]) == 130
+    assert capsys.readouterr().out == "abcde\n"
+
+
 def test_a_file_that_is_not_there_exits_with_2_and_says_so(tmp_path, capsys) -> None:
     with pytest.raises(SystemExit) as stop:
         sampling.main([str(tmp_path / "no")])

@@ -136,6 +136,10 @@ def test_no_step_is_the_start_and_starts_may_be_tensors() -> None:
     five = descend(surfaces.valley, optim.Adam, start, 5, lr=0.1)
     assert torch.equal(five, descend(surfaces.valley, optim.Adam, (0.1, 0.3), 5, lr=0.1))
     assert start.tolist() == [0.1, 0.3] and not start.requires_grad
+    single = torch.tensor([0.5, 0.25], requires_grad=True)
+    path = descend(surfaces.valley, optim.Adam, single, 5, lr=0.1)
+    assert torch.equal(path, descend(surfaces.valley, optim.Adam, (0.5, 0.25), 5, lr=0.1))
+    assert path.dtype == F64 and not path.requires_grad and single.grad is None
 
 
 @by_name
