@@ -3,7 +3,7 @@
 A mutation is a splice in the source: an operator exchanged, a condition fixed to True or False, a
 statement deleted, a constant or a name changed, an argument, a bound or a call dropped. Left alone
 are docstrings, type hints, what is raised, f-strings and sentences, what prints an object, progress
-bars, assertions for the type checker, and lines with ``# pragma: no mutate`` and a reason.
+bars, assertions for the type checker, the strict of zip, and lines with ``# pragma: no mutate`` and a reason.
 """
 
 from __future__ import annotations
@@ -243,16 +243,25 @@ class Finder:
         checks = root(node.func) == "validate"  # ("name", value, ...): these two must be there
         given = sorted([*node.args, *node.keywords], key=self.span)
         for argument, after in pairwise([*given, None]):
+            if strict(argument):
+                continue
             if isinstance(argument, ast.keyword) or argument in node.args[1 + checks :][-1:]:
                 start, end = self.span(argument)
                 self.splice(start, self.span(after)[0] if after else end, "")
         self.visit(node.func)
         for i, argument in enumerate(given):
+            if strict(argument):
+                continue
             before = set(self.splices)
             self.visit(argument)
             # A check's first string names the argument. Others are sizes, or describe a type.
             if checks and i > 0 and "one_of" not in ast.unparse(node.func):
                 self.splices -= {s for s in self.splices - before if s[2] == '"mutant"'}
+
+
+def strict(argument: ast.AST) -> bool:
+    """Whether an argument is the ``strict`` of zip: it guards against ourselves, not a reader."""
+    return isinstance(argument, ast.keyword) and argument.arg == "strict"
 
 
 def root(node: ast.AST) -> str:
