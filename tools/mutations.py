@@ -3,7 +3,8 @@
 A mutation is a splice in the source: an operator exchanged, a condition fixed to True or False, a
 statement deleted, a constant or a name changed, an argument, a bound or a call dropped. Left alone
 are docstrings, type hints, what is raised, f-strings and sentences, what prints an object, progress
-bars, assertions for the type checker, the strict of zip, and lines with ``# pragma: no mutate`` and a reason.
+bars, assertions for the type checker, the strict of zip, and lines with ``# pragma: no mutate``
+and a reason.
 """
 
 from __future__ import annotations
@@ -259,7 +260,7 @@ class Finder:
                 self.splices -= {s for s in self.splices - before if s[2] == '"mutant"'}
 
 
-def strict(argument: ast.AST) -> bool:
+def strict(argument: ast.AST | None) -> bool:
     """Whether an argument is the ``strict`` of zip: it guards against ourselves, not a reader."""
     return isinstance(argument, ast.keyword) and argument.arg == "strict"
 
