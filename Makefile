@@ -47,11 +47,13 @@ vendor:
 book: environment vendor
 	@$(PY) tools/build_book.py
 
+# A kernel starts with a DeprecationWarning on Python 3.12 and later. In the unit tests, which run
+# the same cells, those are errors too.
 test: environment
 	@echo "==> unit tests"
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile tests
 	@echo "==> every notebook in its fast size, outputs compared where they are marked"
-	@RNNLIB_FAST=1 RNNLIB_PROGRESS=0 OMP_NUM_THREADS=1 JUPYTER_PREFER_ENV_PATH=1 PYTHONWARNINGS=error \
+	@RNNLIB_FAST=1 RNNLIB_PROGRESS=0 OMP_NUM_THREADS=1 JUPYTER_PREFER_ENV_PATH=1 PYTHONWARNINGS=error,default::DeprecationWarning \
 	  $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=900 \
 	  -n $(WORKERS) --dist loadscope notebooks
 
