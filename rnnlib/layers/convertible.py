@@ -78,10 +78,10 @@ class Convertible(Recurrent):
         self.kernel = validate.one_of("kernel", kernel, ("rnnlib", "torch"))
         return self
 
-    def over_depth(self, x: Tensor, state: State | None, **along: Tensor) -> tuple[Tensor, State]:
-        """The cells one after the other, or torch's kernel."""
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """x (N, T, D), state (L, N, H) or zeros -> outputs (N, T, H), last state (L, N, H)."""
         if self.kernel == "rnnlib":
-            return super().over_depth(x, state, **along)
+            return self.over_depth(x, state)
         validate.tensor("x", x, ("N", "T", self.input_size), like=self.cells[0].W_x)
         before = self.join(self.split(state, x.shape[0]))
         outputs, *last = self._torch_function()(
