@@ -49,10 +49,8 @@ ROOMS = (
 ).split()
 # The tests of a room are test_ROOM*.py, test_wrong_inputs.py and these.
 ALSO = {
-    "cells": ["cells_layers", "phased", "transforms"],
-    "layers": ["cells_layers", "phased", "transforms"],
-    "models": ["transforms"],
-    "fused": ["transforms"],
+    "cells": ["cells_layers", "layers_whole", "phased"],
+    "layers": ["cells_layers", "models", "phased"],
 }
 # How a mutant is found: a test fails, or cannot be imported; it hangs; torch breaks down.
 FOUND = {1, 2, 4, -signal.SIGALRM, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGFPE}
