@@ -83,7 +83,7 @@ class NGram:
     def _probabilities(self, context: str, character: str) -> list[float]:
         p, found = 1 / len(self.vocabulary), []
         for n, longest in enumerate(self.longest):
-            h = context[len(context) - n :] if n <= len(context) else context
+            h = context[len(context) - n :]  # one that is too short stands in no table
             found.append(longest.mix(h, character, p))
             if n < len(self.shorter):
                 p = self.shorter[n].mix(h, character, p)

@@ -758,6 +758,7 @@ WRONG += [
     Wrong("a tensor in settings", saved(settings={"lr": W}), TypeError, "settings", ("plain", "Parameter")),
     Wrong("vocabulary of another model", saved(vocabulary=text.Vocabulary("ab")), ValueError, "vocabulary", ("3", "2")),
     Wrong("order of zero", lambda: ngram.NGram("abc", 0, ABC), ValueError, "order", ("at least 1", "0")),
+    Wrong("symbols", lambda: ngram.NGram("abc", 2, "abc"), TypeError, "vocabulary", ("Vocabulary", "str")),
     Wrong("text too short", lambda: ngram.NGram("abc", 4, ABC), ValueError, "text", ("order=4", "3")),
     Wrong("unknown character", lambda: ngram.NGram("abcd", 2, ABC), ValueError, "text", ("'d' at place 3",)),
     Wrong("unknown character", lambda: ngram.NGram("abc", 2, ABC).probabilities("a", "d"), ValueError, "character", ("'d'",)),
