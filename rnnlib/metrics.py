@@ -37,7 +37,7 @@ def entropy(probabilities: Tensor) -> Tensor:
     """
     validate.tensor("probabilities", probabilities, (..., "K"), finite=True)
     tolerance = max(1e-4, 4 * torch.finfo(probabilities.dtype).eps)
-    error = (probabilities.sum(dim=-1) - 1).abs().max().item()
+    error = (probabilities.sum(dim=-1) - 1).abs().max()
     if probabilities.min() < 0 or error > tolerance:
         raise ValueError(
             "probabilities must be at least 0 with sum 1, got a smallest of "
@@ -102,7 +102,7 @@ def from_zero(model: nn.Module, numbers: Tensor, T: int) -> Metrics:
     total = Sum()
     count = (len(numbers) - 1) // T
     if count:
-        for some in numbers[: count * T + 1].unfold(0, T + 1, T).split(500):  # (N, T+1)
+        for some in numbers.unfold(0, T + 1, T).split(500):  # (N, T+1)
             total.add(model, some)
     if len(rest := numbers[count * T :]) > 1:
         total.add(model, rest[None])

@@ -43,7 +43,7 @@ def probabilities(
         validate.positive_int("top_k", top_k)
     if top_p is not None and (top_p := validate.real("top_p", top_p, 0.0, 1.0)) == 0:
         raise ValueError("top_p must be in (0, 1] or None, got 0")
-    p, order = logits.cpu().double().sort(dim=-1, descending=True, stable=True)
+    p, order = logits.cpu().double().sort(descending=True, stable=True)
     p = p - p[..., :1]  # the largest is 0, so that no temperature is too small
     p = (p / temperature).softmax(-1) if temperature > 0 else _first(p, 1)
     if top_k is not None:
@@ -52,7 +52,7 @@ def probabilities(
     if top_p is not None:
         p = p * (p.cumsum(-1) - p < top_p)  # the mass before it is still too little
         p = p / p.sum(-1, keepdim=True)
-    return torch.zeros_like(p).scatter(-1, order, p)
+    return p.scatter(-1, order, p)  # each back to its place
 
 
 def _first(p: Tensor, k: int) -> Tensor:
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model, vocabulary, _ = checkpoints.load_model(path)
         validate.positive_int("length", length, minimum=0)
-        characters = stream(model.fast().eval(), vocabulary, **options)
+        characters = stream(model.fast(), vocabulary, **options)
     except ValueError as error:
         parser.error(str(error))
     print(options["prompt"], end="", flush=True)

@@ -182,7 +182,7 @@ def pair(name: str, value: Any, what: str = "(h, c)") -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def array(name: str, value: Any, shape: Shape, like: np.ndarray | None = None) -> np.ndarray:
+def array(name: str, value: Any, shape: Shape) -> np.ndarray:
     """Return ``value`` if it is a finite floating NumPy array of ``shape`` (see ``tensor``).
 
     A masked array or a ``numpy.matrix`` computes by rules of its own and is refused.
@@ -193,8 +193,6 @@ def array(name: str, value: Any, shape: Shape, like: np.ndarray | None = None) -
     _check_shape(name, value.shape, shape)
     if not np.issubdtype(value.dtype, np.floating):
         raise TypeError(f"{name} must hold floating-point numbers, got {value.dtype}")
-    if like is not None and value.dtype != like.dtype:
-        raise TypeError(f"{name} must have the weights' data type {like.dtype}, got {value.dtype}")
     if not np.isfinite(value).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return value

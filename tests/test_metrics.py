@@ -95,6 +95,8 @@ def test_repetition_counts_the_pieces_that_stood_before() -> None:
         metrics.repetition("abc", 4)
     with pytest.raises(TypeError, match="text must be a str, got list"):
         metrics.repetition(["a", "b"], 1)
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        metrics.repetition("abc", 0)
 
 
 def test_the_loss_of_a_batch_is_the_mean_over_its_characters() -> None:

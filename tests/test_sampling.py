@@ -258,6 +258,39 @@ def test_a_state_goes_on_from_where_it_was_read() -> None:
     assert model.read == [("", "abc"), ("abc", "d"), ("abcd", "e")]
 
 
+def test_a_restart_spares_the_state_that_was_given() -> None:
+    model = Reads()
+    generate(model, VOCABULARY, "d", 3, state="abc", restart_every=2)
+    assert model.read == [("abc", "d"), ("abcd", "e"), ("", "f")]
+
+
+class Elsewhere(nn.Module):
+    """A model whose numbers are not in the processor's memory; it keeps where it was asked to read.
+
+    Its weights, if it has any, are on one device, and its buffer on that or another.
+    """
+
+    def __init__(self, weight: str | None, buffer: str):
+        super().__init__()
+        if weight:
+            self.weight = nn.Parameter(torch.zeros(1, device=weight))
+        self.register_buffer("kept", torch.zeros(1, device=buffer))
+
+    def forward(self, numbers: torch.Tensor, state: Any = None) -> tuple[torch.Tensor, Any]:
+        self.asked = numbers.device.type
+        return torch.zeros(*numbers.shape, K), state
+
+
+@pytest.mark.parametrize(
+    ("weight", "buffer", "where"),
+    [("meta", "cpu", "meta"), ("cpu", "meta", "cpu"), (None, "meta", "meta"), (None, "cpu", "cpu")],
+)
+def test_characters_go_where_the_weights_are_or_the_buffers(weight, buffer, where) -> None:
+    model = Elsewhere(weight, buffer)
+    read(model, VOCABULARY, "abc")
+    assert model.asked == where
+
+
 def test_reading_wants_a_model_a_vocabulary_and_a_character() -> None:
     for arguments, error, says in [
         ((Reads(), VOCABULARY, ""), ValueError, "text must hold a character to read, got ''"),
@@ -298,6 +331,7 @@ def test_wrong_options_are_named_before_anything_is_written(wrong, error, says) 
 def test_without_a_prompt_the_first_character_is_drawn_evenly() -> None:
     model = evened(torch.tensor([9.0, 0, 0, 0, 0, 0, 0])).fast()  # would begin with "a"
     starts = [generate(model, VOCABULARY, "", 1, seed=s, temperature=0) for s in range(700)]
+    assert [next(stream(model, VOCABULARY, seed=s)) for s in range(20)] == starts[:20]
     counts = [starts.count(c) for c in VOCABULARY.symbols]
     assert sum((n - 100) ** 2 / 100 for n in counts) < 22.5  # chi-square, 6 degrees, p = 0.001
     assert generate(model, VOCABULARY, "", 5, seed=1, temperature=0)[1:] == "aaaa"
@@ -365,6 +399,20 @@ def test_the_command_streams_character_by_character(weights, monkeypatch) -> Non
     sampling.main([str(weights), "--prompt", "cab", "--length", "40"])
     expected = generate(trained(), VOCABULARY, "cab", 40)
     assert [piece.decode() for piece in pipe.pieces][:41] == ["cab", *expected]
+
+
+def test_the_command_explains_itself(capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        sampling.main(["--help"])
+    assert stop.value.code == 0
+    help_text = " ".join(capsys.readouterr().out.split())
+    for words in [
+        "python -m rnnlib.sampling", "Write with a trained character model.",
+        "weights a weights file", "PROMPT the beginning", "LENGTH characters to write",
+        "0 is greedy (default: 1.0)", "TOP_K draw among the k most", "TOP_P draw among the most",
+        "SEED the same seed writes the same text",
+    ]:  # fmt: skip
+        assert words in help_text
 
 
 def test_python_m_runs_the_command(weights) -> None:

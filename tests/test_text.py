@@ -53,6 +53,8 @@ def test_each_side_of_a_split_has_a_character() -> None:
             ValueError, match=f"text must hold at least 2 characters .*got '{short}'"
         ):
             split(short)
+    with pytest.raises(TypeError, match="text must be a str, got list"):
+        split(["a", "b", "c"])
 
 
 def test_a_vocabulary_is_of_some_text_in_order() -> None:
