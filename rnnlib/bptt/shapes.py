@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 import numpy as np
@@ -44,7 +44,7 @@ def shapes(**expected: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @functools.wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-            _check(_opened(signature.bind(*args, **kwargs).arguments, list(texts), kind), texts)
+            _check(_opened(signature.bind(*args, **kwargs).arguments, texts, kind), texts)
             return function(*args, **kwargs)
 
         return checked
@@ -52,9 +52,8 @@ def shapes(**expected: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def _opened(arguments: dict[str, Any], names: list[str], kind: Any) -> dict[str, Any]:
+def _opened(found: dict[str, Any], names: Iterable[str], kind: Any) -> dict[str, Any]:
     """The arguments, with what stands in ``state``, ``cache`` and ``weights`` beside them."""
-    found = dict(arguments)
     if "state" in found:
         found["h0"], found["c0"] = validate.pair("state", found["state"], "(h0, c0)")
     if "cache" in found:
