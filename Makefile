@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 endif
 PY := $(BIN)/python
 
-# Processes of the unit tests: the tests of one file share one.
+# Processes of the tests: the tests of one file, or the cells of one notebook, share one.
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
@@ -48,14 +48,14 @@ book: environment vendor
 	@$(PY) tools/build_book.py
 
 # A kernel starts with a DeprecationWarning on Python 3.12 and later. In the unit tests, which run
-# the same cells, those are errors too. One notebook at a time: two kernels that start at once can
-# take the same port, and one then waits for ever.
+# the same cells, those are errors too.
 test: environment
 	@echo "==> unit tests"
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile tests
 	@echo "==> every notebook in its fast size, outputs compared where they are marked"
 	@RNNLIB_FAST=1 RNNLIB_PROGRESS=0 OMP_NUM_THREADS=1 JUPYTER_PREFER_ENV_PATH=1 PYTHONWARNINGS=error,default::DeprecationWarning \
-	  $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=900 notebooks
+	  $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-kernel-startup-timeout=900 \
+	  -n $(WORKERS) --dist loadscope notebooks
 
 execute: environment
 	@echo "==> executing notebooks at their default size"
