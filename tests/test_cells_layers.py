@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import F64, LAYERS, largest_error, layer, normal, random_state, same, seeded, tensors
@@ -175,6 +176,8 @@ def test_unroll_gives_every_state(kind) -> None:
     assert same([torch.stack([layers.hidden(s) for s in states], dim=1)], [outputs])
     assert same(tensors(states[-1]), [s[0] for s in tensors(last)])
     assert same([layers.hidden(layers.unroll(net.cells[0], x)[-1])], [net(x)[0][:, -1]])
+    with pytest.raises(TypeError, match=r"cell must be an rnnlib cell, got (RNN|LSTM|GRU)"):
+        layers.unroll(net, x)
 
 
 @pytest.mark.parametrize(("D", "H"), [(1, 1), (4, 5), (10, 128)])
@@ -346,6 +349,9 @@ def test_torchs_kernel_computes_on_the_same_weights(kind, L) -> None:
     assert largest_error(results(ours, x, state, kind, L) | our_gradients(ours), expected) <= 1e-12
     twin = ours.to_torch()
     assert same([ours(x)[0], *tensors(ours(x)[1])], [twin(x)[0], *tensors(twin(x)[1])])
+    assert type(ours(x)[1]) is type(twin(x)[1])
+    with pytest.raises(TypeError, match=r"x must have the weights' data type .*64, got .*32"):
+        ours(x.float())
     back = results(ours.compute_with("rnnlib"), x, state, kind, L)
     assert largest_error(back, {name: expected[name] for name in back}) == 0
 
@@ -377,8 +383,26 @@ def test_dropout_acts_between_layers_in_training_only(kind, kernel) -> None:
 
 
 def test_dropout_of_a_single_layer_is_said_to_do_nothing() -> None:
-    with pytest.warns(UserWarning, match="dropout acts between layers, and num_layers is 1"):
+    with pytest.warns(
+        UserWarning, match="dropout acts between layers, and num_layers is 1"
+    ) as said:
         layers.LSTM(D, H, dropout=0.5)
+    assert said[0].filename == __file__  # the line to change
+
+
+def test_sizes_are_kept_as_pythons_integers() -> None:
+    net = layers.LSTM(np.int64(D), np.int32(H), np.uint8(2))
+    sizes = [net.input_size, net.hidden_size, net.num_layers]
+    assert sizes == [D, H, 2] and {type(size) for size in sizes} == {int}
+
+
+def test_a_layer_of_a_new_cell_needs_the_cell_alone() -> None:
+    class New(layers.Recurrent):
+        cell_class = cells.RNNCell
+
+    new, known = New(D, H, 2, generator=seeded()), layers.RNN(D, H, 2, generator=seeded())
+    x, state = normal(N, T, D).float(), normal(2, N, H).float()
+    assert same(new(x, state), known(x, state))
 
 
 # ---- states -------------------------------------------------------------------------------------

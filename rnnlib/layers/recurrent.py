@@ -70,7 +70,7 @@ class Recurrent(nn.Module):
         if dropout > 0 and num_layers == 1:
             warnings.warn("dropout acts between layers, and num_layers is 1", stacklevel=2)
         for name, (only, instead) in TORCH.items():
-            if (value := options.pop(name, only)) is not only and value != only:
+            if (value := options.pop(name, only)) != only:
                 raise ValueError(
                     f"{name} must be {only} for rnnlib.{type(self).__name__}, got {value!r}: "
                     f"{instead}"
@@ -88,23 +88,23 @@ class Recurrent(nn.Module):
         validate.tensor("x", x, ("N", "T", self.input_size), like=self.cells[0].W_x)
         last: list[Any] = []
         for cell, before in zip(self.cells, self.split(state, x.shape[0]), strict=True):
-            if last and self.dropout:
+            if last:
                 x = nn.functional.dropout(x, self.dropout, self.training)
             states = cell.over_time(x, before, **along)
             x = torch.stack([hidden(s) for s in states], dim=1)  # (N, T, H)
             last.append(states[-1])
         return x, self.join(last)
 
-    def split(self, state: State | None, N: int) -> list[Any]:
+    def split(self, state: State | None, N: int) -> Sequence[Any]:
         """A state of (L, N, H) tensors, checked, or zeros for None -> one state a layer."""
         if state is None:
             return [cell.zero_state(N) for cell in self.cells]
         state = self.cells[0].check_state(state, self.num_layers, N)
         if isinstance(state, Tensor):
-            return list(state.unbind())
+            return state.unbind()
         return list(zip(*(part.unbind() for part in state), strict=True))
 
-    def join(self, states: list[Any]) -> State:
+    def join(self, states: Sequence[Any]) -> State:
         """One state a layer -> (L, N, H) tensors."""
         if isinstance(states[0], Tensor):
             return torch.stack(states)
