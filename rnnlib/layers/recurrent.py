@@ -95,16 +95,16 @@ class Recurrent(nn.Module):
             last.append(states[-1])
         return x, self.join(last)
 
-    def split(self, state: State | None, N: int) -> Sequence[Any]:
+    def split(self, state: State | None, N: int) -> tuple[Any, ...]:
         """A state of (L, N, H) tensors, checked, or zeros for None -> one state a layer."""
         if state is None:
             return [cell.zero_state(N) for cell in self.cells]
         state = self.cells[0].check_state(state, self.num_layers, N)
         if isinstance(state, Tensor):
             return state.unbind()
-        return list(zip(*(part.unbind() for part in state), strict=True))
+        return tuple(zip(*(part.unbind() for part in state), strict=True))
 
-    def join(self, states: Sequence[Any]) -> State:
+    def join(self, states: list[Any] | tuple[Any, ...]) -> State:
         """One state a layer -> (L, N, H) tensors."""
         if isinstance(states[0], Tensor):
             return torch.stack(states)
