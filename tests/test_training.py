@@ -769,6 +769,25 @@ def test_a_loaded_checkpoint_has_let_go_of_its_file(tmp_path) -> None:
     assert same(before, loaded())
 
 
+def test_a_checkpoint_is_saved_to_a_file_in_a_folder_that_is_there(tmp_path) -> None:
+    model = One()
+    run = (model, torch.optim.SGD(model.parameters(), lr=1.0), Numbers(), History())
+    for path in (tmp_path, tmp_path / "missing" / "c"):
+        with pytest.raises(ValueError, match="checkpoint must be a file in a folder that is there"):
+            training.save_checkpoint(path, *run)
+
+
+def test_weights_may_be_tied_or_lie_across_the_memory(tmp_path) -> None:
+    model, history = nn.Module(), History()
+    model.tied = model.w = nn.Parameter(torch.randn(3, 4, generator=seeded()).T)
+    run = (model, torch.optim.SGD(model.parameters(), lr=1.0), Numbers(), history)
+    before = model.w.detach().clone()
+    training.save_checkpoint(tmp_path / "c", *run)
+    model.w.data.zero_()
+    training.load_checkpoint(tmp_path / "c", *run)
+    assert torch.equal(model.w, before) and model.tied is model.w and not model.w.is_contiguous()
+
+
 def test_the_generator_of_the_gpu_is_kept_if_there_is_one(tmp_path, monkeypatch) -> None:
     model = One()
     run = (model, torch.optim.SGD(model.parameters(), lr=1.0), Numbers(), History())

@@ -98,7 +98,7 @@ class Recurrent(nn.Module):
     def split(self, state: State | None, N: int) -> tuple[Any, ...]:
         """A state of (L, N, H) tensors, checked, or zeros for None -> one state a layer."""
         if state is None:
-            return [cell.zero_state(N) for cell in self.cells]
+            return tuple(cell.zero_state(N) for cell in self.cells)
         state = self.cells[0].check_state(state, self.num_layers, N)
         if isinstance(state, Tensor):
             return state.unbind()

@@ -24,9 +24,8 @@ def clip_gradient(parameters: Iterable[Tensor], max_norm: float | None) -> Tenso
     grads = _gradients(parameters)
     norm = torch.linalg.vector_norm(torch.stack([_length(g) for g in grads])).cpu()
     if norm > limit:
-        scale = (limit / norm).item()
         for g in grads:
-            g.mul_(scale)
+            g.mul_(limit / norm)
     return norm
 
 

@@ -75,7 +75,6 @@ def save_checkpoint(
     best: Best | None = None,
 ) -> None:
     """Write all that training needs to go on as one safetensors file, then rename it into place."""
-    best = best or Best()
     random = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
@@ -87,7 +86,7 @@ def save_checkpoint(
             "optimizer_class": type(optimizer).__name__,
             "source": source.state_dict(),
             "history": history.as_dict(),
-            "best": {"value": best.value, "waited": best.waited, "weights": best.weights},
+            "best": vars(best or Best()),
             "random": random,
         },
         "",
@@ -143,7 +142,7 @@ def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor):
         while name in tensors:  # as with {"a/b": tensor, "a": {"b": tensor}}
             name += "'"
-        tensors[name] = value.detach().cpu().clone().contiguous()
+        tensors[name] = value.cpu().clone().contiguous()
         return {"tensor": name}
     if isinstance(value, dict):
         return {"dict": [[k, _flatten(v, f"{name}/{k}", tensors)] for k, v in value.items()]}
