@@ -38,7 +38,7 @@ class Best:
         self.waited += 1
         if latest[monitor] < self.value:
             self.value, self.waited = latest[monitor], 0
-            self.weights = {k: v.detach().clone() for k, v in model.state_dict().items()}
+            self.weights = {k: v.clone() for k, v in model.state_dict().items()}
         return self.waited
 
 
