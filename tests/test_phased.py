@@ -6,6 +6,7 @@ import pytest
 import torch
 from helpers import F64, largest_error, layer, normal, same, seeded, tensors
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from rnnlib import models
 from rnnlib.cells import LSTMCell
@@ -326,7 +327,7 @@ def test_times_are_refused_where_their_type_cannot_tell_a_quarter_of_a_period(dt
     tau = torch.tensor([40.0, 4.0])
     gate = (tau, torch.zeros(2), torch.full((2,), 0.5), 0.0)
     limit = 1.0 / torch.finfo(dtype).eps  # steps of a quarter of the shorter period
-    time_gate(torch.tensor([-0.99 * limit]).to(dtype), *gate)
+    time_gate(torch.tensor([-limit]).to(dtype), *gate)
     assert last > limit
     for sign in (1, -1):
         with pytest.raises(ValueError, match="shortest period, 4"):
@@ -358,7 +359,44 @@ def test_a_gate_out_of_range_says_what_puts_it_back() -> None:
             net(normal(N, T, D).float(), torch.zeros(N, T))
 
 
+GATE = {"tau": vector(4, 5), "s": vector(0, 1), "r_on": vector(0.3, 0.4)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"tau": 4.0}, TypeError, "tau must be a torch.Tensor, got float"),
+        ({"s": vector(0)}, ValueError, r"s must have shape \(2,\), got \(1,\)"),
+        ({"r_on": vector(0.3, 0.3, 0.3)}, ValueError, r"r_on must have shape \(2,\), got \(3,\)"),
+        ({"s": torch.zeros(2)}, TypeError, "s must have the weights' data type torch.float64"),
+        ({"t": vector(0, math.nan)}, ValueError, "t must be finite, got NaN or infinity$"),
+        ({"tau": vector(4, math.inf)}, ValueError, "tau must be finite, .*infinity; after .*proj"),
+        ({"s": vector(math.nan, 0)}, ValueError, "s must be finite, .*infinity; after .*project_"),
+        ({"r_on": vector(0.3, -math.inf)}, ValueError, "r_on must be finite, .*; after .*project_"),
+    ],
+)
+def test_what_is_no_gate_is_named(wrong, error, says) -> None:
+    with pytest.raises(error, match=says):
+        time_gate(**{"t": vector(1, 2, 3), **GATE, **wrong}, leak=0.1)
+
+
+@pytest.mark.parametrize("look", ["compiler.is_compiling", "jit.is_tracing"])
+def test_values_are_not_looked_at_while_torch_compiles_or_traces(look, monkeypatch) -> None:
+    monkeypatch.setattr(f"torch.{look}", lambda: True)
+    assert time_gate(vector(math.nan), **GATE, leak=0.1).isnan().all()
+
+
+@pytest.mark.parametrize("name", ["t", "tau", "s", "r_on"])
+def test_values_are_not_looked_at_where_torch_maps_over_one_of_them(name) -> None:
+    given = {"t": vector(1, 2, 3), **GATE}
+    several = given[name] * vector(1, 0.9, 0.8)[:, None]
+    found = torch.vmap(lambda value: time_gate(**given | {name: value}, leak=0.1))(several)
+    assert same(found, [time_gate(**given | {name: value}, leak=0.1) for value in several])
+
+
 def test_values_are_not_looked_at_where_there_are_none() -> None:
+    with FakeTensorMode():
+        assert PhasedLSTM(D, H)(torch.ones(N, T, D), torch.ones(N, T))[0].shape == (N, T, H)
     net = PhasedLSTM(D, H, generator=seeded(), dtype=F64)
     x, times = normal(N, T, D), normal(N, T).abs().cumsum(1)
     alone = torch.vmap(lambda x, t: net(x[None], t[None])[0][0])(x, times)

@@ -70,12 +70,13 @@ def _check_values(t: Tensor, tau: Tensor, s: Tensor, r_on: Tensor) -> None:
         if not torch.isfinite(value).all():
             advice = f"; {ADVICE}" if name != "t" else ""
             raise ValueError(f"{name} must be finite, got NaN or infinity{advice}")
-    if bool((tau <= 0).any()):
-        raise ValueError(f"tau must be above 0, got {tau.min().item():g}; {ADVICE}")
-    if bool((r_on <= 0).any()) or bool((r_on > 1).any()):
-        low, high = r_on.min().item(), r_on.max().item()
-        raise ValueError(f"r_on must be in (0, 1], got values from {low:g} to {high:g}; {ADVICE}")
-    latest, shortest = t.abs().max().item(), tau.min().item()
+    if (tau <= 0).any():
+        raise ValueError(f"tau must be above 0, got {tau.min():g}; {ADVICE}")
+    if (r_on <= 0).any() or (r_on > 1).any():
+        raise ValueError(
+            f"r_on must be in (0, 1], got values from {r_on.min():g} to {r_on.max():g}; {ADVICE}"
+        )
+    latest, shortest = t.abs().max(), tau.min()
     if (spacing := torch.finfo(t.dtype).eps * latest) > shortest / 4:
         raise ValueError(
             f"t must be known to a quarter of the shortest period, {shortest:g}, got up to "
