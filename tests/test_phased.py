@@ -260,6 +260,31 @@ def test_ranges_of_the_start_are_options() -> None:
     assert 1 <= one.tau.min() and one.tau.max() <= math.exp(0.5)
     assert -2 <= one.s.min() and one.s.max() <= -1
     assert (one.r_on == torch.tensor(0.3)).all()
+    one = PhasedLSTMCell(3, 5, r_on=1, log_tau=(2, 2), shift=(-3, -3), leak=1)
+    assert same([one.tau, one.s, one.r_on], [torch.full((5,), v) for v in (math.exp(2), -3.0, 1.0)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        ({"leak": 1.5}, ValueError, r"leak must be finite and in \[0.0, 1.0\], got 1.5"),
+        ({"r_on": 0}, ValueError, r"r_on must be in \(0, 1\], got 0"),
+        ({"r_on": 1.5}, ValueError, r"r_on must be in \(0, 1\], got 1.5"),
+        ({"r_on": "all"}, TypeError, "r_on must be a number, got 'all'"),
+        ({"shift": (1, 0)}, ValueError, r"shift must be \(low, high\) with low <= high, got"),
+        ({"shift": ("0", 1)}, TypeError, "shift must be a number, got '0'"),
+        ({"log_tau": (0, "1")}, TypeError, "log_tau must be a number, got '1'"),
+    ],
+)
+def test_what_is_no_start_is_named(wrong, error, says) -> None:
+    with pytest.raises(error, match=says):
+        cell(**wrong)
+
+
+def test_the_start_comes_from_the_generator_alone() -> None:
+    one = cell()
+    torch.manual_seed(5)
+    assert same(one.parameters(), cell().parameters())
 
 
 def test_project_puts_period_and_open_share_into_range_after_every_step() -> None:
@@ -408,3 +433,16 @@ def test_the_step_with_a_given_openness_is_the_call_at_its_time() -> None:
     one, x, t = cell(r_on=0.4), normal(N, D), vector(1.4, 2.6, 4.2)
     assert same(one.step(x, one.gate(t), states()), one(x, t, states()))
     assert same(one(x, t), one(x, t, one.zero_state(N)))
+    for share in (0.0, 1.0):
+        one.step(x, torch.full((N, H), share, dtype=F64), states())
+    k = one.gate(t)
+    with pytest.raises(ValueError, match=r"k must be in \[0, 1\], got values from .* to 1.5"):
+        one.step(x, torch.where(k == k.max(), 1.5, k), states())
+    for wrong in [lambda: one(x.float(), t), lambda: one.step(x.float(), k, states())]:
+        with pytest.raises(TypeError, match=r"x must have the weights' data type .*64, got .*32"):
+            wrong()
+    with pytest.raises(TypeError, match=r"k must have the weights' data type .*64, got .*32"):
+        one.step(x, k.float(), states())
+    state = states()
+    alone = torch.vmap(lambda k: one.step(x, k, state)[0])(torch.stack([k, 0.5 * k]))
+    assert torch.allclose(alone[1], one.step(x, 0.5 * k, states())[0], rtol=0, atol=1e-15)

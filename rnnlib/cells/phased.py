@@ -165,7 +165,7 @@ class PhasedLSTMCell(LSTMCell):
         """One step with a given openness k (N, H) in [0, 1]: x (N, D), state -> the next (h, c)."""
         validate.tensor("x", x, ("N", self.input_size), like=self.W_x)
         validate.tensor("k", k, (x.shape[0], self.hidden_size), like=self.W_x)
-        if _readable(k) and not bool(((k >= 0) & (k <= 1)).all()):
+        if _readable(k) and not ((k >= 0) & (k <= 1)).all():
             raise ValueError(f"k must be in [0, 1], got values from {k.min():g} to {k.max():g}")
         return self._step(x, k, self.check_state(state, x.shape[0]))
 
@@ -196,13 +196,14 @@ class PhasedLSTMCell(LSTMCell):
 
 
 def _range(name: str, value: tuple[float, float]) -> tuple[float, float]:
-    low, high = validate.pair(name, value, "(low, high)")
-    if not validate.real(name, low) <= validate.real(name, high):
+    low, high = (validate.real(name, end) for end in validate.pair(name, value, "(low, high)"))
+    if low > high:
         raise ValueError(f"{name} must be (low, high) with low <= high, got {value}")
-    return float(low), float(high)
+    return low, high
 
 
 def _open_share(r_on: float) -> float:
-    if not 0 < validate.real("r_on", r_on) <= 1:
+    share = validate.real("r_on", r_on)
+    if not 0 < share <= 1:
         raise ValueError(f"r_on must be in (0, 1], got {r_on}")
-    return float(r_on)
+    return share
