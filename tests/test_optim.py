@@ -454,6 +454,29 @@ def test_what_a_saved_group_lacks_is_the_constructors() -> None:
         assert difference(net, expected) == 0.0
         after.append(net)
     assert difference(*after) > 1e-4
+    del saved["param_groups"][0]["eps"]  # a method's own setting, which is checked too
+    loaded.load_state_dict(saved)
+    assert loaded.param_groups[0].get("eps", loaded.defaults["eps"]) == 1e-8
+
+
+def test_a_method_of_ones_own_needs_its_update_alone() -> None:
+    """It may keep numbers beside tensors, and need none of torch's switches."""
+
+    class Signs(optim.base.GradientMethod):
+        def __init__(self, params: Any, lr: float, weight_decay: float = 0.0):
+            super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "maximize": False})
+
+        def update(self, w: Tensor, g: Tensor, state: dict[str, Any], group: Any) -> None:
+            state["mean"] = 0.5 * (state.get("mean", 0.0) + g.mean().item())
+            w.sub_(group["lr"] * g.sign())
+
+    w = nn.Parameter(torch.tensor([1.0, 2.0], dtype=torch.float16))
+    method = Signs([w], lr=0.5)
+    for _ in range(2):
+        w.grad = torch.tensor([1.0, -3.0], dtype=torch.float16)
+        with pytest.warns(UserWarning, match="weights in torch.float16"):
+            method.step()
+    assert w.tolist() == [0.0, 3.0] and method.state[w] == {"mean": -0.75}
 
 
 def test_adams_state_in_adamw_decays_as_adamw() -> None:
@@ -675,6 +698,12 @@ def test_a_wrong_setting_raises_what_torch_raises_and_is_named(name, argument, v
     message = str(ours)
     assert message.startswith(argument)
     assert "must" in message and "got" in message
+
+
+def test_a_tensor_for_a_number_holds_one() -> None:
+    says = r"lr must be a number or hold one, got a tensor of shape \(2,\)"
+    with pytest.raises(ValueError, match=says):
+        optim.SGD([weight()], lr=torch.ones(2))
 
 
 @pytest.mark.parametrize(
@@ -1197,5 +1226,6 @@ def test_betas_in_half_precision_too(dtype) -> None:
     betas = torch.tensor(0.75, dtype=dtype), torch.tensor(0.875, dtype=dtype)
     expected = first_weight("Adam", betas=(0.75, 0.875))
     assert torch.allclose(first_weight("Adam", betas=betas), expected, rtol=1e-6, atol=0.0)
+    assert torch.equal(first_weight("Adam", betas=list(betas)), first_weight("Adam", betas=betas))
     error = error_of(lambda: optim.Adam([weight()], betas=(torch.tensor(0.9), betas[1].fill_(1.0))))
     assert str(error).startswith("betas[1] must")

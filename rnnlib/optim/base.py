@@ -90,7 +90,7 @@ class GradientMethod(Optimizer):
         for group in state["param_groups"]:
             self.check((vars(self) | state)["defaults"] | group)
         super().__setstate__(state)
-        self.defaults.pop("differentiable", None)  # torch has just added it
+        del self.defaults["differentiable"]  # torch has just added it
 
     def _refuse(self, group: Group) -> None:
         """Raise ValueError for an argument that asks for another of torch's implementations."""
@@ -121,7 +121,7 @@ def decay(w: Tensor, g: Tensor, group: Group) -> Tensor:
     weight_decay = group["weight_decay"]
     if weight_decay == 0:
         return g
-    if group.get("decoupled_weight_decay", False):
+    if group.get("decoupled_weight_decay"):
         w.mul_(1 - group["lr"] * weight_decay)
         return g
     return g.add(w, alpha=weight_decay)
@@ -185,7 +185,7 @@ def check_types(method: str, w: Tensor, g: Tensor, state: State, settings: Group
         )
     numbers = torch.finfo(w.dtype)
     smallest = numbers.smallest_normal * numbers.eps  # half of it rounds to 0
-    eps = float(settings.get("eps", 0))
+    eps = settings.get("eps", 0)
     if 0 < eps <= smallest / 2:
         raise ValueError(
             f"eps must not round to 0 in the weights' data type {w.dtype}, got {eps}; take "
