@@ -18,19 +18,29 @@ from rnnlib import validate
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """All modules in evaluation mode, without dropout, and no gradients; then as they were before.
+    """The model in evaluation mode, without dropout, and no gradients; then as it was before.
 
     Each module gets its own mode back, after an error or an interruption too.
     """
-    trained = [module for module in model.modules() if module.training]
+    before = modes(model)
     try:
-        for module in trained:
-            module.training = False
+        model.eval()
         with torch.no_grad():
             yield
     finally:
-        for module in trained:
-            module.training = True
+        put_back(model, before)
+
+
+def modes(model: nn.Module) -> dict[nn.Module, bool]:
+    """Whether each module is in training mode."""
+    return {module: module.training for module in model.modules()}
+
+
+def put_back(model: nn.Module, before: dict[nn.Module, bool]) -> None:
+    """Each module in the mode that it had before."""
+    model.train(before[model])  # some models do more here than set flags
+    for module, mode in before.items():
+        module.training = mode
 
 
 def predict(model: nn.Module, numbers: Tensor, state: Any = None) -> tuple[Tensor, Any]:

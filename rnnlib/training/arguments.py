@@ -12,7 +12,7 @@ from rnnlib import validate
 
 
 def check(
-    model: Any, source: Any, loss_fn: Any, optimizer: Any, steps: Any, *,
+    model: Any, source: Any, loss_fn: Any, optimizer: Any, steps: Any,
     clip_norm: Any, evaluate: Any, eval_every: Any, patience: Any, monitor: Any, stop_when: Any,
     checkpoint: Any, checkpoint_every: Any, progress: Any,
 ) -> None:  # fmt: skip

@@ -67,12 +67,7 @@ def train(
     or ``evaluate`` should not return. Seeds are the caller's: the model's generator and the
     source's.
     """
-    arguments.check(
-        model, source, loss_fn, optimizer, steps,
-        clip_norm=clip_norm, evaluate=evaluate, eval_every=eval_every, patience=patience,
-        monitor=monitor, stop_when=stop_when, checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every, progress=progress,
-    )  # fmt: skip
+    arguments.check(**locals())
     history, best = History(), Best()
     file = Checkpoint(checkpoint, model, optimizer, source, history, best)
     start = time.perf_counter() - history.seconds

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import nn
 
+from rnnlib.evaluation import evaluating, modes, put_back
 from rnnlib.training.history import Metrics, plain_metrics
 
 
@@ -24,11 +24,8 @@ def begin_training(model: nn.Module) -> None:
 
 def evaluated(model: nn.Module, evaluate: Callable[[nn.Module], Metrics]) -> Metrics:
     """What ``evaluate`` finds, in evaluation mode and without gradients."""
-    before = _modes(model)
-    model.eval()
-    with torch.no_grad():
+    with evaluating(model):
         found = plain_metrics("evaluate's result", evaluate(model))
-    _put_back(model, before)
     if "step" in found:
         raise ValueError("evaluate's result must leave the key 'step' to train, got one")
     return found
@@ -36,18 +33,8 @@ def evaluated(model: nn.Module, evaluate: Callable[[nn.Module], Metrics]) -> Met
 
 def mode_kept(model: nn.Module, ask: Callable[..., Any], *arguments: Any) -> Any:
     """The answer of ``ask``; if it leaves the model in evaluation mode, all is put back."""
-    before = _modes(model)
+    before = modes(model)
     answer = ask(*arguments)
     if not model.training:
-        _put_back(model, before)
+        put_back(model, before)
     return answer
-
-
-def _modes(model: nn.Module) -> list[tuple[nn.Module, bool]]:
-    return [(part, part.training) for part in model.modules()]
-
-
-def _put_back(model: nn.Module, modes: list[tuple[nn.Module, bool]]) -> None:
-    model.train()  # some models do more here than set flags
-    for part, mode in modes:
-        part.training = mode
