@@ -4,7 +4,6 @@
 # This notebook goes with the page [Vanishing and exploding gradients](../book/gradients.md).
 # You will measure the gradient at every time step, compare it with a prediction, and rescue a run that explodes.
 # It runs in about a minute on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -118,10 +117,9 @@ figures.table(
         "largest singular value",
     ],
     rows,
-)  # fmt: skip
+)
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for v, (predicted, measured) in rates.items():
     print(f"{v:20} prediction within 6 %: {abs(predicted / measured - 1) < 0.06}")
 
@@ -202,8 +200,7 @@ print("LSTM, factor a step along c:", " ".join(f"{one:.2f}" for one in factors))
 #
 # We let autograd compute all of these, and put its numbers into the equations.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 generator = torch.Generator().manual_seed(0)
 cell = layers.LSTM(3, 5, generator=generator).double().cells[0]
 x_small = torch.randn(2, 6, 3, generator=generator, dtype=torch.float64)
@@ -361,7 +358,7 @@ watched = {
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 for (v, name, s), (values, _, _) in watched.items():
     style = {"RMSprop": {"color": figures.COLOURS[1], "linestyle": "--"},
-             "Adam": {"color": figures.COLOURS[0], "linestyle": "-"}}[name]  # fmt: skip
+             "Adam": {"color": figures.COLOURS[0], "linestyle": "-"}}[name]
     label = name if s == 0 else None
     if v == "rnn":
         axes[0].plot(values[:, 0], label=label, **style)
@@ -395,7 +392,7 @@ figures.table(
         f"first digit / last after {steps} steps", "accuracy, last 10 steps",
     ],
     rows,
-)  # fmt: skip
+)
 
 # %% [markdown]
 # One row for each start and optimizer; the last two columns give the three seeds.
@@ -465,8 +462,7 @@ Markdown(
 #
 # A gradient with a few large entries, cut to norm 1 and cut by value at 0.1.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def angle(a, b):
     cosine = (a @ b / (a.norm() * b.norm())).clamp(-1, 1)
     return torch.rad2deg(torch.arccos(cosine)).item()

@@ -4,7 +4,6 @@
 # This notebook goes with the page [The GRU](../book/gru.md).
 # You will check its hand-derived gradient, run the forms in which papers and libraries write the cell, and hold it against the LSTM in size, memory, time and accuracy.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -137,14 +136,13 @@ found = {name: np.max([errors(name, y) for y in labels.values()], axis=0) for na
 tex = {
     "W_x": "W_x", "W_h": "W_h", "b": "b", "b_nh": "b_{nh}", "x": "x", "h0": "h_0",
     "W_ph": "W_{ph}", "b_p": "b_p",
-}  # fmt: skip
+}
 figures.table(
     ["gradient", "our cell", "`nn.GRU`", "differences"],
     [[f"$\\partial L/\\partial {tex[k]}$", *(f"{e:.0e}" for e in found[k])] for k in tex],
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 worst = np.max(list(found.values()), axis=0)
 print("against autograd through our cell, below 1e-12:", worst[0] < 1e-12)
 print("against torch's nn.GRU, below 1e-12:           ", worst[1] < 1e-12)
@@ -159,8 +157,7 @@ assert max(worst[:2]) < 1e-12 and worst[2] < 1e-7
 # A bias of 40 opens a gate for good, and one of -40 shuts it.
 # Then the cell should turn into something simpler.
 
-# %% tags=["paste:corners"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:corners", "nbval-check-output"]
 def forced(r, z):
     """The states with both gates forced to 0 or 1."""
     b = cell["b"].copy()
@@ -223,8 +220,7 @@ figures.table(["reset gate", "the old state's share", "$h_T$, first three units"
 # For the reset gate we look for a matrix $W'$ that does before the product what $W_{nh}$ does after it: $W'(r \odot h) = r \odot (W_{nh} h)$ for 2,000 random states, by least squares.
 # It should be found in two special cases, when $W_{nh}$ is diagonal, and when all units have the same reset gate.
 
-# %% tags=["paste:conversions"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:conversions", "nbval-check-output"]
 def negated(weights):
     """The same cell for the other reading of z."""
     out, n = {name: a.copy() for name, a in weights.items()}, len(weights["b_nh"])
@@ -264,8 +260,7 @@ Markdown(
 #
 # By formula, with $m$ inputs and $n$ units, and counted in the layers.
 
-# %% tags=["paste:parameters"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:parameters", "nbval-check-output"]
 def count(layer):
     return sum(w.numel() for w in layer.parameters())
 
@@ -282,8 +277,7 @@ for name, (kind, in_book, in_torch) in formulas.items():
     rows.append([name, f"{count(layer):,}", f"{count(layer.to_torch()):,}"])
 figures.table(["$D = 10$, $H = 128$", "this book", "`torch`"], rows)
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def gru_size(H_lstm, D=10):
     """The GRU's hidden size with the number of parameters nearest to an LSTM's."""
     wanted = formulas["LSTM"][1](D, H_lstm)
@@ -370,7 +364,7 @@ for N_step, T_step, n in [(4, 5, 8)] if FAST else [(32, 30, 64), (128, 30, 128)]
     twins = [net.to_torch() for net in nets]
     for how, made, one_dnn in [
         ("our layers", nets, True), ("`torch`", twins, True), ("`torch` without oneDNN", twins, False),
-    ]:  # fmt: skip
+    ]:
         taken = rounds(made, x, one_dnn)
         ratio = taken[:, 1:] / taken[:, :1]
         rnn, gru, same = np.median(ratio, axis=0)
@@ -378,7 +372,7 @@ for N_step, T_step, n in [(4, 5, 8)] if FAST else [(32, 30, 64), (128, 30, 128)]
         rows.append([
             f"{N_step}, {T_step}, {n}", how, f"{1e3 * np.median(taken[:, 0]):.0f} ms", f"{rnn:.2f}",
             f"{gru:.2f} ({ratio[:, 1].min():.2f} to {ratio[:, 1].max():.2f})", f"{same:.2f}",
-        ])  # fmt: skip
+        ])
 figures.table(
     ["$N, T, H$", "layers", "LSTM", "RNN / LSTM", "GRU / LSTM, equal $H$", "GRU / LSTM, equal parameters"],
     rows,
@@ -422,7 +416,7 @@ for bias in (None, 0.0, 1.0, 2.0, 4.0):
     rows.append([
         "default" if bias is None else f"{bias:.0f}", f"{z:.2f}", f"{z + (1 - z) / 2 / np.sqrt(3):.2f}",
         f"{np.mean(values):.2f}", f"{left:.0e}" if left < 0.01 else f"{left:.2f}",
-    ])  # fmt: skip
+    ])
 figures.table(["$b_z$", "$z$", "factor: predicted", "measured", "left after 50 steps"], rows)
 
 # %% [markdown]
@@ -439,7 +433,7 @@ records = [
 VARIANTS = {
     "LSTM, bias 0": ("lstm", "zero"), "LSTM, forget bias 1": ("lstm", "one"),
     "LSTM, chrono": ("lstm", "chrono"), "GRU, bias 0": ("gru", "zero"), "GRU, chrono": ("gru", "chrono"),
-}  # fmt: skip
+}
 RATES = (0.001, 0.004)
 
 
@@ -486,7 +480,7 @@ for rate in RATES:
             rows.append([
                 rate, T_run, name, f"{len(done)} of {len(runs_T)}", f"{min(accuracy):.2f} to {max(accuracy):.2f}",
                 f"{np.median(steps):.0f}" if done else "none", f"{np.median(taken):.0f}" if done else "none",
-            ])  # fmt: skip
+            ])
 figures.table(
     ["rate", "T", "cell", "solved", "accuracy", "steps (median)", "seconds (median)"],
     sorted(rows, key=lambda r: r[:2]),
@@ -536,7 +530,7 @@ def train_on_few(kind, bias, size, seed):
     history = training.train(
         model, source, training.classification_loss, torch.optim.Adam(model.parameters(), lr=3e-3),
         20 if FAST else 600, clip_norm=1.0, stop_when=learned,
-    )  # fmt: skip
+    )
     return model, history, training.accuracy(model, (source.x, source.y))
 
 
@@ -550,7 +544,7 @@ LENGTHS = (5, 8, 10, 12, 15, 20, 30)
 runs = {
     (name, size, seed): train_on_few(*kind, size, seed)
     for name, kind in KINDS.items() for size in SETS for seed in SEEDS
-}  # fmt: skip
+}
 test = {
     length: tasks.palindromes(length, 2000, torch.Generator().manual_seed(length), one_hot=True)
     for length in LENGTHS
@@ -665,8 +659,7 @@ figures.table(
     [[name, f"{a:.3f}", f"{d:.0e}" if 0 < d < 0.01 else f"{d:.2f}"] for name, (a, d) in carried.items()],
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for name, (_, difference) in carried.items():
     print(f"{name:42} exact: {difference < 1e-12}")
 
@@ -726,8 +719,7 @@ for cut, name in cuts.items():
     rows.append([name, *(f"{e:.0e}" for e in mistakes[cut])])
 figures.table(["left out", *(f"error in ${tex[k]}$" for k in SHOWN)], rows)
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for name, e in mistakes.items():
     print(f"left out: {name:32} passes the check: {max(e) < 1e-7}")
 assert [max(e) < 1e-7 for e in mistakes.values()] == [True] + 5 * [False]

@@ -4,7 +4,6 @@
 # This notebook goes with the page [The LSTM](../book/lstm.md).
 # You will see why a state should be copied and not computed anew, check every gradient of the LSTM in four ways, change its nonlinearities, race it against the plain RNN, and look inside one that remembers.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -25,9 +24,6 @@ if importlib.util.find_spec("rnnlib") is None:
         raise RuntimeError(f"rnnlib could not be installed. pip says:\n{done.stderr}")
     importlib.invalidate_caches()
 
-# %% tags=["hide-input"]
-# placeholder
-
 # %%
 import os
 
@@ -38,7 +34,7 @@ from IPython.display import Markdown
 
 from rnnlib import (
     bptt, cells, check, experiments, figures, init, interactive, layers, models, tasks, training,
-)  # fmt: skip
+)
 from rnnlib.experiments import palindrome
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
@@ -138,7 +134,7 @@ formulas = {
     "o_t": torch.diag(tanh_c), "c_t": torch.diag(s), "f_t": torch.diag(s * c_old),
     "i_t": torch.diag(s * g), "g_t": torch.diag(s * i), "c_{t-1}": torch.diag(s * f),
     "h_{t-1}": through_gates(W_h), "x_t": through_gates(W_x),
-}  # fmt: skip
+}
 J = torch.autograd.functional.jacobian
 J_i, J_f, J_g, J_o, J_c_old = J(h_from, (i, f, g, o, c_old))
 J_x, J_h_old = J(lambda x, h_old: h_from(*gates_of(x, h_old), c_old), (x, h_old))
@@ -153,8 +149,7 @@ figures.table(
     [[f"${n}$", str(tuple(formulas[n].shape)), f"{e:.0e}"] for n, e in one_step.items()],
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 print("all eight below 1e-12:", max(one_step.values()) < 1e-12)
 assert max(one_step.values()) < 1e-12
 
@@ -210,7 +205,7 @@ for kind, y in labels.items():
 names = {
     "W_x": "W_x", "W_h": "W_h", "b": "b", "W_ph": "W_{ph}", "b_p": "b_p", "x": "x",
     "h0": "h_0", "c0": "c_0",
-}  # fmt: skip
+}
 figures.table(
     ["gradient by", "autograd", "`nn.LSTM`", "differences"],
     [
@@ -219,8 +214,7 @@ figures.table(
     ],
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for k, (other, limit) in enumerate([("autograd", 1e-12), ("nn.LSTM", 1e-12), ("differences", 1e-7)]):
     worst = max(errors[k] for errors in found.values())
     print(f"against {other}, both losses, below {limit:.0e}: {worst < limit}")
@@ -233,8 +227,7 @@ for k, (other, limit) in enumerate([("autograd", 1e-12), ("nn.LSTM", 1e-12), ("d
 #
 # Four gates, each with a matrix from $D$ inputs, a matrix from $H$ states, and one bias.
 
-# %% tags=["paste:parameters"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:parameters", "nbval-check-output"]
 def count(layer):
     return sum(w.numel() for w in layer.parameters())
 
@@ -291,7 +284,7 @@ def solve(rnn, T, seed, lr, steps):
         model, tasks.PalindromeBatches(T, 64, seed=1_000 + seed, one_hot=True),
         training.classification_loss, torch.optim.Adam(model.parameters(), lr=lr),
         steps, clip_norm=1.0, stop_when=palindrome.solved,
-    )  # fmt: skip
+    )
     return model, history
 
 
@@ -549,7 +542,7 @@ fig, ax = plt.subplots(figsize=(8, 4))
 image = ax.imshow(
     c[n].T[order], cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto",
     extent=(0.5, T - 0.5, H + 0.5, 0.5),
-)  # fmt: skip
+)
 ax.set_xticks(range(1, T), [str(d) for d in x[n].argmax(dim=1).tolist()])
 ax.set(xlabel="digits read, one a step", ylabel="unit, sorted by forget gate")
 ax.grid(False)
@@ -674,8 +667,7 @@ figures.table(
     ["left out", "$W_{ih}$", "$W_{fh}$", "$W_{gh}$", "$W_{oh}$", "$x_T$", "$h_0$", "$c_0$"], rows
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for cut, passed in passes.items():
     print(f"without {cut}: passes the check: {passed}")
 assert list(passes.values()) == [False] * 4 + [True]
@@ -689,8 +681,7 @@ assert list(passes.values()) == [False] * 4 + [True]
 # Some libraries pack $i, f, o, g$.
 # If such weights are read as $i, f, g, o$, the shapes fit and no error comes.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 right_loss, right = gradients_without(None, y)
 other_loss, other = gradients_without(None, y, order="ifog")
 by_hand_loss, by_hand = hand_loss(y)

@@ -4,7 +4,6 @@
 # This notebook goes with the page [Optimizers](../book/optimizers.md).
 # You will watch one learning rate fail on a ravine, hold eight methods against torch's, see what each of their parts does, and compare them on three tasks, each at its own best rate.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -102,8 +101,7 @@ plt.show()
 # So the steep direction forbids every rate above 0.02, and with such a rate the flat direction keeps 98 % of its error at each step.
 # The limit is sharp:
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for lr in (0.0199, 0.0201):
     path = surfaces.descend(ravine.loss, optim.SGD, ravine.start, 400, lr=lr)
     factors = path[1:6] / path[:5]  # of both weights
@@ -117,8 +115,7 @@ for lr in (0.0199, 0.0201):
 #
 # ### Claim: in a constant gradient the step grows to $\eta / (1 - \mu)$
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for mu in (0.5, 0.9, 0.99):
     w = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     moves = optim.SGD([w], lr=0.1, momentum=mu)
@@ -178,8 +175,7 @@ figures.table(
 # By the page, torch's weight is that point.
 # On the bent valley, both at once:
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 valley = surfaces.SURFACES["valley"]
 lr, mu, steps = 5e-4, 0.9, 300
 path = surfaces.descend(
@@ -276,8 +272,7 @@ for name, settings in raced:
     label = ", ".join([name, *(f"{k}={v}" for k, v in settings.items() if k != "lr")])
     apart[label] = race(getattr(optim, name), getattr(torch.optim, name), **settings)
 
-# %% tags=["paste:torch"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:torch", "nbval-check-output"]
 rows = [
     [label, "yes" if e < 1e-12 else "no", "yes" if gone > 0.01 else "no"]
     for label, (e, gone) in apart.items()
@@ -424,8 +419,7 @@ figures.table(
 #
 # 20,000 weights get random gradients with mean 1 and standard deviation 2.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 generator = torch.Generator().manual_seed(0)
 m, v, worst = torch.zeros(20_000), torch.zeros(20_000), [0.0, 0.0]
 for t in range(1, 101):
@@ -580,8 +574,7 @@ Markdown(
 # We find the place by one step with $g = 1$ and $\varepsilon = 1$: outside the root the step is divided by $\sqrt v + 1$, inside by $\sqrt{v + 1}$.
 
 
-# %% tags=["paste:eps_place"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:eps_place", "nbval-check-output"]
 def eps_place(kind, v, numerator=1.0, **settings):
     """Where one step of torch's method has its ε: the root's argument is v after this step."""
     w = torch.zeros(1, dtype=torch.float64, requires_grad=True)
@@ -1013,7 +1006,7 @@ def draw_sensitivity(ax, task, name):
 panels(
     draw_sensitivity, "learning rate / the method's best", "training loss over the last 100 steps (nats)",
     xscale="log", yscale="log", sharex="all",
-)  # fmt: skip
+)
 
 # %% [markdown]
 # On the RNN too large is worse than too small.
@@ -1064,11 +1057,11 @@ for task in TASKS:
             f"{to_mark:.0f}" if math.isfinite(to_mark) else "never",
             ", ".join(f"{rate:g}" for rate in fine) or "none",
             f"{np.mean([r['result']['ms_per_step'] for r in of(task, name)]):.1f}",
-        ])  # fmt: skip
+        ])
 figures.table(
     ["method", "best rate", "final loss (range)", "test", "steps to the mark", "good rates", "ms a step"],
     rows,
-)  # fmt: skip
+)
 
 # %% [markdown]
 # "Test" is the accuracy on 2,000 fresh palindromes, or the loss in nats a character on held-out text, at the best rate.
@@ -1110,14 +1103,14 @@ LABELS = {  # method in the record: name, momentum, memory of squares
     "RMSprop": ("RMSprop", "none", 0.99), "RMSprop, 0.999": ("RMSprop", "none", 0.999),
     "Adam": ("Adam", 0.9, 0.999), "Adam, 0.99": ("Adam", 0.9, 0.99),
     "Adam, 0.99, no momentum": ("Adam", "none", 0.99),
-}  # fmt: skip
+}
 rows = []
 for method, label in LABELS.items():
     where = record if "," not in method else second
     mine = [
         r for r in where["runs"]
         if (r["settings"]["task"], r["settings"]["method"]) == ("characters, LSTM", method)
-    ]  # fmt: skip
+    ]
     by_rate = {
         lr: [r for r in mine if r["settings"]["lr"] == lr]
         for lr in {r["settings"]["lr"] for r in mine}
@@ -1127,7 +1120,7 @@ for method, label in LABELS.items():
     rows.append([
         *label, f"{lr:g}", f"{np.mean(ends):.3f} ({min(ends):.3f} to {max(ends):.3f})",
         f"{np.mean(tested):.3f} ({min(tested):.3f} to {max(tested):.3f})",
-    ])  # fmt: skip
+    ])
 figures.table(
     ["method", "momentum", "memory of squares", "best rate", "final loss", "held-out loss"], rows
 )
@@ -1181,7 +1174,7 @@ for name, lr in (("SGD", 1.0), ("Adam", 0.00949), ("Adam", 0.0949), ("Adagrad", 
         rows.append([name, f"{lr:g}", seed, *(f"{v:.2f}" for v in found)])
 figures.table(
     ["method", "rate", "seed", "$f > 0.99$ after 1 step", "at the end", "T = 20", "T = 50", "T = 200"], rows
-)  # fmt: skip
+)
 
 # %% [markdown]
 # On 20 digits all of these are good.
@@ -1208,7 +1201,7 @@ figures.table(
 HIGH = {
     "SGD": 1.0, "momentum": 0.3, "Nesterov": 0.3, "Adagrad": 0.3,
     "Adadelta": 10.0, "RMSprop": 0.01, "Adam": 0.03, "AdamW": 0.03,
-}  # fmt: skip
+}
 
 
 def clipped_run(name, how, seed, steps, lr=None):
@@ -1305,8 +1298,7 @@ for name in METHODS:
     )
 figures.table(["method", "first step, times", "ten steps, relative difference"], rows)
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 blind = [name for name in METHODS if abs(longer[name] - 1) < 0.1]
 print("the first step does not see the loss's scale:", ", ".join(blind))
 
@@ -1455,7 +1447,7 @@ def loop(zero, steps, **settings):
 many = 40 if FAST else 200
 right, forgotten, frictionless = (
     loop(True, many, lr=0.3), loop(False, many, lr=0.3), loop(True, many, lr=0.3, momentum=1.0)
-)  # fmt: skip
+)
 same = check.relative_error(loop(False, 20, lr=0.01)[1], loop(True, 20, lr=0.01, momentum=1.0)[1])
 Markdown(
     f"After {many} steps the accuracy is {right[0]:.2f} with `zero_grad` and {forgotten[0]:.2f} without; with $\\mu = 1$ it is {frictionless[0]:.2f}. "
@@ -1465,8 +1457,7 @@ Markdown(
 # %% [markdown]
 # The check: before the step, `w.grad` equals what `torch.autograd.grad` gives for this batch alone.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for zero in (True, False):
     model, source = small(0).double(), Palindromes(0)
     passed = True
@@ -1527,8 +1518,7 @@ figures.table(["mistake", *(f"step {t}" for t in shown)], rows)
 # The check for all of them is the race against torch.
 # It needs more than one weight tensor, several steps, a weight without a gradient, and double precision.
 
-# %% tags=["paste:race"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:race", "nbval-check-output"]
 verdicts = []
 for mistake in (
     "none",
@@ -1561,8 +1551,7 @@ figures.table(["mistake", "race of 1 step", "race of 10 steps"], rows)
 # With plain SGD there is no difference, which is where the confusion comes from.
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def decay_by_hand(kind, settings, lr=0.01, weight_decay=0.1):
     """Whether 10 steps with weight_decay equal 10 steps of the method and w ← (1 - ηλ) w before."""
     net, twin = Net(), Net()

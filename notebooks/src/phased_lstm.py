@@ -4,7 +4,6 @@
 # This notebook goes with the page [The Phased LSTM](../book/phased_lstm.md).
 # You will draw the time gate, check what an open and a closed gate do to state and gradient, and compare the Phased LSTM with the LSTM on waves that are sampled in three ways.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -122,8 +121,7 @@ Markdown(
 # At the corners of the triangle, in the middle of each branch, and for times before the shift.
 # With a period of 8 and an open share of 1/2 every number is exact in binary, so we ask for equality.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 phases = torch.tensor([0, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4])
 gate = {"tau": torch.tensor([8.0]), "s": torch.tensor([3.0]), "r_on": torch.tensor([0.5])}
 for cycle in (-2, 0, 5):
@@ -139,8 +137,7 @@ print("openness", *[f"{v:6.3f}" for v in k.tolist()])
 # So with $\tau = 2$, $s = 0$ and times 1, 3, 5, ... the gate is exactly one at every step.
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def open_always(rnn):
     """Set and freeze the gates so that k = 1 at times 1, 3, 5, ..."""
     for cell in rnn.cells:
@@ -171,8 +168,7 @@ print("gradients equal to the last digit:", all(same))
 # Without a leak, at a time when every unit is closed.
 # We put ones on the new state and look at what arrives where.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 cell = PhasedLSTMCell(D, H, leak=0.0, r_on=0.2, log_tau=(2, 2), shift=(0, 0), generator=g)
 x = torch.randn(N, D, generator=g, requires_grad=True)
 h, c = (torch.randn(N, H, generator=g, requires_grad=True) for _ in range(2))
@@ -249,7 +245,7 @@ with torch.no_grad():
             dc_new * i * (1 - g_**2), dh_new * c_new.tanh() * o * (1 - o),
         ],
         dim=1,
-    )  # fmt: skip
+    )
     hand = {
         "h": (1 - k) * dh + da @ cell.W_h,
         "c": (1 - k) * dc + f * dc_new,
@@ -459,7 +455,7 @@ Markdown(
 # %% tags=["paste:results"]
 AUTHORS = {  # accuracy in percent, [ref]: the authors' public notebook
     "standard": (99.3, 89.3), "oversampled": (99.6, 51.7), "asynchronous": (97.9, 69.0),
-}  # fmt: skip
+}
 
 
 def summary(model, sampling):
@@ -488,7 +484,7 @@ for ax, sampling in zip(axes, ("standard", "oversampled", "asynchronous"), stric
             ax.plot(
                 [p["step"] for p in points], [p["accuracy"] for p in points], label=label if k == 0 else None,
                 color=figures.COLOURS[number], linestyle=figures.DASHES[number], linewidth=1.3,
-            )  # fmt: skip
+            )
     ax.axhline(tasks.frequency_chance(), color="#777777", linewidth=0.8)
     ax.set(title=sampling, xlabel="updates", xlim=(0, None))
 axes[0].set(ylabel="accuracy on fresh waves", ylim=(0.45, 1))
@@ -517,7 +513,7 @@ Markdown(
         )
         for sampling in AUTHORS
     )
-)  # fmt: skip
+)
 
 # %% [markdown]
 # Updates until the accuracy on fresh waves is first 90 % or more, one number a seed.
@@ -536,7 +532,7 @@ tau_start = np.concatenate(
         .rnn.cells[0].tau.detach().numpy()
         for r in of("plstm", "asynchronous")
     ]
-)  # fmt: skip
+)
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.3))
 axes[0].plot(tau_end, r_end, "o", ms=3, alpha=0.6)
 axes[0].axhline(0.05, color="black", linestyle=":", linewidth=1, label="start")
@@ -611,7 +607,7 @@ for (gated, s), history in added.items():
         np.arange(len(smooth)) + 20, smooth, linewidth=1.3,
         color=figures.COLOURS[0 if gated else 1], linestyle=figures.DASHES[0 if gated else 1],
         label=("gate on" if gated else "gate off: the LSTM") if s == 0 else None,
-    )  # fmt: skip
+    )
 ax.axhline(1 / 6, color="black", linestyle=":", linewidth=1, label="always answering 1")
 ax.set_yscale("log")
 ax.set(xlabel="updates", ylabel="squared error, mean of 20 updates")
@@ -667,8 +663,7 @@ Markdown(
 # **Gating $h$ alone.**
 # The output then looks right for one step, but the cell state behind it goes on.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 cell = PhasedLSTMCell(D, H, leak=0.0, r_on=0.2, log_tau=(2, 2), shift=(0, 0), generator=g)
 t, x = 0.6 * cell.tau[:1].expand(N), torch.randn(N, D, generator=g)
 h, c = (torch.randn(N, H, generator=g) for _ in range(2))
@@ -683,8 +678,7 @@ print("closed unit, c kept:", torch.equal(c_wrong, c))
 # $\tau$ stands in $\phi$ twice: under the fraction, and in the modulo.
 # Taking the remainder for a constant gives $-\phi/\tau$ in place of $-(t - s)/\tau^2$.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 tau = torch.tensor([7.0], dtype=F64, requires_grad=True)
 for cycles in (0, 1, 10):
     t = torch.tensor([(cycles + 0.3) * 7.0], dtype=F64)

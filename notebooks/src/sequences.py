@@ -4,7 +4,6 @@
 # This notebook goes with the page [Sequences, notation, tasks](../book/sequences.md).
 # You will make palindromes, see which networks can read them and which cannot, and check that an unrolled network is a deep network with shared weights.
 # It runs in about a minute on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -49,8 +48,7 @@ figures.use_style()
 # `rnnlib.tasks.palindromes(T, N, generator)` draws `N` palindromes of `T` digits.
 # The input `x` has shape `(N, T-1, 1)`, and the label `y` has shape `(N,)`.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 x, y = tasks.palindromes(T=9, N=4, generator=torch.Generator().manual_seed(1))
 print("x", tuple(x.shape), "y", tuple(y.shape))
 for digits, label in zip(x[:, :, 0].int().tolist(), y.tolist(), strict=True):
@@ -216,8 +214,7 @@ figures.table(
 # The batch comes first: inputs `(N, T, D)`, outputs `(N, T, H)`.
 # The state after the last step is `h (L, N, H)` for `L` layers, and the pair `(h, c)` for the LSTM.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 N, T, D, H, L = 4, 7, 3, 5, 2
 x = torch.randn(N, T, D, generator=torch.Generator().manual_seed(0))
 for layer in (layers.RNN(D, H, L), layers.GRU(D, H, L), layers.LSTM(D, H, L)):
@@ -234,8 +231,7 @@ for layer in (layers.RNN(D, H, L), layers.GRU(D, H, L), layers.LSTM(D, H, L)):
 # The sum is the gradient of the shared weight.
 # We build both networks and compare.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 generator = torch.Generator().manual_seed(2)
 N, T, D, H = 3, 6, 2, 4
 x = torch.randn(N, T, D, generator=generator, dtype=torch.float64)
@@ -267,8 +263,7 @@ for name, weight in cell.named_parameters():
 # The immediate derivative $\partial^{+} h_3/\partial w$ treats $h_2$ as a constant: it is $h_2 = w^2 h_0$, a third of it.
 # In code, `detach` makes a value a constant.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 w = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
 h = [torch.tensor(1.0, dtype=torch.float64)]
 for _ in range(3):
@@ -292,8 +287,7 @@ assert total == 3 * 0.5**2 and immediate == 0.5**2
 # An output must not depend on later inputs, and no sequence must depend on its neighbours in the batch.
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def looks_ahead(f, x):
     """True if an output depends on a later input."""
     changed = x.clone()

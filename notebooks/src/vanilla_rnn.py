@@ -4,7 +4,6 @@
 # This notebook goes with the page [The vanilla RNN and back-propagation through time](../book/vanilla_rnn.md).
 # You will check the hand-derived gradient, train with it, train as a university course sets it, and see how far the network remembers.
 # It runs in about a minute on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
 # %% tags=["hide-input"]
 # This notebook uses rnnlib, the small library of this book.
@@ -103,13 +102,12 @@ rows = [
         "W_hx": "W_{hx}", "W_hh": "W_{hh}", "b_h": "b_h", "W_ph": "W_{ph}", "b_p": "b_p",
         "x": "x", "h0": "h_0",
     }.items()
-]  # fmt: skip
+]
 figures.table(
     ["gradient", "last step: autograd", "differences", "every step: autograd", "differences"], rows
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 worst_autograd = max(e[0] for one in found.values() for e in one.values())
 worst_difference = max(e[1] for one in found.values() for e in one.values())
 print("against autograd, below 1e-12:", worst_autograd < 1e-12)
@@ -175,7 +173,7 @@ def course_train(model, source, optimizer, steps):
     return training.train(
         model, source, training.classification_loss, optimizer, steps,
         clip_norm=10.0, stop_when=palindrome.solved,  # 20 perfect batches in a row
-    )  # fmt: skip
+    )
 
 
 def fresh_accuracy(model, T, one_hot):
@@ -248,8 +246,7 @@ for k in range(9):
 # Before we ask how far training gets, here is what the network *can* do.
 # `models.latch()` has the page's weights: $W_{hh} = 3I$, $W_{hx}$ with 1 on the diagonal and $-1$ elsewhere, no bias, and the state itself as logits.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 latch = models.latch()
 for T in (5, 40, 1000):
     numbers = tasks.palindromes(T, 500, torch.Generator().manual_seed(T), one_hot=True)
@@ -285,7 +282,7 @@ def of(kind, T):
     return [
         r["result"] for r in record["runs"]
         if r["settings"]["one_hot"] == kinds[kind] and r["settings"]["T"] == T
-    ]  # fmt: skip
+    ]
 
 
 rows = []
@@ -474,8 +471,7 @@ figures.table(
     ["gradient", "error in $W_{hh}$", "error in $W_{hx}$", "error in $W_{ph}$"], rows
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for name, found in mistakes.items():
     print(f"{name:34} passes the check: {max(found) < 1e-7}")
 assert [max(e) < 1e-7 for e in mistakes.values()] == [False, False, False, True]
