@@ -5,7 +5,8 @@
 # You will measure the gradient at every time step, compare it with a prediction, and rescue a run that explodes.
 # It runs in about a minute on one processor core.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -287,7 +288,7 @@ figures.table(
 #
 # The record also holds $\lVert \partial L/\partial c_t \rVert$ for the three LSTMs.
 
-# %% tags=["paste:trained_c"] mystnb={"image": {"alt": "Three panels, one for each LSTM, of the gradient by the cell state relative to its value at the last step against steps back, at the start and after 100, 1000 and 3000 training steps. With forget bias 0 all curves fall; with forget bias 1 and 4 the curves after training rise toward the first digit. At the start no curve drops steeply at the first step."}}
+# %% mystnb={"image": {"alt": "Three panels, one for each LSTM, of the gradient by the cell state relative to its value at the last step against steps back, at the start and after 100, 1000 and 3000 training steps. With forget bias 0 all curves fall; with forget bias 1 and 4 the curves after training rise toward the first digit. At the start no curve drops steeply at the first step."}} tags=["paste:trained_c"]
 fig, axes = plt.subplots(1, 3, figsize=(8, 3.1), sharey=True)
 for ax, v in zip(axes, [v for v in VARIANTS if v.startswith("lstm")], strict=True):
     for k, step in enumerate(moments):

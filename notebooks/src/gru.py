@@ -5,7 +5,8 @@
 # You will check its hand-derived gradient, run the forms in which papers and libraries write the cell, and hold it against the LSTM in size, memory, time and accuracy.
 # It runs in about two minutes on one processor core.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -49,7 +50,7 @@ SEEDS = range(1 if FAST else 5)
 # They read 300 random digits.
 # We plot the largest state of any unit in any sequence.
 
-# %% tags=["paste:bounded"] mystnb={"image": {"alt": "Largest absolute state of an untrained network against time step, for 300 steps. The LSTM's cell state passes one within ten steps and climbs to between 20 and 33. The LSTM's h and the GRU's h stay below one."}}
+# %% mystnb={"image": {"alt": "Largest absolute state of an untrained network against time step, for 300 steps. The LSTM's cell state passes one within ten steps and climbs to between 20 and 33. The LSTM's h and the GRU's h stay below one."}} tags=["paste:bounded"]
 def keeping(kind, bias, seed, H=64):
     """An untrained layer of ten inputs whose forget or update bias is ``bias``."""
     layer = kind(10, H, generator=torch.Generator().manual_seed(seed))
@@ -425,7 +426,7 @@ figures.table(["$b_z$", "$z$", "factor: predicted", "measured", "left after 50 s
 # Recorded studies trained networks of 128 units on palindromes until 20 batches in a row were perfect, or until they gave up: with learning rate 0.001 after 1,000 steps, with 0.004 after 2,000.
 # We look at the LSTMs and GRUs with orthogonal recurrent weights, at one length each: steps to the solution, a dot a seed.
 
-# %% tags=["paste:recorded"] mystnb={"image": {"alt": "Two panels, for learning rates 0.001 and 0.004: training steps until a palindrome task was solved, by length, a dot a seed; crosses above are runs that were not solved. At 0.001, one LSTM with bias 0 is solved at 20 digits, and no LSTM or GRU with bias 0 at 30; LSTMs with forget bias 1 are solved at 20 and 30 digits, and two at 50; LSTMs with chrono at 50 are all crosses, and GRUs with chrono nearly all. At 0.004, GRUs with chrono, all solved, and LSTMs with bias 1 lie close together, the latter with one cross at 50 and two at 100; LSTMs with chrono lie higher, all solved, up to 200 digits."}}
+# %% mystnb={"image": {"alt": "Two panels, for learning rates 0.001 and 0.004: training steps until a palindrome task was solved, by length, a dot a seed; crosses above are runs that were not solved. At 0.001, one LSTM with bias 0 is solved at 20 digits, and no LSTM or GRU with bias 0 at 30; LSTMs with forget bias 1 are solved at 20 and 30 digits, and two at 50; LSTMs with chrono at 50 are all crosses, and GRUs with chrono nearly all. At 0.004, GRUs with chrono, all solved, and LSTMs with bias 1 lie close together, the latter with one cross at 50 and two at 100; LSTMs with chrono lie higher, all solved, up to 200 digits."}} tags=["paste:recorded"]
 records = [
     experiments.load(name)
     for name in ("palindrome_memory", "palindrome_chrono", "palindrome_bias_one", "palindrome_gru")
@@ -554,7 +555,7 @@ accuracy = {
     for key, (model, *_) in runs.items()
 }
 
-# %% tags=["paste:generalise"] mystnb={"image": {"alt": "Accuracy against the length tested, 5 to 30 digits, in two panels. Trained on 100 palindromes of ten digits, the LSTM is highest, at about 0.8 from 8 to 20 digits, the GRU with update bias 1 a little below and the GRU with bias 2 at about 0.7. Trained on 300, all three are near one from 8 to 15 digits; at 30 digits the GRU with bias 1 falls to about 0.8, the others to about 0.92. At 5 digits all are lower than at 10."}}
+# %% mystnb={"image": {"alt": "Accuracy against the length tested, 5 to 30 digits, in two panels. Trained on 100 palindromes of ten digits, the LSTM is highest, at about 0.8 from 8 to 20 digits, the GRU with update bias 1 a little below and the GRU with bias 2 at about 0.7. Trained on 300, all three are near one from 8 to 15 digits; at 30 digits the GRU with bias 1 falls to about 0.8, the others to about 0.92. At 5 digits all are lower than at 10."}} tags=["paste:generalise"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 for ax, size in zip(axes, SETS, strict=True):
     for name in KINDS:
@@ -602,7 +603,7 @@ figures.table(
 # The update gate of one trained network ($b_z = 1$, 300 palindromes, seed 0), over the nine digits of a number.
 # A row is a unit; rows are sorted by the gate's mean.
 
-# %% tags=["paste:gates"] mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are at about 0.65; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}}
+# %% mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are at about 0.65; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}} tags=["paste:gates"]
 trained = runs["GRU, $b_z = 1$", 300, 0][0]
 x, y = test[10]
 start = {"x": x.double().numpy(), "h0": np.zeros((len(x), gru_size(48)))}

@@ -5,7 +5,8 @@
 # You will see why a state should be copied and not computed anew, check every gradient of the LSTM in four ways, change its nonlinearities, race it against the plain RNN, and look inside one that remembers.
 # It runs in about two minutes on one processor core.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -398,7 +399,7 @@ def label(group):
     return f"RNN, {weights}" if cell == "rnn" else f"LSTM, forget bias {bias}"
 
 
-# %% tags=["paste:lengths"] mystnb={"image": {"alt": "Accuracy against the length of the palindrome, one dot a run and lines through the means, for plain RNNs in one panel and for LSTMs in the other. RNNs with an orthogonal start are near one at all lengths up to 100, with Xavier's most are, and with torch's start they fail at 30. LSTMs with forget bias 0 are at 0.2 to 1 at 20 digits and at chance at 30; with bias 1 they are at one up to 30 and spread from 0.55 to 1 at 50, where those with chrono lie between 0.76 and 0.96."}}
+# %% mystnb={"image": {"alt": "Accuracy against the length of the palindrome, one dot a run and lines through the means, for plain RNNs in one panel and for LSTMs in the other. RNNs with an orthogonal start are near one at all lengths up to 100, with Xavier's most are, and with torch's start they fail at 30. LSTMs with forget bias 0 are at 0.2 to 1 at 20 digits and at chance at 30; with bias 1 they are at one up to 30 and spread from 0.55 to 1 at 50, where those with chrono lie between 0.76 and 0.96."}} tags=["paste:lengths"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 for ax, kind in zip(axes, ("rnn", "lstm"), strict=True):
     for k, (group, lengths) in enumerate(g for g in groups.items() if g[0][0] == kind):
@@ -487,7 +488,7 @@ i, f, g, o = np.split(seen.gates, 4, axis=2)  # (2000, T-1, H) each
 #
 # One would expect a few such units, with an input gate that opens at the first step and then shuts, and a forget gate at one.
 
-# %% tags=["paste:inside"] mystnb={"image": {"alt": "Four heat maps over 32 units and 30 steps, units sorted by their mean forget gate. First, the share of the cell's variance that the first digit explains: high in nearly all units, with a dip over the first steps in some. Second, the forget gate: close to one in about a third of the units, down to about 0.3 in the last. Third, the input gate: low but not shut in most units, at all steps. Fourth, the output gate: different from unit to unit."}}
+# %% mystnb={"image": {"alt": "Four heat maps over 32 units and 30 steps, units sorted by their mean forget gate. First, the share of the cell's variance that the first digit explains: high in nearly all units, with a dip over the first steps in some. Second, the forget gate: close to one in about a third of the units, down to about 0.3 in the last. Third, the input gate: low but not shut in most units, at all steps. Fourth, the output gate: different from unit to unit."}} tags=["paste:inside"]
 def share_explained(values, classes):
     """Variance of the class means over the whole variance: values (N, ...) -> (...)."""
     counts = np.array([(classes == k).sum() for k in range(10)])

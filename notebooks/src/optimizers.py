@@ -5,7 +5,8 @@
 # You will watch one learning rate fail on a ravine, hold eight methods against torch's, see what each of their parts does, and compare them on three tasks, each at its own best rate.
 # It runs in about two minutes on one processor core.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -344,7 +345,7 @@ steps = 100 if FAST else 1500
 chosen = {"Adagrad": 0.03, "RMSprop": 0.001, "Adam": 0.003}
 sizes = {name: step_sizes(name, lr, steps) for name, lr in chosen.items()}
 
-# %% tags=["paste:adagrad"] mystnb={"image": {"alt": "Two panels on doubly logarithmic axes over 1,500 training steps, of the median learning rate of a weight. Left, in the readout: Adagrad's falls, after the first steps, along a straight line with the slope of one over the root of t, RMSprop's and Adam's fall at first and level off after some hundred steps. Right, in the recurrent matrix: Adagrad's falls a little less steeply, the two others fall at first and rise again."}}
+# %% mystnb={"image": {"alt": "Two panels on doubly logarithmic axes over 1,500 training steps, of the median learning rate of a weight. Left, in the readout: Adagrad's falls, after the first steps, along a straight line with the slope of one over the root of t, RMSprop's and Adam's fall at first and level off after some hundred steps. Right, in the recurrent matrix: Adagrad's falls a little less steeply, the two others fall at first and rise again."}} tags=["paste:adagrad"]
 t = np.arange(1, steps + 1)
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 for k, (ax, title) in enumerate(zip(axes, ["readout", "recurrent matrix"], strict=True)):

@@ -5,7 +5,8 @@
 # You will draw the time gate, check what an open and a closed gate do to state and gradient, and compare the Phased LSTM with the LSTM on waves that are sampled in three ways.
 # It runs in about two minutes on one processor core.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.

@@ -5,7 +5,8 @@
 # You will make palindromes, see which networks can read them and which cannot, and check that an unrolled network is a deep network with shared weights.
 # It runs in about a minute on one processor core.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -112,7 +113,7 @@ SEEDS = range(1 if FAST else 3)
 trained = {(k, T, s): fit(k, T, s) for k in KINDS for T in (9, 10) for s in SEEDS}
 scores = {key: accuracy(model, key[1], 10_000 + key[2]) for key, model in trained.items()}
 
-# %% tags=["paste:readers"] mystnb={"image": {"alt": "Bar chart of test accuracy for four readers at palindrome lengths 9 and 10. The whole window and the RNN are near one at both lengths, the window of three digits stays near chance, and the bag of digits is near one half at length 9 and near one at length 10."}}
+# %% mystnb={"image": {"alt": "Bar chart of test accuracy for four readers at palindrome lengths 9 and 10. The whole window and the RNN are near one at both lengths, the window of three digits stays near chance, and the bag of digits is near one half at length 9 and near one at length 10."}} tags=["paste:readers"]
 fig, ax = plt.subplots()
 for offset, T, hatch in [(-0.2, 9, ""), (0.2, 10, "//")]:
     runs = np.array([[scores[k, T, s] for s in SEEDS] for k in KINDS])  # (kinds, seeds)
@@ -155,7 +156,7 @@ Markdown(
 # The RNN can.
 # Whether it is *right* at other lengths is another question, so we ask it.
 
-# %% tags=["paste:other_lengths"] mystnb={"image": {"alt": "Accuracy of three RNNs trained at length 10, tested at lengths 2 to 30, one line each. All are at one at length 10 and at or near zero beside it. One of them is at one again at lengths 6, 14, 18 and further on, every four digits; another at 22, and the third nearly so at 20 and half at 29."}}
+# %% mystnb={"image": {"alt": "Accuracy of three RNNs trained at length 10, tested at lengths 2 to 30, one line each. All are at one at length 10 and at or near zero beside it. One of them is at one again at lengths 6, 14, 18 and further on, every four digits; another at 22, and the third nearly so at 20 and half at 29."}} tags=["paste:other_lengths"]
 lengths = list(range(2, 31))
 fig, ax = plt.subplots()
 for s, marker in zip(SEEDS, "os^", strict=False):
