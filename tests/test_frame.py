@@ -301,7 +301,8 @@ def test_the_book_pins_exactly_and_the_library_does_not() -> None:
     pins = [line for line in lines if line and not line.startswith("#")]
     exact = re.compile(r"[\w.-]+==[\w.]+")
     assert [line for line in pins if not exact.fullmatch(line)] == []
-    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["figures"]]
+    extras = PROJECT["optional-dependencies"].values()
+    wanted = [*PROJECT["dependencies"], *(line for lines in extras for line in lines)]
     assert [line for line in wanted if not re.fullmatch(r"[\w-]+>=[\d.]+", line)] == []
     assert PROJECT["requires-python"] == ">=3.11"
     missing = {re.split("[>=]", line)[0] for line in wanted} - {p.split("==")[0] for p in pins}

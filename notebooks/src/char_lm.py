@@ -429,6 +429,41 @@ rows = [
 figures.table(["", "after The old woman"], rows)
 
 # %% [markdown]
+# ### Live: your beginning, your temperature
+#
+# The trained model goes on with what you type; the bars are what it expects right after it.
+# Where does the text stop being words, as the temperature rises? Cut off all but the `top_k` most likely (0: none) at temperature 2: does that mend it?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Bars of the probability of the twelve most likely characters after the beginning The old woman and a blank, at temperature 0.7: w is the most likely, then s and h; the others are small."}}
+from rnnlib import live
+
+
+def write(book="grimm", beginning="The old woman ", temperature=0.7, top_k=0, length=200, seed=0):
+    """The twelve most likely characters after the beginning, with their probabilities."""
+    model, characters, _ = trained[book]
+    if not beginning or (strange := sorted(set(beginning) - set(characters.symbols))):
+        what = f"{''.join(strange)!r} is not in the book" if beginning else "there is none"
+        raise ValueError(f"Type a beginning in the book's characters: {what}.")
+    options = {"temperature": temperature, "top_k": top_k or None}
+    print(beginning + sampling.generate(model, characters, beginning, length, seed=seed, **options))
+    with torch.no_grad():
+        p = sampling.probabilities(model(characters.encode(beginning)[None])[0][0, -1], **options)
+    top, which = p.topk(12)
+    bits = metrics.entropy(p).item() / math.log(2)
+    print(f"entropy of the next character: {bits:.2f} bits")
+    _, ax = plt.subplots(figsize=(7, 2))
+    ax.bar(range(12), top.numpy())
+    ax.set_xticks(range(12), [characters.symbols[k].replace(" ", "␣").replace("\n", "⏎") for k in which])
+    ax.set(ylabel="probability", xlabel="next character", ylim=(0, 1))
+    plt.show()
+
+
+panel = live.interact(
+    write, book=list(BOOKS), beginning="The old woman ", temperature=(0.0, 2.0, 0.1),
+    top_k=(0, 20), length=(0, 600, 20), seed=(0, 20),
+)
+
+# %% [markdown]
 # ### Why greedy text loops
 #
 # The share of pieces of 8 characters that stood earlier in the same text, over texts of 600 characters from ten beginnings, beside the book itself in pieces of the same length.

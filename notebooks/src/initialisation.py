@@ -399,6 +399,41 @@ Markdown(
 )
 
 # %% [markdown]
+# ## Live: train again, with your start
+#
+# An LSTM of 32 units with orthogonal recurrent weights, trained on palindromes with Adam.
+# Choose the forget bias, the learning rate and the length.
+# How large a bias does each length want? Is there one that is too large?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Accuracy against training step for an LSTM with forget bias 2 on palindromes of 21 digits, as a mean over ten batches, with a dotted line at chance: it stays low for some hundred steps and then climbs."}}
+from rnnlib import live
+
+
+def train_again(bias=2.0, rate=0.01, length=21, steps=20 if FAST else 300):
+    """Accuracy against training step, a mean over ten batches; the dotted line is chance."""
+    model = lstm(bias, 0, T=length, H=32)
+    source = tasks.PalindromeBatches(length, 64, seed=1000, one_hot=True)
+    adam, accuracy = torch.optim.Adam(model.parameters(), lr=rate), []
+    for k in range(0, steps, 10):
+        history = training.train(model, source, training.classification_loss, adam, 10, clip_norm=1.0)
+        accuracy.append(np.mean([m["accuracy"] for m in history.metrics]))
+        if (yield (k + 10) / steps):
+            break
+    f = 1 / (1 + np.exp(-bias))
+    print(f"before training, half of c is left after {np.log(0.5) / np.log(f):.1f} steps; {length - 1} digits come in")
+    print(f"after {10 * len(accuracy)} steps the accuracy of the last ten batches is {accuracy[-1]:.3f}")
+    _, ax = plt.subplots(figsize=(6, 2.6))
+    ax.plot(10 * np.arange(len(accuracy)) + 5, accuracy, marker="o", ms=3)
+    ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
+    ax.set(xlabel="training step", ylabel="accuracy", ylim=(0, 1.05))
+    plt.show()
+
+
+panel = live.interact_manual(
+    train_again, "Train", bias=(-2.0, 8.0, 0.5), rate=[0.0003, 0.001, 0.003, 0.01, 0.03], length=(5, 61, 2), steps=(20, 600, 20)
+)
+
+# %% [markdown]
 # ## How far can a cell remember?
 #
 # From here on the figures show recorded studies.

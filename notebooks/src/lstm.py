@@ -619,7 +619,55 @@ figures.table(["changed", "own first digit", "the other's"], rows)
 # Most of the copying and the gentle first write were there at the start, by chrono.
 # What training added is the growth.
 # These are three small networks with one start; another start or task may look different.
+
+# %% [markdown]
+# ### Live: your own number, and your own interference
 #
+# The first of these networks reads the digits that you type; it was trained on 30 of them.
+# From the step of your choice on you can forbid it to write ($i = 0$) or to copy ($f = 0$).
+# How early can writing stop without changing the answer? And what does it answer after 20 digits, or 60?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Heat map of the cell states of 32 units over the 30 digits of one number, read without interference. Pale after the first digit, some rows take a colour, red or blue, that deepens step by step."}}
+from rnnlib import live
+
+
+def read(digits="314159265358979397985356295141", forbid="nothing", after=15):
+    """Cell states of all units, red below zero and blue above, over the digits that are read."""
+    digits = digits.replace(" ", "")
+    if not (digits.isascii() and digits.isdecimal() and 2 <= len(digits) <= 60):
+        raise ValueError(f"Type 2 to 60 digits and nothing else: {digits!r} is not that.")
+    model = trained[0][0]
+    cell = model.rnn.cells[0]
+    one = torch.nn.functional.one_hot(torch.tensor([[int(d) for d in digits]]), 10).float()
+    h, c = cell.zero_state(1)
+    cs = []
+    with torch.no_grad():
+        for t, x_t in enumerate(one.unbind(dim=1), start=1):
+            i, f, g, o = (x_t @ cell.W_x.T + h @ cell.W_h.T + cell.b).chunk(4, dim=1)
+            write = torch.sigmoid(i) * torch.tanh(g) * (forbid != "writing" or t <= after)
+            c = write + c * torch.sigmoid(f) * (forbid != "copying" or t <= after)
+            h = torch.tanh(c) * torch.sigmoid(o)
+            cs.append(c[0].numpy())
+        p = torch.softmax(model.readout(h)[0], dim=0)
+    first_digit = int(digits[0])
+    print(f"after {len(digits)} digits the answer is {p.argmax()} ({p.max():.3f}); the first digit is {first_digit} ({p[first_digit]:.3f})")
+    cs = np.array(cs)[:, order]  # (digits, H)
+    limit = np.abs(cs).max()
+    _, ax = plt.subplots(figsize=(8, 3))
+    ax.imshow(cs.T, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", extent=(0.5, len(cs) + 0.5, H + 0.5, 0.5))
+    if forbid != "nothing" and after < len(cs):
+        ax.axvline(after + 0.5, color="black", linestyle="--", linewidth=1)
+    ax.set_xticks(range(1, len(cs) + 1), list(digits), fontsize=8)
+    ax.set(xlabel="digits read, one a step", ylabel="unit, sorted by forget gate")
+    ax.grid(False)
+    plt.show()
+
+
+panel = live.interact(
+    read, digits="314159265358979397985356295141", forbid=["nothing", "writing", "copying"], after=(1, 60)
+)
+
+# %% [markdown]
 # ## Mistakes people make
 #
 # Each path of the LSTM can be forgotten.

@@ -865,6 +865,58 @@ figures.table(
 interactive.optimizer_paths()
 
 # %% [markdown]
+# ### Live: a surface of your own
+#
+# Write a loss of `w1` and `w2`, such as `w1**2 + 10 * w2**2` or `cos(3 * w1) + w2**4`, choose a method and a rate, and see where it goes.
+# `sin`, `cos`, `exp`, `log`, `sqrt`, `tanh` and `abs` are there.
+# Can you write one on which SGD beats Adam at every rate of both?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Left, a map of the loss with a path of momentum from the start at (-1.5, 1), marked by a circle, that circles into a minimum. Right, the loss against the step: it falls with some ripples and levels off."}}
+from rnnlib import live
+
+FUNCTIONS = {name: getattr(torch, name) for name in ("sin", "cos", "exp", "log", "sqrt", "tanh", "abs")}
+
+
+def surface(formula):
+    """The loss that a formula of w1 and w2 stands for: w (..., 2) -> (...)."""
+    def loss(w):
+        w1, w2 = w[..., 0], w[..., 1]
+        names = FUNCTIONS | {"w1": w1, "w2": w2, "pi": math.pi, "__builtins__": {}}
+        try:
+            return eval(formula, names) + 0 * w1  # a plain number becomes a level surface
+        except Exception as error:
+            raise ValueError(f"The formula {formula!r} cannot be used: {error}.") from None
+    return loss
+
+
+def walk(formula="w1**2 + 3 * w2**2 + sin(4 * w1)", method="momentum", rate=0.02, steps=100, w1=-1.5, w2=1.0):
+    """Left a map of the loss with the path from its start, a circle; right the loss against the step."""
+    loss, (kind, settings) = surface(formula), METHODS[method]
+    path = surfaces.descend(loss, kind, (w1, w2), steps, lr=rate, **settings)
+    values = loss(path)
+    if surfaces.ran_away(path):
+        print("The path has run away: a weight is beyond 1000.")
+    print(f"loss {values[0]:.4f} at the start, {values[-1]:.4f} after {steps} steps of {method}")
+    print(f"the path ends at ({path[-1, 0]:.3f}, {path[-1, 1]:.3f})")
+    grid = torch.linspace(*surfaces.WINDOW, 81)
+    over, up = torch.meshgrid(grid, grid, indexing="xy")
+    _, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+    left.contour(over, up, loss(torch.stack([over, up], dim=-1)), levels=15, colors="#999999", linewidths=0.7, linestyles="-")
+    left.plot(*path.T, marker=".", ms=3, linewidth=1)
+    left.plot(*path[0], "o", color="black", fillstyle="none")
+    left.set(xlabel="$w_1$", ylabel="$w_2$", xlim=surfaces.WINDOW, ylim=surfaces.WINDOW)
+    right.plot(values)
+    right.set(xlabel="step", ylabel="loss")
+    plt.show()
+
+
+panel = live.interact(
+    walk, formula="w1**2 + 3 * w2**2 + sin(4 * w1)", method=list(METHODS),
+    rate=[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0],
+    steps=(0, 300), w1=(-2.0, 2.0, 0.1), w2=(-2.0, 2.0, 0.1),
+)
+
+# %% [markdown]
 # ## The comparison
 #
 # The study `optimizers` ran each of the eight methods with nine learning rates, a factor $\sqrt{10}$ apart, on three tasks and with several seeds.

@@ -216,6 +216,55 @@ ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
+# ### Live: your own wave, your own sampling
+#
+# The same unit reads a wave of your period, sampled every so many milliseconds, or at times that are off by a random share of that.
+# The lines are its cell state with the gate and without, the dots are the samples.
+# Sample ten times as densely: which of the two changes? Then let the leak be 0.05 and do it again.
+
+# %% tags=["live"] mystnb={"image": {"alt": "Above, a wave of period 5.5 ms over 60 ms with a dot for each sample, one a millisecond. Below, the cell state of the unit: without a gate it swings with the wave all the time; with the gate it moves in the three shaded open phases and is level between them."}}
+from rnnlib import live
+
+
+def follow(period=5.5, every=1.0, jitter=0.0, tau=20.0, r_on=0.2, leak=0.0):
+    """Above the wave and its samples, below the unit's cell state with and without the gate."""
+    count = max(2, int(60 / every))
+    off = jitter * (torch.rand(count, generator=torch.Generator().manual_seed(0)) - 0.5)
+    t = (every * (torch.arange(count) + 0.5 + off)).clamp(0, 60)
+    wave = torch.sin(2 * torch.pi * t / period).reshape(1, -1, 1)
+    unit = PhasedLSTMCell(1, 1, leak=leak)
+    with torch.no_grad():
+        unit.load_state_dict(one.state_dict())  # the weights of the figure above
+        for parameter, value in ((unit.tau, tau), (unit.s, 8.0), (unit.r_on, r_on)):
+            parameter.fill_(value)
+        gated = [c.item() for _, c in layers.unroll(unit, wave, times=t[None])]
+        state, free = unit.zero_state(1), []
+        for x_t in wave.unbind(dim=1):
+            state = unit.step(x_t, torch.ones(1, 1), state)
+            free.append(state[1].item())
+    is_open = int((unit.gate(t)[:, 0] > leak).sum())
+    print(f"{count} samples, {is_open} of them while the unit is open")
+    print(f"cell state at the end: {gated[-1]:.3f} with the gate, {free[-1]:.3f} without")
+    _, (above, below) = plt.subplots(2, 1, figsize=(7, 3.6), sharex=True)
+    fine = np.linspace(0, 60, 2000)
+    above.plot(fine, np.sin(2 * np.pi * fine / period), color="#aaaaaa", linewidth=1)
+    above.plot(t, wave.ravel(), "o", ms=3, color=figures.COLOURS[0])
+    above.set(ylabel="wave")
+    for start in np.arange(8 - tau * np.ceil(8 / tau), 60, tau):
+        below.axvspan(max(start, 0), max(start + r_on * tau, 0), color="#dddddd")
+    below.plot(t, free, label="no gate")
+    below.plot(t, gated, label="gate")
+    below.set(xlabel="time (ms)", ylabel="cell state c", xlim=(0, 60))
+    below.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    plt.show()
+
+
+panel = live.interact(
+    follow, period=(2.0, 30.0, 0.5), every=(0.1, 3.0, 0.1), jitter=(0.0, 1.0, 0.1),
+    tau=(5.0, 50.0, 1.0), r_on=(0.05, 1.0, 0.05), leak=(0.0, 0.2, 0.01),
+)
+
+# %% [markdown]
 # ## Claim: the hand-derived backward step = autograd
 #
 # The page's equations for one step, with random gradients on the new $h$ and $c$, all three branches of the gate among the units, and a leak.

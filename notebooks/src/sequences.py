@@ -209,6 +209,42 @@ figures.table(
 )
 
 # %% [markdown]
+# ## Live: your own number
+#
+# Type the digits of a number, all but the last, and see what each reader trained on ten digits would answer.
+# Then change the order of the digits, the one in the middle, or their count: which readers notice?
+
+# %% tags=["live"] mystnb={"image": {"alt": "A row for each reader and a column for each digit from 0 to 9, darker where the reader gives the digit more probability. For 314155141 the bag, the whole window and the RNN are dark at 3, and the window of three digits is grey all over."}}
+from rnnlib import live
+
+
+def answers(digits="314155141"):
+    """The probability of each last digit, from light to dark, a row for each reader."""
+    digits = digits.replace(" ", "")
+    if not (digits.isascii() and digits.isdecimal() and 3 <= len(digits) <= 100):
+        raise ValueError(f"Type 3 to 100 digits and nothing else: {digits!r} is not that.")
+    x = torch.nn.functional.one_hot(torch.tensor([[int(d) for d in digits]]), 10).float()
+    table = np.full((len(KINDS), 10), np.nan)
+    for row, kind in zip(table, KINDS, strict=True):
+        if kind == "whole window" and len(digits) != 9:
+            print(f"{kind:12} reads nine digits, and these are {len(digits)}")
+            continue
+        with torch.no_grad():
+            row[:] = torch.softmax(trained[kind, 10, 0](x)[0], dim=0).numpy()
+        best = np.argsort(-row)[:2]
+        print(f"{kind:12} " + ", then ".join(f"{d} ({row[d]:.2f})" for d in best))
+    _, ax = plt.subplots(figsize=(6, 1.9))
+    ax.imshow(table, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    ax.set_xticks(range(10))
+    ax.set_yticks(range(len(KINDS)), KINDS)
+    ax.set(xlabel=f"last digit after {digits if len(digits) < 40 else digits[:39] + '…'}")
+    ax.grid(False)
+    plt.show()
+
+
+panel = live.interact(answers, digits="314155141")
+
+# %% [markdown]
 # ## Shapes
 #
 # Every layer of `rnnlib` keeps one contract.

@@ -116,6 +116,53 @@ print("against differences, below 1e-7:", worst_difference < 1e-7)
 assert worst_autograd < 1e-12 and worst_difference < 1e-7
 
 # %% [markdown]
+# ## Live: back through your own sequence
+#
+# One unit, $h_t = \tanh(x_t + w\,h_{t-1})$, reads your numbers, and the loss is $\frac12 (h_T - y)^2$ at the end.
+# `back` says how many steps the sweep has come back.
+# Each step it has passed adds its share $\delta a_t\, h_{t-1}$ to the gradient of $w$; the hollow bars are still to come.
+# Try $w = 0.2$ and $w = 2$: how many steps back would have been enough?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Two rows of bars over six steps. Above, the states of the unit after reading 1, 0.5, -1, 0, 0, 2. Below, the share of each step in the gradient of w: the last three are filled, as the sweep has passed them, and the earlier ones are hollow; the last but one is the largest and negative."}}
+from rnnlib import live
+
+
+def sweep(numbers="1 0.5 -1 0 0 2", y=0.0, w=0.9, back=3):
+    """Above the states, below each step's share in the gradient of w, filled as far as the sweep got."""
+    try:
+        x = np.array([float(word) for word in numbers.replace(",", " ").split()])
+    except ValueError:
+        x = np.zeros(0)
+    if not 1 <= len(x) <= 30 or not np.isfinite(x).all():
+        raise ValueError(f"Type 1 to 30 numbers with blanks between: {numbers!r} is not that.")
+    T, back = len(x), min(back, len(x))
+    weights = {"W_hx": np.ones((1, 1)), "W_hh": np.full((1, 1), w), "b_h": np.zeros(1)}
+    h, cache = bptt.rnn_forward(x.reshape(1, T, 1), np.zeros((1, 1)), weights)
+    dh = np.zeros_like(h)
+    dh[0, -1] = h[0, -1] - y
+    grads = bptt.rnn_backward(dh, cache)
+    h, da = h.ravel(), grads["x"].ravel()  # W_hx is 1, so x_t gets just delta a_t
+    shares = da * np.append(0, h[:-1])
+    print(" t      x_t      h_t  delta a_t   share of it in dL/dw   sum so far")
+    for t in reversed(range(T - back, T)):
+        print(f"{t + 1:2} {x[t]:8.2f} {h[t]:8.3f} {da[t]:10.4f} {shares[t]:22.4f} {shares[t:].sum():12.4f}")
+    print(f"the whole gradient, by bptt.rnn_backward: {grads['W_hh'].item():.4f}")
+    steps = np.arange(1, T + 1)
+    _, (above, below) = plt.subplots(2, 1, figsize=(6, 3), sharex=True)
+    above.bar(steps, h)
+    above.set(ylabel="$h_t$", ylim=(-1.05, 1.05))
+    passed = steps > T - back
+    below.bar(steps[passed], shares[passed], color=figures.COLOURS[1])
+    below.bar(steps[~passed], shares[~passed], fill=False, edgecolor=figures.COLOURS[1])
+    below.set(ylabel="share in $dL/dw$", xlabel="step t")
+    plt.show()
+
+
+panel = live.interact(
+    sweep, numbers="1 0.5 -1 0 0 2", y=(-1.0, 1.0, 0.1), w=(-2.0, 2.0, 0.1), back=(1, 30)
+)
+
+# %% [markdown]
 # ## Claim: nothing else is needed
 #
 # The gradient is enough to train with.
