@@ -1,6 +1,6 @@
 """Live cells: a function whose arguments a reader sets with sliders and fields.
 
-A live cell of a notebook is ordinary code, which can be called as it stands, and one line::
+A live cell of a notebook is an ordinary function, which prints and returns a figure, and one line::
 
     panel = live.interact(trace, rate=(0.01, 1.0))
 
@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import inspect
+import io
 import os
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from html import escape
 from typing import Any
 
@@ -31,7 +34,11 @@ STILL = (
 PAUSE = 0.005  # seconds after each piece, in which the kernel sees that Stop was pressed
 SAID = (ValueError, TypeError, ArithmeticError, Diverged)  # their message is for the reader
 
-Pieces = Generator[float, bool, None]
+Pieces = Generator[float, bool | None, Any]
+
+# A kernel may serve the knobs in another thread than the cells (ipykernel 7 in JupyterLab), and
+# matplotlib draws in one thread at a time only.
+_turn = threading.Lock()
 
 
 def is_live() -> bool:
@@ -56,7 +63,6 @@ class Panel:
 
         self.function = function
         self.task: asyncio.Task[None] | None = None
-        self.alt = (inspect.getdoc(function) or "the figure of this cell").splitlines()[0]
         self.view = widgets.HTML()
         handler = self._start if button else self._update
 
@@ -80,77 +86,91 @@ class Panel:
             rows.append(widgets.HBox([self.bar, self.stop]))
         display(widgets.VBox([*rows, self.view]))
 
-    # ---- at once
-
     def _update(self, values: dict[str, Any]) -> None:
-        """Show what the function gives."""
-        self.view.value = self._html([_captured(lambda: self.function(**values))[0]])
-
-    # ---- on demand
+        """Show what the function prints and returns."""
+        text, image = _said(lambda: self._image(self.function(**values)))
+        self.view.value = text + (image or "")
 
     def _start(self, values: dict[str, Any]) -> None:
-        """Begin, unless it runs already. The pieces share the kernel's own loop: no thread."""
+        """Begin, unless it runs already, on the loop that serves the kernel: no thread is made."""
         if self.task is None or self.task.done():
             self.stopped = False
             self.task = asyncio.get_running_loop().create_task(self._work(values))
 
-    def _stop(self, _: Any = None) -> None:
+    def _stop(self, _: Any) -> None:
         self.stopped = True
 
     async def _work(self, values: dict[str, Any]) -> None:
         """One piece after the other; between two of them the kernel serves the buttons."""
-        self.run.disabled, self.stop.disabled, self.bar.value = True, False, 0.0
-        pieces, reply, seen = self.function(**values), None, []
+        self.run.disabled, self.stop.disabled = True, False
+        self.bar.value, self.view.value = 0.0, ""
+        pieces, stop = self.function(**values), None
         while True:
-            shown, share = _captured(lambda: pieces.send(reply))  # noqa: B023
-            seen.append(shown)
-            self.view.value = self._html(seen)
-            if share is None or reply:  # done, or it does not listen
+            text, result = _said(lambda: self._step(pieces, stop))  # noqa: B023
+            share, image = result or (None, "")
+            self.view.value += text + image
+            if share is None or stop:  # at its end, or it does not listen
                 break
             self.bar.value = share
             await asyncio.sleep(PAUSE)
-            reply = self.stopped
+            stop = self.stopped
         self.run.disabled, self.stop.disabled = False, True
 
-    def _html(self, seen: list[Any]) -> str:
-        """Texts and figures of what was captured, as HTML."""
-        parts = []
-        for shown in seen:
-            if shown.stdout:
-                parts.append(f"<pre>{escape(shown.stdout)}</pre>")
-            for output in shown.outputs:
-                image = output.data.get("image/png")
-                if image is None:
-                    parts.append(f"<pre>{escape(str(output.data.get('text/plain', '')))}</pre>")
-                    continue
-                code = image if isinstance(image, str) else base64.b64encode(image).decode()
-                source = f"data:image/png;base64,{code.strip()}"
-                style = "max-width: 100%; background: white"
-                parts.append(f'<img src="{source}" alt="{escape(self.alt)}" style="{style}">')
-        return "".join(parts)
+    def _step(self, pieces: Pieces, stop: bool | None) -> tuple[float | None, str]:
+        """The share that is done after the next piece; None and the figure at the end."""
+        try:
+            return pieces.send(stop), ""
+        except StopIteration as end:
+            return None, self._image(end.value)
+
+    def _image(self, figure: Any) -> str:
+        """A matplotlib figure as HTML, described by the function's docstring; it is closed."""
+        if figure is None:
+            return ""
+        import matplotlib.pyplot as plt
+
+        png = io.BytesIO()
+        figure.savefig(png, format="png", bbox_inches="tight")
+        plt.close(figure)
+        alt = escape((inspect.getdoc(self.function) or "the figure").splitlines()[0])
+        source = f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
+        return f'<img src="{source}" alt="{alt}" style="max-width: 100%; background: white">'
 
 
-def _captured(call: Callable[[], Any]) -> tuple[Any, Any]:
-    """What ``call`` prints and draws, an error in words; and what it returns, None at an end."""
-    from IPython.utils.capture import capture_output
-
+def _said(call: Callable[[], Any]) -> tuple[str, Any]:
+    """As HTML what ``call`` prints, and an error in words; what it returns, None after an error."""
     result = None
-    with capture_output(stderr=False) as shown:
+    with _turn, _printed() as text:
         try:
             result = call()
-        except StopIteration:
-            pass
         except SAID as error:
             print(error)
         except Exception:  # the reader may have changed the function
             print(traceback.format_exc())
-    return shown, result
+    printed = text.getvalue()
+    return (f"<pre>{escape(printed)}</pre>" if printed else ""), result
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[io.StringIO]:
+    """Collect what this thread prints; another thread's goes where it went."""
+    text, owner, before = io.StringIO(), threading.get_ident(), sys.stdout
+
+    class Mine:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(text if threading.get_ident() == owner else before, name)
+
+    sys.stdout = Mine()
+    try:
+        yield text
+    finally:
+        sys.stdout = before
 
 
 def interact(function: Callable[..., Any], **knobs: Any) -> Panel | None:
     """Call ``function`` at once and whenever a knob moves; for what takes a blink.
 
-    The function prints, and shows a figure with ``plt.show()``; the first line of its docstring
+    The function prints, and returns a matplotlib figure or None; the first line of its docstring
     describes the figure. Its defaults are where the knobs start. knobs: as in ipywidgets, a range
     (low, high, step) for a slider, a list to choose from, a text, or a widget.
     A ValueError's message is shown to the reader, in the place of the output.
@@ -158,8 +178,7 @@ def interact(function: Callable[..., Any], **knobs: Any) -> Panel | None:
     """
     if is_live():
         return Panel(function, knobs, "")
-    function()
-    _say_still()
+    _still(function())
     return None
 
 
@@ -175,24 +194,32 @@ def interact_manual(
             training.train(model, source, loss_fn, optimizer, 10)
             if (yield (k + 1) / 20):
                 break
+        return figure
 
-    What it prints and shows appears piece by piece. All else is as in ``interact``.
+    All else is as in ``interact``.
     """
     if is_live():
         return Panel(function, knobs, button)
-    finish(function())
-    _say_still()
+    _still(finish(function()))
     return None
 
 
-def finish(pieces: Pieces) -> None:
-    """Do all pieces of the work, without a panel."""
-    for _ in pieces:
-        pass
+def finish(pieces: Pieces) -> Any:
+    """Do all pieces of the work without a panel, and return what the function returns."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
 
 
-def _say_still() -> None:
-    """The line below a still, where there is a notebook to show it."""
+def _still(figure: Any) -> None:
+    """Show a figure, and in a notebook the line that says where the cell moves."""
+    if figure is not None:
+        import matplotlib.pyplot as plt
+
+        plt.show()
+        plt.close(figure)
     if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel"):
         from IPython.display import Markdown, display
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from helpers import HANGS
 from jupyter_client.manager import start_new_kernel
@@ -122,8 +123,12 @@ def test_a_name_that_is_bound_later_is_found() -> None:
 # ---- the still --------------------------------------------------------------------------------
 
 
-def drawing(x: float = 2.0) -> None:
+def drawing(x: float = 2.0):
+    """A dot."""
     print("square", x**2)
+    figure, ax = plt.subplots()
+    ax.plot([x], [x**2], "o")
+    return figure
 
 
 def training(steps: int = 4):
@@ -137,6 +142,7 @@ def test_without_a_kernel_the_function_runs_once_at_its_defaults(capsys) -> None
     assert live.interact(drawing, x=(0.0, 3.0)) is None
     assert live.interact_manual(training, steps=(1, 9)) is None
     assert capsys.readouterr().out == "square 4.0\nsteps 4\n"
+    assert plt.get_fignums() == [], "the figure is closed"
 
 
 def test_a_still_in_a_kernel_has_a_line_and_no_widget(fresh: Kernel) -> None:
@@ -172,6 +178,39 @@ def test_an_error_that_is_the_function_s_own_is_shown_whole(fresh: Kernel) -> No
     )
     fresh.run("await panel.task\nassert 'division by zero' in panel.view.value, panel.view.value")
     fresh.run("assert not panel.run.disabled and panel.bar.value == 0.5")
+
+
+def test_a_press_is_served_from_another_thread_and_prints_go_where_they_belong(
+    fresh: Kernel,
+) -> None:
+    """JupyterLab has the knobs served in a thread of their own, while the main one runs a cell."""
+    said = fresh.run(
+        "from rnnlib import live\n"
+        "import threading\n"
+        "began, go_on = threading.Event(), threading.Event()\n"
+        "def f(k=0):\n"
+        "    print('the function', k)\n"
+        "    if k == 1:\n        began.set(); go_on.wait()\n"
+        "panel = live.interact(f, k=(0, 3))\n"
+        "thread = threading.Thread(target=setattr, args=(panel.knobs['k'], 'value', 1))\n"
+        "thread.start(); began.wait()\n"
+        "print('the cell')\n"
+        "go_on.set(); thread.join()\n"
+        "assert panel.view.value == '<pre>the function 1\\n</pre>', panel.view.value"
+    )
+    assert said == "the cell\n"
+
+
+def test_while_a_function_runs_the_kernel_takes_messages_in_other_threads(fresh: Kernel) -> None:
+    """A message sets the parent of what is displayed, which a captured display could not take."""
+    fresh.run(
+        "from rnnlib import live\n"
+        "def f(k=0):\n"
+        "    get_ipython().set_parent(get_ipython().parent_header)\n"
+        "    print('taken', k)\n"
+        "panel = live.interact(f, k=(0, 3))\n"
+        "assert panel.view.value == '<pre>taken 0\\n</pre>', panel.view.value"
+    )
 
 
 def test_a_second_press_does_not_start_a_second_run(fresh: Kernel) -> None:

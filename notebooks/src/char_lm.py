@@ -451,11 +451,11 @@ def write(book="grimm", beginning="The old woman ", temperature=0.7, top_k=0, le
     top, which = p.topk(12)
     bits = metrics.entropy(p).item() / math.log(2)
     print(f"entropy of the next character: {bits:.2f} bits")
-    _, ax = plt.subplots(figsize=(7, 2))
+    fig, ax = plt.subplots(figsize=(7, 2))
     ax.bar(range(12), top.numpy())
     ax.set_xticks(range(12), [characters.symbols[k].replace(" ", "␣").replace("\n", "⏎") for k in which])
     ax.set(ylabel="probability", xlabel="next character", ylim=(0, 1))
-    plt.show()
+    return fig
 
 
 panel = live.interact(

@@ -176,13 +176,13 @@ def flow(cell="lstm", gain=1.0, bias=2.0):
     measured = factor(norms[::-1])
     print(f"spectral radius {rho:.3f}, measured factor a step {measured:.3f}, between 20 and 40 steps back")
     back = np.arange(61)[: len(norms)]
-    _, ax = plt.subplots(figsize=(6, 2.8))
+    fig, ax = plt.subplots(figsize=(6, 2.8))
     ax.plot(back, norms, label="measured")
     ax.plot(back, norms[20] * rho ** (back - 20.0), ":", color=figures.COLOURS[1], label=r"$\rho$ a step")
     ax.set_yscale("log")
     ax.set(xlabel="steps back from the loss", ylabel="length of the gradient")
     ax.legend()
-    plt.show()
+    return fig
 
 
 panel = live.interact(flow, cell=["rnn", "lstm", "gru"], gain=(0.2, 4.0, 0.1), bias=(-2.0, 6.0, 0.5))

@@ -624,12 +624,12 @@ def learn(cell="GRU", bias=1.0, size=300, steps=20 if FAST else 400):
     fresh = {length: training.accuracy(model, test[length]) for length in LENGTHS}
     print(f"{k + 20} steps; accuracy on its own {size} palindromes {own:.2f}")
     print("on fresh ones: " + ", ".join(f"{a:.2f} at {length}" for length, a in fresh.items()))
-    _, ax = plt.subplots(figsize=(6, 2.6))
+    fig, ax = plt.subplots(figsize=(6, 2.6))
     ax.plot(fresh.keys(), fresh.values(), marker="o", ms=4)
     ax.axvline(10, color="#555555", linewidth=0.8, linestyle="-")
     ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
     ax.set(xlabel="length tested (digits)", ylabel="accuracy", ylim=(0, 1.05))
-    plt.show()
+    return fig
 
 
 panel = live.interact_manual(

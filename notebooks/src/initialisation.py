@@ -422,11 +422,11 @@ def train_again(bias=2.0, rate=0.01, length=21, steps=20 if FAST else 300):
     f = 1 / (1 + np.exp(-bias))
     print(f"before training, half of c is left after {np.log(0.5) / np.log(f):.1f} steps; {length - 1} digits come in")
     print(f"after {10 * len(accuracy)} steps the accuracy of the last ten batches is {accuracy[-1]:.3f}")
-    _, ax = plt.subplots(figsize=(6, 2.6))
+    fig, ax = plt.subplots(figsize=(6, 2.6))
     ax.plot(10 * np.arange(len(accuracy)) + 5, accuracy, marker="o", ms=3)
     ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
     ax.set(xlabel="training step", ylabel="accuracy", ylim=(0, 1.05))
-    plt.show()
+    return fig
 
 
 panel = live.interact_manual(

@@ -900,14 +900,14 @@ def walk(formula="w1**2 + 3 * w2**2 + sin(4 * w1)", method="momentum", rate=0.02
     print(f"the path ends at ({path[-1, 0]:.3f}, {path[-1, 1]:.3f})")
     grid = torch.linspace(*surfaces.WINDOW, 81)
     over, up = torch.meshgrid(grid, grid, indexing="xy")
-    _, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
     left.contour(over, up, loss(torch.stack([over, up], dim=-1)), levels=15, colors="#999999", linewidths=0.7, linestyles="-")
     left.plot(*path.T, marker=".", ms=3, linewidth=1)
     left.plot(*path[0], "o", color="black", fillstyle="none")
     left.set(xlabel="$w_1$", ylabel="$w_2$", xlim=surfaces.WINDOW, ylim=surfaces.WINDOW)
     right.plot(values)
     right.set(xlabel="step", ylabel="loss")
-    plt.show()
+    return fig
 
 
 panel = live.interact(

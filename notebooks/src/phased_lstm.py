@@ -245,7 +245,7 @@ def follow(period=5.5, every=1.0, jitter=0.0, tau=20.0, r_on=0.2, leak=0.0):
     is_open = int((unit.gate(t)[:, 0] > leak).sum())
     print(f"{count} samples, {is_open} of them while the unit is open")
     print(f"cell state at the end: {gated[-1]:.3f} with the gate, {free[-1]:.3f} without")
-    _, (above, below) = plt.subplots(2, 1, figsize=(7, 3.6), sharex=True)
+    fig, (above, below) = plt.subplots(2, 1, figsize=(7, 3.6), sharex=True)
     fine = np.linspace(0, 60, 2000)
     above.plot(fine, np.sin(2 * np.pi * fine / period), color="#aaaaaa", linewidth=1)
     above.plot(t, wave.ravel(), "o", ms=3, color=figures.COLOURS[0])
@@ -256,7 +256,7 @@ def follow(period=5.5, every=1.0, jitter=0.0, tau=20.0, r_on=0.2, leak=0.0):
     below.plot(t, gated, label="gate")
     below.set(xlabel="time (ms)", ylabel="cell state c", xlim=(0, 60))
     below.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    plt.show()
+    return fig
 
 
 panel = live.interact(

@@ -233,13 +233,13 @@ def answers(digits="314155141"):
             row[:] = torch.softmax(trained[kind, 10, 0](x)[0], dim=0).numpy()
         best = np.argsort(-row)[:2]
         print(f"{kind:12} " + ", then ".join(f"{d} ({row[d]:.2f})" for d in best))
-    _, ax = plt.subplots(figsize=(6, 1.9))
+    fig, ax = plt.subplots(figsize=(6, 1.9))
     ax.imshow(table, cmap="Greys", vmin=0, vmax=1, aspect="auto")
     ax.set_xticks(range(10))
     ax.set_yticks(range(len(KINDS)), KINDS)
     ax.set(xlabel=f"last digit after {digits if len(digits) < 40 else digits[:39] + '…'}")
     ax.grid(False)
-    plt.show()
+    return fig
 
 
 panel = live.interact(answers, digits="314155141")

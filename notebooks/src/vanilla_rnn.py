@@ -148,14 +148,14 @@ def sweep(numbers="1 0.5 -1 0 0 2", y=0.0, w=0.9, back=3):
         print(f"{t + 1:2} {x[t]:8.2f} {h[t]:8.3f} {da[t]:10.4f} {shares[t]:22.4f} {shares[t:].sum():12.4f}")
     print(f"the whole gradient, by bptt.rnn_backward: {grads['W_hh'].item():.4f}")
     steps = np.arange(1, T + 1)
-    _, (above, below) = plt.subplots(2, 1, figsize=(6, 3), sharex=True)
+    fig, (above, below) = plt.subplots(2, 1, figsize=(6, 3), sharex=True)
     above.bar(steps, h)
     above.set(ylabel="$h_t$", ylim=(-1.05, 1.05))
     passed = steps > T - back
     below.bar(steps[passed], shares[passed], color=figures.COLOURS[1])
     below.bar(steps[~passed], shares[~passed], fill=False, edgecolor=figures.COLOURS[1])
     below.set(ylabel="share in $dL/dw$", xlabel="step t")
-    plt.show()
+    return fig
 
 
 panel = live.interact(
