@@ -434,7 +434,7 @@ figures.table(["", "after The old woman"], rows)
 # The trained model goes on with what you type; the bars are what it expects right after it.
 # Where does the text stop being words, as the temperature rises? Cut off all but the `top_k` most likely (0: none) at temperature 2: does that mend it?
 
-# %% tags=["live"] mystnb={"image": {"alt": "Bars of the probability of the twelve most likely characters after the beginning The old woman and a blank, at temperature 0.7: w is the most likely, then s and h; the others are small."}}
+# %% tags=["live"] mystnb={"image": {"alt": "Bars of the probability of the twelve most likely characters after the beginning The old woman and a blank, at temperature 0.7: w and h are the most likely, then s, c and t; the others are near zero."}}
 from rnnlib import live
 
 

@@ -871,7 +871,7 @@ interactive.optimizer_paths()
 # `sin`, `cos`, `exp`, `log`, `sqrt`, `tanh` and `abs` are there.
 # Can you write one on which SGD beats Adam at every rate of both?
 
-# %% tags=["live"] mystnb={"image": {"alt": "Left, a map of the loss with a path of momentum from the start at (-1.5, 1), marked by a circle, that circles into a minimum. Right, the loss against the step: it falls with some ripples and levels off."}}
+# %% tags=["live"] mystnb={"image": {"alt": "Left, a map of the loss with two hollows and a dent at the left edge. From the start at (-1.5, 1), marked by a circle, the path of momentum swings into the dent and stays there. Right, the loss against the step: it falls with some ripples and levels off at 2.4."}}
 from rnnlib import live
 
 FUNCTIONS = {name: getattr(torch, name) for name in ("sin", "cos", "exp", "log", "sqrt", "tanh", "abs")}

@@ -220,7 +220,8 @@ plt.show()
 #
 # The same unit reads a wave of your period, sampled every so many milliseconds, or at times that are off by a random share of that.
 # The lines are its cell state with the gate and without, the dots are the samples.
-# Sample ten times as densely: which of the two changes? Then let the leak be 0.05 and do it again.
+# Sample ten times as densely: both states change, for every sample writes. What stays as it was?
+# Then let the leak be 0.05, and compare one sample a millisecond with ten.
 
 # %% tags=["live"] mystnb={"image": {"alt": "Above, a wave of period 5.5 ms over 60 ms with a dot for each sample, one a millisecond. Below, the cell state of the unit: without a gate it swings with the wave all the time; with the gate it moves in the three shaded open phases and is level between them."}}
 from rnnlib import live
@@ -242,7 +243,7 @@ def follow(period=5.5, every=1.0, jitter=0.0, tau=20.0, r_on=0.2, leak=0.0):
         for x_t in wave.unbind(dim=1):
             state = unit.step(x_t, torch.ones(1, 1), state)
             free.append(state[1].item())
-    is_open = int((unit.gate(t)[:, 0] > leak).sum())
+    is_open = int((time_gate(t, unit.tau, unit.s, unit.r_on, 0.0) > 0).sum())
     print(f"{count} samples, {is_open} of them while the unit is open")
     print(f"cell state at the end: {gated[-1]:.3f} with the gate, {free[-1]:.3f} without")
     fig, (above, below) = plt.subplots(2, 1, figsize=(7, 3.6), sharex=True)

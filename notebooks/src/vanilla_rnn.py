@@ -123,7 +123,7 @@ assert worst_autograd < 1e-12 and worst_difference < 1e-7
 # Each step it has passed adds its share $\delta a_t\, h_{t-1}$ to the gradient of $w$; the hollow bars are still to come.
 # Try $w = 0.2$ and $w = 2$: how many steps back would have been enough?
 
-# %% tags=["live"] mystnb={"image": {"alt": "Two rows of bars over six steps. Above, the states of the unit after reading 1, 0.5, -1, 0, 0, 2. Below, the share of each step in the gradient of w: the last three are filled, as the sweep has passed them, and the earlier ones are hollow; the last but one is the largest and negative."}}
+# %% tags=["live"] mystnb={"image": {"alt": "Two rows of bars over six steps. Above, the states of the unit after reading 1, 0.5, -1, 0, 0, 2. Below, the share of each step in the gradient of w: the last three are filled, as the sweep has passed them, small and negative; the earlier ones are hollow, and the third, positive, is by far the largest."}}
 from rnnlib import live
 
 
