@@ -453,7 +453,8 @@ def write(book="grimm", beginning="The old woman ", temperature=0.7, top_k=0, le
     print(f"entropy of the next character: {bits:.2f} bits")
     fig, ax = plt.subplots(figsize=(7, 2))
     ax.bar(range(12), top.numpy())
-    ax.set_xticks(range(12), [characters.symbols[k].replace(" ", "␣").replace("\n", "⏎") for k in which])
+    letters = [characters.symbols[k].replace(" ", "␣").replace("\n", "⏎") for k in which]
+    ax.set_xticks(range(12), letters)
     ax.set(ylabel="probability", xlabel="next character", ylim=(0, 1))
     return fig
 

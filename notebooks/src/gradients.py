@@ -157,13 +157,13 @@ for scale, biases in [(1.0, True), (0.01, True), (1.0, False), (0.01, False)]:
 #
 # Choose a cell, multiply its recurrent weights by a gain, and set the bias of the gate that keeps (the RNN has none).
 # The line is the gradient as measured, the dots are what the spectral radius $\rho$ predicts.
-# Where does $\rho$ fail, and why? With a gain of 3 the RNN's $\rho$ is far above one; does its gradient explode?
+# With a gain of 3 the RNN's $\rho$ is far above one: does its gradient grow as $\rho$ says? Where else does $\rho$ fail, and why?
 
-# %% tags=["live"] mystnb={"image": {"alt": "Length of the gradient against steps back from the loss on a logarithmic scale, for an LSTM with forget bias 2 and gain 1: the measured line falls to about a hundredth in forty steps, and the dotted prediction runs close by."}}
+# %% tags=["live"] mystnb={"image": {"alt": "Length of the gradient against steps back from the loss on a logarithmic scale, for a plain RNN whose recurrent weights are multiplied by 1.5: the measured line falls nearly straight, by about five orders of magnitude over 60 steps, and the dotted prediction runs close by."}}
 from rnnlib import live
 
 
-def flow(cell="lstm", gain=1.0, bias=2.0):
+def flow(cell="rnn", gain=1.5, bias=2.0):
     """Length of the gradient against steps back: measured as a line, predicted as dots."""
     model = build(cell, 61, 64, torch.Generator().manual_seed(0))
     own = model.rnn.cells[0]
@@ -174,18 +174,20 @@ def flow(cell="lstm", gain=1.0, bias=2.0):
     norms = gradient_norms(model, *batch(0, N=16))["c" if cell == "lstm" else "h"][::-1]
     rho = torch.linalg.eigvals(linearised(own)).abs().max().item()
     measured = factor(norms[::-1])
-    print(f"spectral radius {rho:.3f}, measured factor a step {measured:.3f}, between 20 and 40 steps back")
+    print(f"spectral radius {rho:.3f}, measured factor a step {measured:.3f} (20 to 40 steps back)")
     back = np.arange(61)[: len(norms)]
     fig, ax = plt.subplots(figsize=(6, 2.8))
     ax.plot(back, norms, label="measured")
-    ax.plot(back, norms[20] * rho ** (back - 20.0), ":", color=figures.COLOURS[1], label=r"$\rho$ a step")
+    ax.plot(back, norms[20] * rho ** (back - 20.0), ":", label=r"$\rho$ a step")
     ax.set_yscale("log")
     ax.set(xlabel="steps back from the loss", ylabel="length of the gradient")
     ax.legend()
     return fig
 
 
-panel = live.interact(flow, cell=["rnn", "lstm", "gru"], gain=(0.2, 4.0, 0.1), bias=(-2.0, 6.0, 0.5))
+panel = live.interact(
+    flow, cell=["rnn", "lstm", "gru"], gain=(0.2, 4.0, 0.1), bias=(-2.0, 6.0, 0.5)
+)
 
 # %% [markdown]
 # ## The LSTM's first step

@@ -633,7 +633,8 @@ def learn(cell="GRU", bias=1.0, size=300, steps=20 if FAST else 400):
 
 
 panel = live.interact_manual(
-    learn, "Train", cell=["GRU", "LSTM"], bias=(-2.0, 5.0, 0.5), size=(20, 600, 20), steps=(20, 800, 20)
+    learn, "Train", cell=["GRU", "LSTM"], bias=(-2.0, 5.0, 0.5),
+    size=(20, 600, 20), steps=(20, 800, 20),
 )
 
 # %% [markdown]

@@ -420,7 +420,8 @@ def train_again(bias=2.0, rate=0.01, length=21, steps=20 if FAST else 300):
         if (yield (k + 10) / steps):
             break
     f = 1 / (1 + np.exp(-bias))
-    print(f"before training, half of c is left after {np.log(0.5) / np.log(f):.1f} steps; {length - 1} digits come in")
+    half = np.log(0.5) / np.log(f)
+    print(f"before training, half of c is left after {half:.1f} steps; {length - 1} digits come in")
     print(f"after {10 * len(accuracy)} steps the accuracy of the last ten batches is {accuracy[-1]:.3f}")
     fig, ax = plt.subplots(figsize=(6, 2.6))
     ax.plot(10 * np.arange(len(accuracy)) + 5, accuracy, marker="o", ms=3)
@@ -430,7 +431,8 @@ def train_again(bias=2.0, rate=0.01, length=21, steps=20 if FAST else 300):
 
 
 panel = live.interact_manual(
-    train_again, "Train", bias=(-2.0, 8.0, 0.5), rate=[0.0003, 0.001, 0.003, 0.01, 0.03], length=(5, 61, 2), steps=(20, 600, 20)
+    train_again, "Train", bias=(-2.0, 8.0, 0.5), rate=[0.0003, 0.001, 0.003, 0.01, 0.03],
+    length=(5, 61, 2), steps=(20, 600, 20),
 )
 
 # %% [markdown]

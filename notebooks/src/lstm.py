@@ -650,11 +650,17 @@ def read(digits="314159265358979397985356295141", forbid="nothing", after=15):
             cs.append(c[0].numpy())
         p = torch.softmax(model.readout(h)[0], dim=0)
     first_digit = int(digits[0])
-    print(f"after {len(digits)} digits the answer is {p.argmax()} ({p.max():.3f}); the first digit is {first_digit} ({p[first_digit]:.3f})")
+    print(
+        f"after {len(digits)} digits the answer is {p.argmax()} ({p.max():.3f}); "
+        f"the first digit is {first_digit} ({p[first_digit]:.3f})"
+    )
     cs = np.array(cs)[:, order]  # (digits, H)
     limit = np.abs(cs).max()
     fig, ax = plt.subplots(figsize=(8, 3))
-    ax.imshow(cs.T, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", extent=(0.5, len(cs) + 0.5, H + 0.5, 0.5))
+    ax.imshow(
+        cs.T, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto",
+        extent=(0.5, len(cs) + 0.5, H + 0.5, 0.5),
+    )
     if forbid != "nothing" and after < len(cs):
         ax.axvline(after + 0.5, color="black", linestyle="--", linewidth=1)
     ax.set_xticks(range(1, len(cs) + 1), list(digits), fontsize=8)
@@ -664,7 +670,8 @@ def read(digits="314159265358979397985356295141", forbid="nothing", after=15):
 
 
 panel = live.interact(
-    read, digits="314159265358979397985356295141", forbid=["nothing", "writing", "copying"], after=(1, 60)
+    read, digits="314159265358979397985356295141",
+    forbid=["nothing", "writing", "copying"], after=(1, 60),
 )
 
 # %% [markdown]

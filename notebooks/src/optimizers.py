@@ -874,7 +874,8 @@ interactive.optimizer_paths()
 # %% tags=["live"] mystnb={"image": {"alt": "Left, a map of the loss with two hollows and a dent at the left edge. From the start at (-1.5, 1), marked by a circle, the path of momentum swings into the dent and stays there. Right, the loss against the step: it falls with some ripples and levels off at 2.4."}}
 from rnnlib import live
 
-FUNCTIONS = {name: getattr(torch, name) for name in ("sin", "cos", "exp", "log", "sqrt", "tanh", "abs")}
+NAMED = ("sin", "cos", "exp", "log", "sqrt", "tanh", "abs")
+FUNCTIONS = {name: getattr(torch, name) for name in NAMED}
 
 
 def surface(formula):
@@ -889,7 +890,9 @@ def surface(formula):
     return loss
 
 
-def walk(formula="w1**2 + 3 * w2**2 + sin(4 * w1)", method="momentum", rate=0.02, steps=100, w1=-1.5, w2=1.0):
+def walk(
+    formula="w1**2 + 3 * w2**2 + sin(4 * w1)", method="momentum", rate=0.02, steps=100, w1=-1.5, w2=1.0
+):
     """Left a map of the loss with the path from its start, a circle; right the loss against the step."""
     loss, (kind, settings) = surface(formula), METHODS[method]
     path = surfaces.descend(loss, kind, (w1, w2), steps, lr=rate, **settings)
@@ -901,7 +904,8 @@ def walk(formula="w1**2 + 3 * w2**2 + sin(4 * w1)", method="momentum", rate=0.02
     grid = torch.linspace(*surfaces.WINDOW, 81)
     over, up = torch.meshgrid(grid, grid, indexing="xy")
     fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
-    left.contour(over, up, loss(torch.stack([over, up], dim=-1)), levels=15, colors="#999999", linewidths=0.7, linestyles="-")
+    heights = loss(torch.stack([over, up], dim=-1))
+    left.contour(over, up, heights, levels=15, colors="#999999", linewidths=0.7, linestyles="-")
     left.plot(*path.T, marker=".", ms=3, linewidth=1)
     left.plot(*path[0], "o", color="black", fillstyle="none")
     left.set(xlabel="$w_1$", ylabel="$w_2$", xlim=surfaces.WINDOW, ylim=surfaces.WINDOW)

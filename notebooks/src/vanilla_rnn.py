@@ -145,7 +145,8 @@ def sweep(numbers="1 0.5 -1 0 0 2", y=0.0, w=0.9, back=3):
     shares = da * np.append(0, h[:-1])
     print(" t      x_t      h_t  delta a_t   share of it in dL/dw   sum so far")
     for t in reversed(range(T - back, T)):
-        print(f"{t + 1:2} {x[t]:8.2f} {h[t]:8.3f} {da[t]:10.4f} {shares[t]:22.4f} {shares[t:].sum():12.4f}")
+        numbers_of_t = f"{x[t]:8.2f} {h[t]:8.3f} {da[t]:10.4f} {shares[t]:22.4f}"
+        print(f"{t + 1:2} {numbers_of_t} {shares[t:].sum():12.4f}")
     print(f"the whole gradient, by bptt.rnn_backward: {grads['W_hh'].item():.4f}")
     steps = np.arange(1, T + 1)
     fig, (above, below) = plt.subplots(2, 1, figsize=(6, 3), sharex=True)
