@@ -7,6 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jupytext
 import nbformat
 import pytest
 import yaml
@@ -185,6 +186,9 @@ def test_a_removed_output_is_found(stub: Path) -> None:
         ("print(2 * x)", "import sys; sys.stderr.write('no')", "writes to stderr"),
         ("print(2 * x)", "print('/home/me/file.txt')", "path of one machine: '/home/me/file.txt'"),
         (' mystnb={"image": {"alt": "A line."}}', "", "image without alternative text"),
+        ("print(2 * x)", "print(2 * x)  # fmt: skip", "readers see '# fmt: skip'"),
+        ("# %%\nprint(2 * x)", '# %% tags=["hide-input"]\nprint(2 * x)', "folded without a name"),
+        ("print(2 * x)", "import ipywidgets; ipywidgets.Button()", "its output is a widget"),
     ],
 )
 def test_unfit_outputs_are_found(stub: Path, old: str, new: str, expected: str) -> None:
@@ -192,6 +196,72 @@ def test_unfit_outputs_are_found(stub: Path, old: str, new: str, expected: str) 
     done = tool("notebooks", "execute", root=stub)
     # A failing cell stops the run and is named at once; all else is found by the check.
     assert expected in (done.stderr if done.returncode else complaint(stub))
+
+
+def test_no_code_that_readers_see_is_a_comment_for_a_tool() -> None:
+    for name in NAMES:
+        text = (ROOT / "notebooks/src" / f"{name}.py").read_text("utf-8")
+        assert not re.search(r"#\s*(NBVAL|fmt:|noqa)", text), name
+        assert 'tags=["nbval-check-output"' in text or ', "nbval-check-output"]' in text, name
+
+
+def test_nbval_compares_the_outputs_of_the_tagged_cells(tmp_path: Path) -> None:
+    cells = []
+    for source, stored, tagged in [
+        ("1 + 1", "2", True),
+        ("1 + 2", "4", True),
+        ("2 + 2", "5", False),
+    ]:
+        cell = nbformat.v4.new_code_cell(source, execution_count=len(cells) + 1)
+        cell.metadata["tags"] = ["nbval-check-output"] * tagged
+        data = {"text/plain": stored}
+        cell.outputs = [
+            nbformat.v4.new_output("execute_result", data, execution_count=cell.execution_count)
+        ]
+        cells.append(cell)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "a.ipynb")
+    command = ["-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env"]
+    done = subprocess.run(
+        [sys.executable, *command, "--rootdir", tmp_path, tmp_path / "a.ipynb"],
+        capture_output=True,
+        text=True,
+    )
+    assert "1 failed, 2 passed" in done.stdout and "Cell 1" in done.stdout, done.stdout
+
+
+def test_every_notebook_starts_with_the_same_folded_cell_that_has_a_name() -> None:
+    found = []
+    for name in NAMES:
+        cells = jupytext.read(ROOT / "notebooks/src" / f"{name}.py").cells
+        first = next(cell for cell in cells if cell.cell_type == "code")
+        found.append((first.source, first.metadata))
+        hidden = [
+            c for c in cells if any(t.startswith("hide-") for t in c.metadata.get("tags", []))
+        ]
+        names = [cell.metadata["mystnb"]["code_prompt_show"] for cell in hidden]
+        assert hidden[0] is first and len(set(names)) == len(names)
+    assert all(one == found[0] for one in found)
+    source, metadata = found[0]
+    assert source == (ROOT / "tools/first_cell.py").read_text("utf-8").strip()
+    assert source.startswith(f"# @title {metadata['mystnb']['code_prompt_show']}\n")
+    assert metadata["cellView"] == "form"  # folded in Colab
+
+
+def test_the_first_cell_is_folded_in_jupyter_and_put_in_the_place_of_its_older_versions(
+    stub: Path,
+) -> None:
+    path = stub / "notebooks/stub.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    install = notebook.cells[1]
+    assert install.metadata["jupyter"] == {"source_hidden": True}
+    install.source = install.source.split("\n", 1)[1].replace("half a minute", "an hour")
+    install.metadata = nbformat.NotebookNode(tags=["hide-input"])
+    nbformat.write(notebook, path)
+    assert tool("notebooks", "sync", root=stub).returncode == 0
+    again = nbformat.read(path, as_version=4)
+    assert [c.source for c in again.cells if "pip" in c.source] == [again.cells[1].source]
+    assert "an hour" not in again.cells[1].source
+    assert again.cells[1].metadata["jupyter"] == {"source_hidden": True}
 
 
 def test_a_missing_twin_and_a_missing_notebook_are_found(stub: Path) -> None:
@@ -231,7 +301,8 @@ def test_the_book_pins_exactly_and_the_library_does_not() -> None:
     pins = [line for line in lines if line and not line.startswith("#")]
     exact = re.compile(r"[\w.-]+==[\w.]+")
     assert [line for line in pins if not exact.fullmatch(line)] == []
-    wanted = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["figures"]]
+    extras = PROJECT["optional-dependencies"].values()
+    wanted = [*PROJECT["dependencies"], *(line for lines in extras for line in lines)]
     assert [line for line in wanted if not re.fullmatch(r"[\w-]+>=[\d.]+", line)] == []
     assert PROJECT["requires-python"] == ">=3.11"
     missing = {re.split("[>=]", line)[0] for line in wanted} - {p.split("==")[0] for p in pins}

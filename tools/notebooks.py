@@ -29,8 +29,14 @@ from nbformat import NotebookNode
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 INSTALL = (HERE / "first_cell.py").read_text("utf-8").strip()
-INSTALL_MARK = INSTALL.splitlines()[0]
-INSTALL_METADATA = {"tags": ["hide-input"]}
+INSTALL_MARK = "# This notebook uses rnnlib, the small library of this book."  # in all its versions
+INSTALL_NAME = INSTALL.splitlines()[0].removeprefix("# @title ")
+INSTALL_METADATA = {
+    "cellView": "form",  # Colab shows the name and folds the code
+    "jupyter": {"source_hidden": True},  # Jupyter folds it
+    "mystnb": {"code_prompt_show": INSTALL_NAME, "code_prompt_hide": INSTALL_NAME},  # the pages
+    "tags": ["hide-input"],
+}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 LANGUAGE |= {"pygments_lexer": "ipython3"}
@@ -38,6 +44,8 @@ MAX_BYTES = 1_500_000
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/-])(?:/(?:home|root|tmp|Users|mnt|work|opt|var)/|[A-Z]:\\)[^\s'\"]*"
 )
+TOOL_COMMENT = re.compile(r"# *(?:NBVAL_\w+|fmt: *\w+|noqa\b)")
+WIDGET = "application/vnd.jupyter.widget-view+json"
 TWIN_FORMAT = {"extension": ".py", "format_name": "percent"}
 
 
@@ -117,7 +125,7 @@ def bare(cell: NotebookNode) -> NotebookNode:
 
 def is_install(cell: NotebookNode) -> bool:
     """Whether this is the standard cell that installs rnnlib, in any of its versions."""
-    return bool(cell.cell_type == "code" and cell.source.strip().startswith(INSTALL_MARK))
+    return bool(cell.cell_type == "code" and INSTALL_MARK in cell.source)
 
 
 def content(notebook: NotebookNode) -> list[list[Any]]:
@@ -133,7 +141,7 @@ def sha256(thing: Any) -> str:
 
 def cells_sha256(notebook: NotebookNode) -> str:
     """Hash of all cells but the install cell, which `tools/address.py` may rewrite."""
-    return sha256([cell for cell in content(notebook) if not cell[1].startswith(INSTALL_MARK)])
+    return sha256([cell for cell in content(notebook) if INSTALL_MARK not in cell[1]])
 
 
 def numbered_code(notebook: NotebookNode) -> list[tuple[int, NotebookNode]]:
@@ -225,6 +233,8 @@ def finish(pair: Pair, notebook: NotebookNode, seconds: float | None = None) -> 
         new = bare(cell)
         if cell.cell_type == "code":
             new.outputs, new.execution_count = cell.outputs, cell.execution_count
+        if is_install(cell):
+            new.metadata = cell.metadata  # with what else only Jupyter adds
         cells.append(new)
     clean = nbformat.v4.new_notebook(cells=cells)
     clean = nbformat.reads(nbformat.writes(clean), as_version=4)  # as it will be read again
@@ -265,7 +275,7 @@ def execute(pair: Pair, fast: bool) -> None:
 
     notebook, _ = merged(pair)
     notebook = with_install_cell(notebook)
-    os.environ |= {"RNNLIB_PROGRESS": "0", "JUPYTER_PREFER_ENV_PATH": "1"}
+    os.environ |= {"RNNLIB_PROGRESS": "0", "JUPYTER_PREFER_ENV_PATH": "1", "RNNLIB_STILL": "1"}
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # matrices this small gain nothing from more
     os.environ.pop("RNNLIB_FAST", None)
     if fast:
@@ -318,6 +328,16 @@ def check_cell(place: str, cell: NotebookNode) -> list[str]:
         if match := MACHINE_PATH.search(output_text(output)):
             problems.append(f"{place}: its output names a path of one machine: {match[0]!r}")
         images += any(key.startswith("image/") for key in output.get("data", {}))
+        if WIDGET in output.get("data", {}):
+            problems.append(f"{place}: its output is a widget, which is dead without a kernel")
+    if comment := TOOL_COMMENT.search(cell.source):
+        problems.append(f"{place}: readers see {comment[0]!r}; nbval takes a cell tag")
+    hidden = any(tag.startswith("hide-") for tag in cell.metadata.get("tags", []))
+    if hidden and "code_prompt_show" not in cell.metadata.get("mystnb", {}):
+        problems.append(
+            f"{place}: is folded without a name. Say in the twin what it holds: "
+            'mystnb={"code_prompt_show": "...", "code_prompt_hide": "..."}'
+        )
     alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
     if images and not str(alt).strip():
         problems.append(

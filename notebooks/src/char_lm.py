@@ -4,9 +4,9 @@
 # This notebook goes with the page [Characters](../book/char_lm.md).
 # You will train a small network to write, read the recorded training of a larger one, turn its temperature up and down, and look for a cell that you can read.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -102,8 +102,7 @@ print("target", repr(vocabulary.decode(batch[0, 1:])))
 # Two layers of H = 128.
 # The page counts $4H(K + H + 1) + 4H(2H + 1) + K(H + 1)$ parameters:
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 K, H = len(vocabulary), 128
 model = models.CharacterModel(K, H, num_layers=2, generator=torch.Generator().manual_seed(0))
 counted = sum(w.numel() for w in model.parameters())
@@ -113,8 +112,7 @@ print("formula equals count:", counted == formula)
 # %% [markdown]
 # One-hot inputs pick columns: $W_x$ times the one-hot vector of a character is that character's column of $W_x$.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 W_x = model.rnn.cells[0].W_x.detach()  # (4H, K)
 one_hot = torch.nn.functional.one_hot(numbers[:5], K).float()  # (5, K)
 picked = (one_hot @ W_x.T == W_x[:, numbers[:5]].T).all().item()
@@ -125,8 +123,7 @@ print("product equals column:", picked)
 #
 # `fast()` lets torch's own LSTM compute with the same weights; from here on that saves time.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 with torch.no_grad():
     ours, _ = model(batch[:, :-1])
     theirs, _ = model.fast()(batch[:, :-1])
@@ -230,7 +227,7 @@ for name, title in BOOKS.items():
         title, mean_range([r["loss"] for r in results]), mean_range([r["accuracy"] for r in results]),
         mean_range([r["held_out"]["from zero"]["nats"] for r in results]),
         mean_range([r["held_out"]["from zero"]["accuracy"] for r in results]),
-    ])  # fmt: skip
+    ])
 figures.table(
     ["", "training loss, nats", "training accuracy", "held-out loss", "held-out accuracy"], rows
 )
@@ -267,10 +264,10 @@ for name, title in BOOKS.items():
         title, f"{math.log2(base['characters']['K']):.2f}", f"{base['ngram']['bits_by_order'][0]:.2f}",
         f"{base['xz']['after_train']:.2f}", f"{base['ngram']['bits']:.3f} (order {base['ngram']['order']})",
         mean_range(zero), mean_range(bits),
-    ])  # fmt: skip
+    ])
 figures.table(
     ["", "all equal", "frequencies", "xz", "n-gram", "LSTM, windows of 30", "LSTM, state carried"], rows
-)  # fmt: skip
+)
 
 # %% mystnb={"image": {"alt": "Two panels, Grimm and Democracy: bits a character on held-out text against the order of an n-gram model, 1 to 8. Both curves fall from 4.4 until order 6 and then stay level, at 2.0 and 1.6. The line of the LSTM lies at that level for Grimm and a little below it for Democracy, the line of xz well above."}} tags=["paste:orders"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True)
@@ -279,7 +276,7 @@ for ax, (name, title) in zip(axes, BOOKS.items(), strict=True):
     ax.plot(range(1, len(by_order) + 1), by_order, marker="o", label="n-gram of this order")
     level = np.mean([
         metrics.bits_per_character(r["result"]["held_out"]["carried"]["nats"]) for r in runs[name]
-    ])  # fmt: skip
+    ])
     ax.axhline(level, color=figures.COLOURS[1], linestyle="--", label="LSTM, state carried")
     ax.axhline(counted[name]["xz"]["after_train"], color="#000000", linestyle=":", label="xz")
     ax.set(xlabel="order (characters, the predicted one included)", title=title)
@@ -307,7 +304,7 @@ for point in runs["grimm"][0]["result"]["points"]:
         if sample["length"] == 30:
             rows.append([
                 f"{point['step']:,}", f"{point['nats']:.2f}", f"{sample['temperature']:g}", shown(sample["text"]),
-            ])  # fmt: skip
+            ])
 figures.table(["step", "held-out nats", "temperature", "text"], rows)
 
 # %% [markdown]
@@ -351,7 +348,7 @@ for t, k in itertools.product(range(len(beginning)), range(4)):
     letter = known.symbols[which[t, k]].replace(" ", "␣").replace("\n", "⏎")
     follows = t + 1 < len(beginning) and known.symbols[which[t, k]] == beginning[t + 1]
     ax.text(t, k, letter, ha="center", va="center", weight="bold" if follows else None,
-            color="white" if top[t, k] > 0.5 else "black", fontsize=10 if follows else 8)  # fmt: skip
+            color="white" if top[t, k] > 0.5 else "black", fontsize=10 if follows else 8)
 ax.set_xticks(range(len(beginning)), [c.replace(" ", "␣") for c in beginning])
 ax.set_yticks(range(4), ["1st", "2nd", "3rd", "4th"])
 ax.set(xlabel="character read", ylabel="expected next")
@@ -365,8 +362,7 @@ plt.show()
 #
 # The page derives it; we compare with a difference quotient, on the logits after each character of a held-out page, in double precision.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 some = "The king’s daughter was so beautiful that the sun was astonished whenever it shone in her face."
 with torch.no_grad():
     p = grimm(known.encode(some)[None])[0][0].double()  # (T, K)
@@ -433,13 +429,49 @@ rows = [
 figures.table(["", "after The old woman"], rows)
 
 # %% [markdown]
+# ### Live: your beginning, your temperature
+#
+# The trained model goes on with what you type; the bars are what it expects right after it.
+# Where does the text stop being words, as the temperature rises? Cut off all but the `top_k` most likely (0: none) at temperature 2: does that mend it?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Bars of the probability of the twelve most likely characters after the beginning The old woman and a blank, at temperature 0.7: w and h are the most likely, then s, c and t; the others are near zero."}}
+from rnnlib import live
+
+
+def write(book="grimm", beginning="The old woman ", temperature=0.7, top_k=0, length=200, seed=0):
+    """The twelve most likely characters after the beginning, with their probabilities."""
+    model, characters, _ = trained[book]
+    if not beginning or (strange := sorted(set(beginning) - set(characters.symbols))):
+        what = f"{''.join(strange)!r} is not in the book" if beginning else "there is none"
+        raise ValueError(f"Type a beginning in the book's characters: {what}.")
+    options = {"temperature": temperature, "top_k": top_k or None}
+    print(beginning + sampling.generate(model, characters, beginning, length, seed=seed, **options))
+    with torch.no_grad():
+        p = sampling.probabilities(model(characters.encode(beginning)[None])[0][0, -1], **options)
+    top, which = p.topk(12)
+    bits = metrics.entropy(p).item() / math.log(2)
+    print(f"entropy of the next character: {bits:.2f} bits")
+    fig, ax = plt.subplots(figsize=(7, 2))
+    ax.bar(range(12), top.numpy())
+    letters = [characters.symbols[k].replace(" ", "␣").replace("\n", "⏎") for k in which]
+    ax.set_xticks(range(12), letters)
+    ax.set(ylabel="probability", xlabel="next character", ylim=(0, 1))
+    return fig
+
+
+panel = live.interact(
+    write, book=list(BOOKS), beginning="The old woman ", temperature=(0.0, 2.0, 0.1),
+    top_k=(0, 20), length=(0, 600, 20), seed=(0, 20),
+)
+
+# %% [markdown]
 # ### Why greedy text loops
 #
 # The share of pieces of 8 characters that stood earlier in the same text, over texts of 600 characters from ten beginnings, beside the book itself in pieces of the same length.
 
 # %% tags=["paste:repetition"]
 length, count = (150, 2) if FAST else (600, 10)
-beginnings = ["The king ", "Once ", "A fox ", "When the ", "In the ", "She ", "Then he ", "There was ", "At last ", "One day "]  # fmt: skip
+beginnings = ["The king ", "Once ", "A fox ", "When the ", "In the ", "She ", "Then he ", "There was ", "At last ", "One day "]
 repeated = {
     way: [
         metrics.repetition(sampling.generate(grimm, known, start, length, seed=s, **options))
@@ -478,7 +510,7 @@ with torch.no_grad():
     ).mean(0)
     whole = torch.nn.functional.cross_entropy(
         grimm(longer[None, :M])[0][0], longer[1 : M + 1], reduction="none"
-    ).view(-1, T).mean(0)  # fmt: skip
+    ).view(-1, T).mean(0)
 fig, ax = plt.subplots()
 ax.plot(range(1, T + 1), fresh, marker="o", markersize=3, label="zero state before the window")
 ax.plot(range(1, T + 1), whole, marker="s", markersize=3, label="state carried")
@@ -613,7 +645,7 @@ for name, changed in CHANGED.items():
     rows.append([
         f"**{name}**: {changed}", f"{by_variant[name][0]['settings']['steps']:,}",
         mean_range([r["windows"] for r in results]), mean_range([r["carried"] for r in results]),
-    ])  # fmt: skip
+    ])
 figures.table(["change, on top of those above", "steps", "windows of 64", "carried"], rows)
 
 # %% tags=["paste:race_seconds"]
@@ -707,8 +739,7 @@ figures.table(["mean constant share", "first step", "largest", f"step {len(share
 # `fused.lstm` is the LSTM of chapter 5 with its backward pass by hand, arranged for speed.
 # In double precision it gives the numbers of the layer that autograd differentiates, state by state and gradient by gradient.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 layer = layers.LSTM(5, 8, generator=torch.Generator().manual_seed(0)).double()
 (cell,) = layer.cells
 x = torch.randn(3, 12, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)  # (N, T, D)
@@ -813,8 +844,7 @@ Markdown(
 # %% [markdown]
 # The check: the loss of the text read character by character, with the state handed on, equals the loss of the text read in one call.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 with torch.no_grad():
     at_once, _ = grimm(context[None, :200])
     state, one_by_one = None, []

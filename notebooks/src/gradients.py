@@ -4,9 +4,9 @@
 # This notebook goes with the page [Vanishing and exploding gradients](../book/gradients.md).
 # You will measure the gradient at every time step, compare it with a prediction, and rescue a run that explodes.
 # It runs in about a minute on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -118,10 +118,9 @@ figures.table(
         "largest singular value",
     ],
     rows,
-)  # fmt: skip
+)
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for v, (predicted, measured) in rates.items():
     print(f"{v:20} prediction within 6 %: {abs(predicted / measured - 1) < 0.06}")
 
@@ -152,7 +151,45 @@ for scale, biases in [(1.0, True), (0.01, True), (1.0, False), (0.01, False)]:
 # %% [markdown]
 # With neither inputs nor biases to add up, the cell does what the linear picture says.
 # Both have a part, and the biases the larger one: they add up in the same direction at every step, and the digits do not.
+
+# %% [markdown]
+# ### Live: a cell of your own
 #
+# Choose a cell, multiply its recurrent weights by a gain, and set the bias of the gate that keeps (the RNN has none).
+# The line is the gradient as measured, the dots are what the spectral radius $\rho$ predicts.
+# With a gain of 3 the RNN's $\rho$ is far above one: does its gradient grow as $\rho$ says? Where else does $\rho$ fail, and why?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Length of the gradient against steps back from the loss on a logarithmic scale, for a plain RNN whose recurrent weights are multiplied by 1.5: the measured line falls nearly straight, by about five orders of magnitude over 60 steps, and the dotted prediction runs close by."}}
+from rnnlib import live
+
+
+def flow(cell="rnn", gain=1.5, bias=2.0):
+    """Length of the gradient against steps back: measured as a line, predicted as dots."""
+    model = build(cell, 61, 64, torch.Generator().manual_seed(0))
+    own = model.rnn.cells[0]
+    with torch.no_grad():
+        own.W_h *= gain
+        if cell != "rnn":
+            own.b[64:128] = bias  # f is the second of i, f, g, o and z of r, z, n
+    norms = gradient_norms(model, *batch(0, N=16))["c" if cell == "lstm" else "h"][::-1]
+    rho = torch.linalg.eigvals(linearised(own)).abs().max().item()
+    measured = factor(norms[::-1])
+    print(f"spectral radius {rho:.3f}, measured factor a step {measured:.3f} (20 to 40 steps back)")
+    back = np.arange(61)[: len(norms)]
+    fig, ax = plt.subplots(figsize=(6, 2.8))
+    ax.plot(back, norms, label="measured")
+    ax.plot(back, norms[20] * rho ** (back - 20.0), ":", label=r"$\rho$ a step")
+    ax.set_yscale("log")
+    ax.set(xlabel="steps back from the loss", ylabel="length of the gradient")
+    ax.legend()
+    return fig
+
+
+panel = live.interact(
+    flow, cell=["rnn", "lstm", "gru"], gain=(0.2, 4.0, 0.1), bias=(-2.0, 6.0, 0.5)
+)
+
+# %% [markdown]
 # ## The LSTM's first step
 #
 # One course found the LSTM's $\partial L/\partial h_t$ to fade faster than the RNN's.
@@ -202,8 +239,7 @@ print("LSTM, factor a step along c:", " ".join(f"{one:.2f}" for one in factors))
 #
 # We let autograd compute all of these, and put its numbers into the equations.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 generator = torch.Generator().manual_seed(0)
 cell = layers.LSTM(3, 5, generator=generator).double().cells[0]
 x_small = torch.randn(2, 6, 3, generator=generator, dtype=torch.float64)
@@ -290,7 +326,7 @@ figures.table(
 #
 # The record also holds $\lVert \partial L/\partial c_t \rVert$ for the three LSTMs.
 
-# %% tags=["paste:trained_c"] mystnb={"image": {"alt": "Three panels, one for each LSTM, of the gradient by the cell state relative to its value at the last step against steps back, at the start and after 100, 1000 and 3000 training steps. With forget bias 0 all curves fall; with forget bias 1 and 4 the curves after training rise toward the first digit. At the start no curve drops steeply at the first step."}}
+# %% mystnb={"image": {"alt": "Three panels, one for each LSTM, of the gradient by the cell state relative to its value at the last step against steps back, at the start and after 100, 1000 and 3000 training steps. With forget bias 0 all curves fall; with forget bias 1 and 4 the curves after training rise toward the first digit. At the start no curve drops steeply at the first step."}} tags=["paste:trained_c"]
 fig, axes = plt.subplots(1, 3, figsize=(8, 3.1), sharey=True)
 for ax, v in zip(axes, [v for v in VARIANTS if v.startswith("lstm")], strict=True):
     for k, step in enumerate(moments):
@@ -361,7 +397,7 @@ watched = {
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 for (v, name, s), (values, _, _) in watched.items():
     style = {"RMSprop": {"color": figures.COLOURS[1], "linestyle": "--"},
-             "Adam": {"color": figures.COLOURS[0], "linestyle": "-"}}[name]  # fmt: skip
+             "Adam": {"color": figures.COLOURS[0], "linestyle": "-"}}[name]
     label = name if s == 0 else None
     if v == "rnn":
         axes[0].plot(values[:, 0], label=label, **style)
@@ -395,7 +431,7 @@ figures.table(
         f"first digit / last after {steps} steps", "accuracy, last 10 steps",
     ],
     rows,
-)  # fmt: skip
+)
 
 # %% [markdown]
 # One row for each start and optimizer; the last two columns give the three seeds.
@@ -465,8 +501,7 @@ Markdown(
 #
 # A gradient with a few large entries, cut to norm 1 and cut by value at 0.1.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def angle(a, b):
     cosine = (a @ b / (a.norm() * b.norm())).clamp(-1, 1)
     return torch.rad2deg(torch.arccos(cosine)).item()

@@ -4,9 +4,9 @@
 # This notebook goes with the page [The GRU](../book/gru.md).
 # You will check its hand-derived gradient, run the forms in which papers and libraries write the cell, and hold it against the LSTM in size, memory, time and accuracy.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -50,7 +50,7 @@ SEEDS = range(1 if FAST else 5)
 # They read 300 random digits.
 # We plot the largest state of any unit in any sequence.
 
-# %% tags=["paste:bounded"] mystnb={"image": {"alt": "Largest absolute state of an untrained network against time step, for 300 steps. The LSTM's cell state passes one within ten steps and climbs to between 20 and 33. The LSTM's h and the GRU's h stay below one."}}
+# %% mystnb={"image": {"alt": "Largest absolute state of an untrained network against time step, for 300 steps. The LSTM's cell state passes one within ten steps and climbs to between 20 and 33. The LSTM's h and the GRU's h stay below one."}} tags=["paste:bounded"]
 def keeping(kind, bias, seed, H=64):
     """An untrained layer of ten inputs whose forget or update bias is ``bias``."""
     layer = kind(10, H, generator=torch.Generator().manual_seed(seed))
@@ -137,14 +137,13 @@ found = {name: np.max([errors(name, y) for y in labels.values()], axis=0) for na
 tex = {
     "W_x": "W_x", "W_h": "W_h", "b": "b", "b_nh": "b_{nh}", "x": "x", "h0": "h_0",
     "W_ph": "W_{ph}", "b_p": "b_p",
-}  # fmt: skip
+}
 figures.table(
     ["gradient", "our cell", "`nn.GRU`", "differences"],
     [[f"$\\partial L/\\partial {tex[k]}$", *(f"{e:.0e}" for e in found[k])] for k in tex],
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 worst = np.max(list(found.values()), axis=0)
 print("against autograd through our cell, below 1e-12:", worst[0] < 1e-12)
 print("against torch's nn.GRU, below 1e-12:           ", worst[1] < 1e-12)
@@ -159,8 +158,7 @@ assert max(worst[:2]) < 1e-12 and worst[2] < 1e-7
 # A bias of 40 opens a gate for good, and one of -40 shuts it.
 # Then the cell should turn into something simpler.
 
-# %% tags=["paste:corners"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:corners", "nbval-check-output"]
 def forced(r, z):
     """The states with both gates forced to 0 or 1."""
     b = cell["b"].copy()
@@ -223,8 +221,7 @@ figures.table(["reset gate", "the old state's share", "$h_T$, first three units"
 # For the reset gate we look for a matrix $W'$ that does before the product what $W_{nh}$ does after it: $W'(r \odot h) = r \odot (W_{nh} h)$ for 2,000 random states, by least squares.
 # It should be found in two special cases, when $W_{nh}$ is diagonal, and when all units have the same reset gate.
 
-# %% tags=["paste:conversions"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:conversions", "nbval-check-output"]
 def negated(weights):
     """The same cell for the other reading of z."""
     out, n = {name: a.copy() for name, a in weights.items()}, len(weights["b_nh"])
@@ -264,8 +261,7 @@ Markdown(
 #
 # By formula, with $m$ inputs and $n$ units, and counted in the layers.
 
-# %% tags=["paste:parameters"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:parameters", "nbval-check-output"]
 def count(layer):
     return sum(w.numel() for w in layer.parameters())
 
@@ -282,8 +278,7 @@ for name, (kind, in_book, in_torch) in formulas.items():
     rows.append([name, f"{count(layer):,}", f"{count(layer.to_torch()):,}"])
 figures.table(["$D = 10$, $H = 128$", "this book", "`torch`"], rows)
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def gru_size(H_lstm, D=10):
     """The GRU's hidden size with the number of parameters nearest to an LSTM's."""
     wanted = formulas["LSTM"][1](D, H_lstm)
@@ -370,7 +365,7 @@ for N_step, T_step, n in [(4, 5, 8)] if FAST else [(32, 30, 64), (128, 30, 128)]
     twins = [net.to_torch() for net in nets]
     for how, made, one_dnn in [
         ("our layers", nets, True), ("`torch`", twins, True), ("`torch` without oneDNN", twins, False),
-    ]:  # fmt: skip
+    ]:
         taken = rounds(made, x, one_dnn)
         ratio = taken[:, 1:] / taken[:, :1]
         rnn, gru, same = np.median(ratio, axis=0)
@@ -378,7 +373,7 @@ for N_step, T_step, n in [(4, 5, 8)] if FAST else [(32, 30, 64), (128, 30, 128)]
         rows.append([
             f"{N_step}, {T_step}, {n}", how, f"{1e3 * np.median(taken[:, 0]):.0f} ms", f"{rnn:.2f}",
             f"{gru:.2f} ({ratio[:, 1].min():.2f} to {ratio[:, 1].max():.2f})", f"{same:.2f}",
-        ])  # fmt: skip
+        ])
 figures.table(
     ["$N, T, H$", "layers", "LSTM", "RNN / LSTM", "GRU / LSTM, equal $H$", "GRU / LSTM, equal parameters"],
     rows,
@@ -422,7 +417,7 @@ for bias in (None, 0.0, 1.0, 2.0, 4.0):
     rows.append([
         "default" if bias is None else f"{bias:.0f}", f"{z:.2f}", f"{z + (1 - z) / 2 / np.sqrt(3):.2f}",
         f"{np.mean(values):.2f}", f"{left:.0e}" if left < 0.01 else f"{left:.2f}",
-    ])  # fmt: skip
+    ])
 figures.table(["$b_z$", "$z$", "factor: predicted", "measured", "left after 50 steps"], rows)
 
 # %% [markdown]
@@ -431,7 +426,7 @@ figures.table(["$b_z$", "$z$", "factor: predicted", "measured", "left after 50 s
 # Recorded studies trained networks of 128 units on palindromes until 20 batches in a row were perfect, or until they gave up: with learning rate 0.001 after 1,000 steps, with 0.004 after 2,000.
 # We look at the LSTMs and GRUs with orthogonal recurrent weights, at one length each: steps to the solution, a dot a seed.
 
-# %% tags=["paste:recorded"] mystnb={"image": {"alt": "Two panels, for learning rates 0.001 and 0.004: training steps until a palindrome task was solved, by length, a dot a seed; crosses above are runs that were not solved. At 0.001, one LSTM with bias 0 is solved at 20 digits, and no LSTM or GRU with bias 0 at 30; LSTMs with forget bias 1 are solved at 20 and 30 digits, and two at 50; LSTMs with chrono at 50 are all crosses, and GRUs with chrono nearly all. At 0.004, GRUs with chrono, all solved, and LSTMs with bias 1 lie close together, the latter with one cross at 50 and two at 100; LSTMs with chrono lie higher, all solved, up to 200 digits."}}
+# %% mystnb={"image": {"alt": "Two panels, for learning rates 0.001 and 0.004: training steps until a palindrome task was solved, by length, a dot a seed; crosses above are runs that were not solved. At 0.001, one LSTM with bias 0 is solved at 20 digits, and no LSTM or GRU with bias 0 at 30; LSTMs with forget bias 1 are solved at 20 and 30 digits, and two at 50; LSTMs with chrono at 50 are all crosses, and GRUs with chrono nearly all. At 0.004, GRUs with chrono, all solved, and LSTMs with bias 1 lie close together, the latter with one cross at 50 and two at 100; LSTMs with chrono lie higher, all solved, up to 200 digits."}} tags=["paste:recorded"]
 records = [
     experiments.load(name)
     for name in ("palindrome_memory", "palindrome_chrono", "palindrome_bias_one", "palindrome_gru")
@@ -439,7 +434,7 @@ records = [
 VARIANTS = {
     "LSTM, bias 0": ("lstm", "zero"), "LSTM, forget bias 1": ("lstm", "one"),
     "LSTM, chrono": ("lstm", "chrono"), "GRU, bias 0": ("gru", "zero"), "GRU, chrono": ("gru", "chrono"),
-}  # fmt: skip
+}
 RATES = (0.001, 0.004)
 
 
@@ -486,7 +481,7 @@ for rate in RATES:
             rows.append([
                 rate, T_run, name, f"{len(done)} of {len(runs_T)}", f"{min(accuracy):.2f} to {max(accuracy):.2f}",
                 f"{np.median(steps):.0f}" if done else "none", f"{np.median(taken):.0f}" if done else "none",
-            ])  # fmt: skip
+            ])
 figures.table(
     ["rate", "T", "cell", "solved", "accuracy", "steps (median)", "seconds (median)"],
     sorted(rows, key=lambda r: r[:2]),
@@ -536,7 +531,7 @@ def train_on_few(kind, bias, size, seed):
     history = training.train(
         model, source, training.classification_loss, torch.optim.Adam(model.parameters(), lr=3e-3),
         20 if FAST else 600, clip_norm=1.0, stop_when=learned,
-    )  # fmt: skip
+    )
     return model, history, training.accuracy(model, (source.x, source.y))
 
 
@@ -550,7 +545,7 @@ LENGTHS = (5, 8, 10, 12, 15, 20, 30)
 runs = {
     (name, size, seed): train_on_few(*kind, size, seed)
     for name, kind in KINDS.items() for size in SETS for seed in SEEDS
-}  # fmt: skip
+}
 test = {
     length: tasks.palindromes(length, 2000, torch.Generator().manual_seed(length), one_hot=True)
     for length in LENGTHS
@@ -560,7 +555,7 @@ accuracy = {
     for key, (model, *_) in runs.items()
 }
 
-# %% tags=["paste:generalise"] mystnb={"image": {"alt": "Accuracy against the length tested, 5 to 30 digits, in two panels. Trained on 100 palindromes of ten digits, the LSTM is highest, at about 0.8 from 8 to 20 digits, the GRU with update bias 1 a little below and the GRU with bias 2 at about 0.7. Trained on 300, all three are near one from 8 to 15 digits; at 30 digits the GRU with bias 1 falls to about 0.8, the others to about 0.92. At 5 digits all are lower than at 10."}}
+# %% mystnb={"image": {"alt": "Accuracy against the length tested, 5 to 30 digits, in two panels. Trained on 100 palindromes of ten digits, the LSTM is highest, at about 0.8 from 8 to 20 digits, the GRU with update bias 1 a little below and the GRU with bias 2 at about 0.7. Trained on 300, all three are near one from 8 to 15 digits; at 30 digits the GRU with bias 1 falls to about 0.8, the others to about 0.92. At 5 digits all are lower than at 10."}} tags=["paste:generalise"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 for ax, size in zip(axes, SETS, strict=True):
     for name in KINDS:
@@ -602,13 +597,53 @@ figures.table(
 #
 # What this does not show: one task, one training length, one optimizer and learning rate, small networks, five seeds.
 # It is no ranking of the two cells.
+
+# %% [markdown]
+# ## Live: train it with your bias
 #
+# Choose the cell, the bias of its gate that keeps, and how many palindromes of ten digits it may learn by heart.
+# It is then tested on fresh ones of other lengths.
+# Which bias carries the GRU furthest beyond ten digits? How few palindromes are enough?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Accuracy on fresh palindromes against their length, 5 to 30 digits, for a GRU with update bias 1 trained on 300 palindromes of ten digits: near one around ten digits and lower at 5 and at 30."}}
+from rnnlib import live
+
+
+def learn(cell="GRU", bias=1.0, size=300, steps=20 if FAST else 400):
+    """Accuracy on fresh palindromes against their length; the training length is marked."""
+    kind, n = {"GRU": (layers.GRU, gru_size(48)), "LSTM": (layers.LSTM, 48)}[cell]
+    layer, generator = keeping(kind, bias, 0, n), torch.Generator().manual_seed(0)
+    init.orthogonal_(layer.cells[0].W_h.data, generator, blocks=layer.cells[0].gates)
+    model = models.Classifier(layer, 10, generator=generator)
+    source, adam = Few(size, 100), torch.optim.Adam(model.parameters(), lr=3e-3)
+    for k in range(0, steps, 20):
+        history = training.train(model, source, training.classification_loss, adam, 20, clip_norm=1.0)
+        if (yield (k + 20) / steps) or learned(history):
+            break
+    own = training.accuracy(model, (source.x, source.y))
+    fresh = {length: training.accuracy(model, test[length]) for length in LENGTHS}
+    print(f"{k + 20} steps; accuracy on its own {size} palindromes {own:.2f}")
+    print("on fresh ones: " + ", ".join(f"{a:.2f} at {length}" for length, a in fresh.items()))
+    fig, ax = plt.subplots(figsize=(6, 2.6))
+    ax.plot(fresh.keys(), fresh.values(), marker="o", ms=4)
+    ax.axvline(10, color="#555555", linewidth=0.8, linestyle="-")
+    ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
+    ax.set(xlabel="length tested (digits)", ylabel="accuracy", ylim=(0, 1.05))
+    return fig
+
+
+panel = live.interact_manual(
+    learn, "Train", cell=["GRU", "LSTM"], bias=(-2.0, 5.0, 0.5),
+    size=(20, 600, 20), steps=(20, 800, 20),
+)
+
+# %% [markdown]
 # ## Inside a trained GRU
 #
 # The update gate of one trained network ($b_z = 1$, 300 palindromes, seed 0), over the nine digits of a number.
 # A row is a unit; rows are sorted by the gate's mean.
 
-# %% tags=["paste:gates"] mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are at about 0.65; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}}
+# %% mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are at about 0.65; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}} tags=["paste:gates"]
 trained = runs["GRU, $b_z = 1$", 300, 0][0]
 x, y = test[10]
 start = {"x": x.double().numpy(), "h0": np.zeros((len(x), gru_size(48)))}
@@ -665,8 +700,7 @@ figures.table(
     [[name, f"{a:.3f}", f"{d:.0e}" if 0 < d < 0.01 else f"{d:.2f}"] for name, (a, d) in carried.items()],
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for name, (_, difference) in carried.items():
     print(f"{name:42} exact: {difference < 1e-12}")
 
@@ -726,8 +760,7 @@ for cut, name in cuts.items():
     rows.append([name, *(f"{e:.0e}" for e in mistakes[cut])])
 figures.table(["left out", *(f"error in ${tex[k]}$" for k in SHOWN)], rows)
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for name, e in mistakes.items():
     print(f"left out: {name:32} passes the check: {max(e) < 1e-7}")
 assert [max(e) < 1e-7 for e in mistakes.values()] == [True] + 5 * [False]

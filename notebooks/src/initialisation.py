@@ -4,9 +4,9 @@
 # This notebook goes with the page [Where training starts](../book/initialisation.md).
 # You will start the same network from different weights, see which starts can learn at all and which learn to remember, and predict it before training.
 # It runs in two to three minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -157,8 +157,7 @@ Markdown(
 # After all those steps we look at the hidden units of the network that began with 0.01 everywhere: how far is any of its 128 units from the first?
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def spread(weight):
     """The largest difference between two rows, that is, between two hidden units."""
     return (weight - weight[:1]).abs().max().item()
@@ -177,8 +176,7 @@ print(f"rank of W_hh: {torch.linalg.matrix_rank(cell.W_h.detach()).item()}")
 # We check it for 32 units and plain gradient descent, in double precision; the comments in the cell say how the learning rates have to match.
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def constant_network(H, value, of=1):
     """H equal units; each stands for ``of`` units, so what is read from it counts ``of`` times."""
     model = models.Classifier(layers.RNN(10, H), 10).double()
@@ -275,7 +273,7 @@ for name, fill in FILLS.items():
     rows.append(
         [name, f"{PREDICTED[name]:.3f}", f"{np.mean(squares):.3f}", f"{np.sqrt(PREDICTED[name]):.2f}",
          f"{np.mean(radii):.2f}", f"{np.mean(s_max):.2f}", f"{np.mean(s_min):.3f}"]
-    )  # fmt: skip
+    )
 figures.table(
     [
         "start",
@@ -401,6 +399,43 @@ Markdown(
 )
 
 # %% [markdown]
+# ## Live: train again, with your start
+#
+# An LSTM of 32 units with orthogonal recurrent weights, trained on palindromes with Adam.
+# Choose the forget bias, the learning rate and the length.
+# How large a bias does each length want? Is there one that is too large?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Accuracy against training step for an LSTM with forget bias 2 on palindromes of 21 digits, as a mean over ten batches, with a dotted line at chance: it stays low for some hundred steps and then climbs."}}
+from rnnlib import live
+
+
+def train_again(bias=2.0, rate=0.01, length=21, steps=20 if FAST else 300):
+    """Accuracy against training step, a mean over ten batches; the dotted line is chance."""
+    model = lstm(bias, 0, T=length, H=32)
+    source = tasks.PalindromeBatches(length, 64, seed=1000, one_hot=True)
+    adam, accuracy = torch.optim.Adam(model.parameters(), lr=rate), []
+    for k in range(0, steps, 10):
+        history = training.train(model, source, training.classification_loss, adam, 10, clip_norm=1.0)
+        accuracy.append(np.mean([m["accuracy"] for m in history.metrics]))
+        if (yield (k + 10) / steps):
+            break
+    f = 1 / (1 + np.exp(-bias))
+    half = np.log(0.5) / np.log(f)
+    print(f"before training, half of c is left after {half:.1f} steps; {length - 1} digits come in")
+    print(f"after {10 * len(accuracy)} steps the accuracy of the last ten batches is {accuracy[-1]:.3f}")
+    fig, ax = plt.subplots(figsize=(6, 2.6))
+    ax.plot(10 * np.arange(len(accuracy)) + 5, accuracy, marker="o", ms=3)
+    ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
+    ax.set(xlabel="training step", ylabel="accuracy", ylim=(0, 1.05))
+    return fig
+
+
+panel = live.interact_manual(
+    train_again, "Train", bias=(-2.0, 8.0, 0.5), rate=[0.0003, 0.001, 0.003, 0.01, 0.03],
+    length=(5, 61, 2), steps=(20, 600, 20),
+)
+
+# %% [markdown]
 # ## How far can a cell remember?
 #
 # From here on the figures show recorded studies.
@@ -469,7 +504,7 @@ success_table("lstm")
 def ends(cell, bias, T, runs):
     """Accuracies on fresh numbers, lowest and highest, of the runs of a cell with a bias."""
     found = [r["result"]["test_accuracy"] for r in runs
-             if (r["settings"]["cell"], r["settings"]["bias"], r["settings"]["T"]) == (cell, bias, T)]  # fmt: skip
+             if (r["settings"]["cell"], r["settings"]["bias"], r["settings"]["T"]) == (cell, bias, T)]
     return f"{min(found):.2f} to {max(found):.2f}"
 
 
@@ -520,7 +555,7 @@ for k, ((cell, bias, T), runs) in enumerate(group(growing, "cell", "bias", "T").
             [0, *moved_on], [stages[0]["T"], *(stage["T"] for stage in stages)], where="pre",
             color=figures.COLOURS[k], linestyle=figures.DASHES[k], linewidth=1.2,
             label=f"{CELLS[cell]}{LABELS[bias]}, to {T}" if r is runs[0] else None,
-        )  # fmt: skip
+        )
 ax.set_yscale("log")
 ax.set_yticks([20, 50, 100, 200, 400, 1000], ["20", "50", "100", "200", "400", "1000"])
 ax.minorticks_off()
@@ -538,12 +573,12 @@ for (cell, bias, T), runs in group(growing, "cell", "bias", "T").items():
     rows.append(
         [CELLS[cell] + LABELS[bias], T, success(runs), min(p[-1] for p in passed), f"{np.median(between):.0f} ({max(between)})",
          f"{min(accuracy):.3f} to {max(accuracy):.3f}"]
-    )  # fmt: skip
+    )
 figures.table(
     ["cell", "last T", "solved: median steps (seconds)", "T passed by all",
      "steps at a length between: median (most)", "accuracy at the last T"],
     rows,
-)  # fmt: skip
+)
 
 # %% [markdown]
 # ## Adding and copying
@@ -553,8 +588,7 @@ figures.table(
 # *Copying*: ten symbols, $T$ blanks, then the ten symbols again.
 # Both have an answer that needs no memory, and its loss is the line to get below.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 x, y = tasks.adding(200, 20_000, seeded(0))
 always_one = ((1 - y) ** 2).mean().item()
 print(
@@ -581,7 +615,7 @@ for ax, ((task, T), runs) in zip(axes.flat, sorted(panels.items()), strict=False
             ax.plot(
                 PER * np.arange(1, len(loss) + 1), loss, color=figures.COLOURS[k],
                 linestyle=figures.DASHES[k], linewidth=1.2, label=variant if r is some[0] else None,
-            )  # fmt: skip
+            )
     ax.axhline(1, color="black", linestyle=":", linewidth=1)
     ax.set_yscale("log")
     ax.set(title=f"{task}, T = {T}", xlabel="training step", ylabel="loss / trivial answer's")
@@ -597,7 +631,7 @@ for (task, T), runs in sorted(panels.items()):
         rows.append(
             [task, T, variant, success(some), ", ".join(f"{v:.4f}" for v in sorted(losses)),
              f"{some[0]['result']['baseline']:.4f}"]
-        )  # fmt: skip
+        )
 figures.table(
     [
         "task",
@@ -679,7 +713,7 @@ for (variant,), (r,) in group(longer["runs"], "variant").items():
     ax.plot(
         PER * np.arange(1, len(loss) + 1), loss, color=figures.COLOURS[k],
         linestyle=figures.DASHES[k], label=variant,
-    )  # fmt: skip
+    )
 ax.axhline(1, color="black", linestyle=":", linewidth=1)
 ax.set(title="copy, T = 200", xlabel="training step", ylabel="loss / trivial answer's", ylim=(0.7, 2))
 ax.legend()
@@ -696,8 +730,7 @@ print(*(one["command"] for one in [*memory, longer]), sep="\n")
 # Filled as one matrix, its columns are orthonormal, but no gate's block is orthogonal.
 # The check looks at the singular values of one block.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for blocks in (1, 4):
     W = init.orthogonal_(torch.empty(4 * 64, 64, dtype=torch.float64), seeded(0), blocks=blocks)
     s = torch.linalg.svdvals(W[:64])
@@ -712,8 +745,7 @@ for blocks in (1, 4):
 # The check asks the cell itself: with zero inputs and weights, how much of $c$ is left after one step?
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def kept(set_biases):
     """c_1 / c_0 of torch's LSTM with zero weights."""
     twin = torch.nn.LSTM(3, 4, batch_first=True)

@@ -4,9 +4,9 @@
 # This notebook goes with the page [The LSTM](../book/lstm.md).
 # You will see why a state should be copied and not computed anew, check every gradient of the LSTM in four ways, change its nonlinearities, race it against the plain RNN, and look inside one that remembers.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -25,9 +25,6 @@ if importlib.util.find_spec("rnnlib") is None:
         raise RuntimeError(f"rnnlib could not be installed. pip says:\n{done.stderr}")
     importlib.invalidate_caches()
 
-# %% tags=["hide-input"]
-# placeholder
-
 # %%
 import os
 
@@ -38,7 +35,7 @@ from IPython.display import Markdown
 
 from rnnlib import (
     bptt, cells, check, experiments, figures, init, interactive, layers, models, tasks, training,
-)  # fmt: skip
+)
 from rnnlib.experiments import palindrome
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
@@ -138,7 +135,7 @@ formulas = {
     "o_t": torch.diag(tanh_c), "c_t": torch.diag(s), "f_t": torch.diag(s * c_old),
     "i_t": torch.diag(s * g), "g_t": torch.diag(s * i), "c_{t-1}": torch.diag(s * f),
     "h_{t-1}": through_gates(W_h), "x_t": through_gates(W_x),
-}  # fmt: skip
+}
 J = torch.autograd.functional.jacobian
 J_i, J_f, J_g, J_o, J_c_old = J(h_from, (i, f, g, o, c_old))
 J_x, J_h_old = J(lambda x, h_old: h_from(*gates_of(x, h_old), c_old), (x, h_old))
@@ -153,8 +150,7 @@ figures.table(
     [[f"${n}$", str(tuple(formulas[n].shape)), f"{e:.0e}"] for n, e in one_step.items()],
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 print("all eight below 1e-12:", max(one_step.values()) < 1e-12)
 assert max(one_step.values()) < 1e-12
 
@@ -210,7 +206,7 @@ for kind, y in labels.items():
 names = {
     "W_x": "W_x", "W_h": "W_h", "b": "b", "W_ph": "W_{ph}", "b_p": "b_p", "x": "x",
     "h0": "h_0", "c0": "c_0",
-}  # fmt: skip
+}
 figures.table(
     ["gradient by", "autograd", "`nn.LSTM`", "differences"],
     [
@@ -219,8 +215,7 @@ figures.table(
     ],
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for k, (other, limit) in enumerate([("autograd", 1e-12), ("nn.LSTM", 1e-12), ("differences", 1e-7)]):
     worst = max(errors[k] for errors in found.values())
     print(f"against {other}, both losses, below {limit:.0e}: {worst < limit}")
@@ -233,8 +228,7 @@ for k, (other, limit) in enumerate([("autograd", 1e-12), ("nn.LSTM", 1e-12), ("d
 #
 # Four gates, each with a matrix from $D$ inputs, a matrix from $H$ states, and one bias.
 
-# %% tags=["paste:parameters"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:parameters", "nbval-check-output"]
 def count(layer):
     return sum(w.numel() for w in layer.parameters())
 
@@ -291,7 +285,7 @@ def solve(rnn, T, seed, lr, steps):
         model, tasks.PalindromeBatches(T, 64, seed=1_000 + seed, one_hot=True),
         training.classification_loss, torch.optim.Adam(model.parameters(), lr=lr),
         steps, clip_norm=1.0, stop_when=palindrome.solved,
-    )  # fmt: skip
+    )
     return model, history
 
 
@@ -405,7 +399,7 @@ def label(group):
     return f"RNN, {weights}" if cell == "rnn" else f"LSTM, forget bias {bias}"
 
 
-# %% tags=["paste:lengths"] mystnb={"image": {"alt": "Accuracy against the length of the palindrome, one dot a run and lines through the means, for plain RNNs in one panel and for LSTMs in the other. RNNs with an orthogonal start are near one at all lengths up to 100, with Xavier's most are, and with torch's start they fail at 30. LSTMs with forget bias 0 are at 0.2 to 1 at 20 digits and at chance at 30; with bias 1 they are at one up to 30 and spread from 0.55 to 1 at 50, where those with chrono lie between 0.76 and 0.96."}}
+# %% mystnb={"image": {"alt": "Accuracy against the length of the palindrome, one dot a run and lines through the means, for plain RNNs in one panel and for LSTMs in the other. RNNs with an orthogonal start are near one at all lengths up to 100, with Xavier's most are, and with torch's start they fail at 30. LSTMs with forget bias 0 are at 0.2 to 1 at 20 digits and at chance at 30; with bias 1 they are at one up to 30 and spread from 0.55 to 1 at 50, where those with chrono lie between 0.76 and 0.96."}} tags=["paste:lengths"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 for ax, kind in zip(axes, ("rnn", "lstm"), strict=True):
     for k, (group, lengths) in enumerate(g for g in groups.items() if g[0][0] == kind):
@@ -494,7 +488,7 @@ i, f, g, o = np.split(seen.gates, 4, axis=2)  # (2000, T-1, H) each
 #
 # One would expect a few such units, with an input gate that opens at the first step and then shuts, and a forget gate at one.
 
-# %% tags=["paste:inside"] mystnb={"image": {"alt": "Four heat maps over 32 units and 30 steps, units sorted by their mean forget gate. First, the share of the cell's variance that the first digit explains: high in nearly all units, with a dip over the first steps in some. Second, the forget gate: close to one in about a third of the units, down to about 0.3 in the last. Third, the input gate: low but not shut in most units, at all steps. Fourth, the output gate: different from unit to unit."}}
+# %% mystnb={"image": {"alt": "Four heat maps over 32 units and 30 steps, units sorted by their mean forget gate. First, the share of the cell's variance that the first digit explains: high in nearly all units, with a dip over the first steps in some. Second, the forget gate: close to one in about a third of the units, down to about 0.3 in the last. Third, the input gate: low but not shut in most units, at all steps. Fourth, the output gate: different from unit to unit."}} tags=["paste:inside"]
 def share_explained(values, classes):
     """Variance of the class means over the whole variance: values (N, ...) -> (...)."""
     counts = np.array([(classes == k).sum() for k in range(10)])
@@ -549,7 +543,7 @@ fig, ax = plt.subplots(figsize=(8, 4))
 image = ax.imshow(
     c[n].T[order], cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto",
     extent=(0.5, T - 0.5, H + 0.5, 0.5),
-)  # fmt: skip
+)
 ax.set_xticks(range(1, T), [str(d) for d in x[n].argmax(dim=1).tolist()])
 ax.set(xlabel="digits read, one a step", ylabel="unit, sorted by forget gate")
 ax.grid(False)
@@ -625,7 +619,62 @@ figures.table(["changed", "own first digit", "the other's"], rows)
 # Most of the copying and the gentle first write were there at the start, by chrono.
 # What training added is the growth.
 # These are three small networks with one start; another start or task may look different.
+
+# %% [markdown]
+# ### Live: your own number, and your own interference
 #
+# The first of these networks reads the digits that you type; it was trained on 30 of them.
+# From the step of your choice on you can forbid it to write ($i = 0$) or to copy ($f = 0$).
+# How early can writing stop without changing the answer? And what does it answer after 20 digits, or 60?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Heat map of the cell states of 32 units over the 30 digits of one number, read without interference. Pale after the first digit, some rows take a colour, red or blue, that deepens step by step."}}
+from rnnlib import live
+
+
+def read(digits="314159265358979397985356295141", forbid="nothing", after=15):
+    """Cell states of all units, red below zero and blue above, over the digits that are read."""
+    digits = digits.replace(" ", "")
+    if not (digits.isascii() and digits.isdecimal() and 2 <= len(digits) <= 60):
+        raise ValueError(f"Type 2 to 60 digits and nothing else: {digits!r} is not that.")
+    model = trained[0][0]
+    cell = model.rnn.cells[0]
+    one = torch.nn.functional.one_hot(torch.tensor([[int(d) for d in digits]]), 10).float()
+    h, c = cell.zero_state(1)
+    cs = []
+    with torch.no_grad():
+        for t, x_t in enumerate(one.unbind(dim=1), start=1):
+            i, f, g, o = (x_t @ cell.W_x.T + h @ cell.W_h.T + cell.b).chunk(4, dim=1)
+            write = torch.sigmoid(i) * torch.tanh(g) * (forbid != "writing" or t <= after)
+            c = write + c * torch.sigmoid(f) * (forbid != "copying" or t <= after)
+            h = torch.tanh(c) * torch.sigmoid(o)
+            cs.append(c[0].numpy())
+        p = torch.softmax(model.readout(h)[0], dim=0)
+    first_digit = int(digits[0])
+    print(
+        f"after {len(digits)} digits the answer is {p.argmax()} ({p.max():.3f}); "
+        f"the first digit is {first_digit} ({p[first_digit]:.3f})"
+    )
+    cs = np.array(cs)[:, order]  # (digits, H)
+    limit = np.abs(cs).max()
+    fig, ax = plt.subplots(figsize=(8, 3))
+    ax.imshow(
+        cs.T, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto",
+        extent=(0.5, len(cs) + 0.5, H + 0.5, 0.5),
+    )
+    if forbid != "nothing" and after < len(cs):
+        ax.axvline(after + 0.5, color="black", linestyle="--", linewidth=1)
+    ax.set_xticks(range(1, len(cs) + 1), list(digits), fontsize=8)
+    ax.set(xlabel="digits read, one a step", ylabel="unit, sorted by forget gate")
+    ax.grid(False)
+    return fig
+
+
+panel = live.interact(
+    read, digits="314159265358979397985356295141",
+    forbid=["nothing", "writing", "copying"], after=(1, 60),
+)
+
+# %% [markdown]
 # ## Mistakes people make
 #
 # Each path of the LSTM can be forgotten.
@@ -674,8 +723,7 @@ figures.table(
     ["left out", "$W_{ih}$", "$W_{fh}$", "$W_{gh}$", "$W_{oh}$", "$x_T$", "$h_0$", "$c_0$"], rows
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for cut, passed in passes.items():
     print(f"without {cut}: passes the check: {passed}")
 assert list(passes.values()) == [False] * 4 + [True]
@@ -689,8 +737,7 @@ assert list(passes.values()) == [False] * 4 + [True]
 # Some libraries pack $i, f, o, g$.
 # If such weights are read as $i, f, g, o$, the shapes fit and no error comes.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 right_loss, right = gradients_without(None, y)
 other_loss, other = gradients_without(None, y, order="ifog")
 by_hand_loss, by_hand = hand_loss(y)

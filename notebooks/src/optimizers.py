@@ -4,9 +4,9 @@
 # This notebook goes with the page [Optimizers](../book/optimizers.md).
 # You will watch one learning rate fail on a ravine, hold eight methods against torch's, see what each of their parts does, and compare them on three tasks, each at its own best rate.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -102,8 +102,7 @@ plt.show()
 # So the steep direction forbids every rate above 0.02, and with such a rate the flat direction keeps 98 % of its error at each step.
 # The limit is sharp:
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for lr in (0.0199, 0.0201):
     path = surfaces.descend(ravine.loss, optim.SGD, ravine.start, 400, lr=lr)
     factors = path[1:6] / path[:5]  # of both weights
@@ -117,8 +116,7 @@ for lr in (0.0199, 0.0201):
 #
 # ### Claim: in a constant gradient the step grows to $\eta / (1 - \mu)$
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for mu in (0.5, 0.9, 0.99):
     w = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     moves = optim.SGD([w], lr=0.1, momentum=mu)
@@ -178,8 +176,7 @@ figures.table(
 # By the page, torch's weight is that point.
 # On the bent valley, both at once:
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 valley = surfaces.SURFACES["valley"]
 lr, mu, steps = 5e-4, 0.9, 300
 path = surfaces.descend(
@@ -276,8 +273,7 @@ for name, settings in raced:
     label = ", ".join([name, *(f"{k}={v}" for k, v in settings.items() if k != "lr")])
     apart[label] = race(getattr(optim, name), getattr(torch.optim, name), **settings)
 
-# %% tags=["paste:torch"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:torch", "nbval-check-output"]
 rows = [
     [label, "yes" if e < 1e-12 else "no", "yes" if gone > 0.01 else "no"]
     for label, (e, gone) in apart.items()
@@ -349,7 +345,7 @@ steps = 100 if FAST else 1500
 chosen = {"Adagrad": 0.03, "RMSprop": 0.001, "Adam": 0.003}
 sizes = {name: step_sizes(name, lr, steps) for name, lr in chosen.items()}
 
-# %% tags=["paste:adagrad"] mystnb={"image": {"alt": "Two panels on doubly logarithmic axes over 1,500 training steps, of the median learning rate of a weight. Left, in the readout: Adagrad's falls, after the first steps, along a straight line with the slope of one over the root of t, RMSprop's and Adam's fall at first and level off after some hundred steps. Right, in the recurrent matrix: Adagrad's falls a little less steeply, the two others fall at first and rise again."}}
+# %% mystnb={"image": {"alt": "Two panels on doubly logarithmic axes over 1,500 training steps, of the median learning rate of a weight. Left, in the readout: Adagrad's falls, after the first steps, along a straight line with the slope of one over the root of t, RMSprop's and Adam's fall at first and level off after some hundred steps. Right, in the recurrent matrix: Adagrad's falls a little less steeply, the two others fall at first and rise again."}} tags=["paste:adagrad"]
 t = np.arange(1, steps + 1)
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 for k, (ax, title) in enumerate(zip(axes, ["readout", "recurrent matrix"], strict=True)):
@@ -424,8 +420,7 @@ figures.table(
 #
 # 20,000 weights get random gradients with mean 1 and standard deviation 2.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 generator = torch.Generator().manual_seed(0)
 m, v, worst = torch.zeros(20_000), torch.zeros(20_000), [0.0, 0.0]
 for t in range(1, 101):
@@ -580,8 +575,7 @@ Markdown(
 # We find the place by one step with $g = 1$ and $\varepsilon = 1$: outside the root the step is divided by $\sqrt v + 1$, inside by $\sqrt{v + 1}$.
 
 
-# %% tags=["paste:eps_place"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:eps_place", "nbval-check-output"]
 def eps_place(kind, v, numerator=1.0, **settings):
     """Where one step of torch's method has its ε: the root's argument is v after this step."""
     w = torch.zeros(1, dtype=torch.float64, requires_grad=True)
@@ -871,6 +865,62 @@ figures.table(
 interactive.optimizer_paths()
 
 # %% [markdown]
+# ### Live: a surface of your own
+#
+# Write a loss of `w1` and `w2`, such as `w1**2 + 10 * w2**2` or `cos(3 * w1) + w2**4`, choose a method and a rate, and see where it goes.
+# `sin`, `cos`, `exp`, `log`, `sqrt`, `tanh` and `abs` are there.
+# Can you write one on which SGD beats Adam at every rate of both?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Left, a map of the loss with two hollows and a dent at the left edge. From the start at (-1.5, 1), marked by a circle, the path of momentum swings into the dent and stays there. Right, the loss against the step: it falls with some ripples and levels off at 2.4."}}
+from rnnlib import live
+
+NAMED = ("sin", "cos", "exp", "log", "sqrt", "tanh", "abs")
+FUNCTIONS = {name: getattr(torch, name) for name in NAMED}
+
+
+def surface(formula):
+    """The loss that a formula of w1 and w2 stands for: w (..., 2) -> (...)."""
+    def loss(w):
+        w1, w2 = w[..., 0], w[..., 1]
+        names = FUNCTIONS | {"w1": w1, "w2": w2, "pi": math.pi, "__builtins__": {}}
+        try:
+            return eval(formula, names) + 0 * w1  # a plain number becomes a level surface
+        except Exception as error:
+            raise ValueError(f"The formula {formula!r} cannot be used: {error}.") from None
+    return loss
+
+
+def walk(
+    formula="w1**2 + 3 * w2**2 + sin(4 * w1)", method="momentum", rate=0.02, steps=100, w1=-1.5, w2=1.0
+):
+    """Left a map of the loss with the path from its start, a circle; right the loss against the step."""
+    loss, (kind, settings) = surface(formula), METHODS[method]
+    path = surfaces.descend(loss, kind, (w1, w2), steps, lr=rate, **settings)
+    values = loss(path)
+    if surfaces.ran_away(path):
+        print("The path has run away: a weight is beyond 1000.")
+    print(f"loss {values[0]:.4f} at the start, {values[-1]:.4f} after {steps} steps of {method}")
+    print(f"the path ends at ({path[-1, 0]:.3f}, {path[-1, 1]:.3f})")
+    grid = torch.linspace(*surfaces.WINDOW, 81)
+    over, up = torch.meshgrid(grid, grid, indexing="xy")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+    heights = loss(torch.stack([over, up], dim=-1))
+    left.contour(over, up, heights, levels=15, colors="#999999", linewidths=0.7, linestyles="-")
+    left.plot(*path.T, marker=".", ms=3, linewidth=1)
+    left.plot(*path[0], "o", color="black", fillstyle="none")
+    left.set(xlabel="$w_1$", ylabel="$w_2$", xlim=surfaces.WINDOW, ylim=surfaces.WINDOW)
+    right.plot(values)
+    right.set(xlabel="step", ylabel="loss")
+    return fig
+
+
+panel = live.interact(
+    walk, formula="w1**2 + 3 * w2**2 + sin(4 * w1)", method=list(METHODS),
+    rate=[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0],
+    steps=(0, 300), w1=(-2.0, 2.0, 0.1), w2=(-2.0, 2.0, 0.1),
+)
+
+# %% [markdown]
 # ## The comparison
 #
 # The study `optimizers` ran each of the eight methods with nine learning rates, a factor $\sqrt{10}$ apart, on three tasks and with several seeds.
@@ -1013,7 +1063,7 @@ def draw_sensitivity(ax, task, name):
 panels(
     draw_sensitivity, "learning rate / the method's best", "training loss over the last 100 steps (nats)",
     xscale="log", yscale="log", sharex="all",
-)  # fmt: skip
+)
 
 # %% [markdown]
 # On the RNN too large is worse than too small.
@@ -1064,11 +1114,11 @@ for task in TASKS:
             f"{to_mark:.0f}" if math.isfinite(to_mark) else "never",
             ", ".join(f"{rate:g}" for rate in fine) or "none",
             f"{np.mean([r['result']['ms_per_step'] for r in of(task, name)]):.1f}",
-        ])  # fmt: skip
+        ])
 figures.table(
     ["method", "best rate", "final loss (range)", "test", "steps to the mark", "good rates", "ms a step"],
     rows,
-)  # fmt: skip
+)
 
 # %% [markdown]
 # "Test" is the accuracy on 2,000 fresh palindromes, or the loss in nats a character on held-out text, at the best rate.
@@ -1110,14 +1160,14 @@ LABELS = {  # method in the record: name, momentum, memory of squares
     "RMSprop": ("RMSprop", "none", 0.99), "RMSprop, 0.999": ("RMSprop", "none", 0.999),
     "Adam": ("Adam", 0.9, 0.999), "Adam, 0.99": ("Adam", 0.9, 0.99),
     "Adam, 0.99, no momentum": ("Adam", "none", 0.99),
-}  # fmt: skip
+}
 rows = []
 for method, label in LABELS.items():
     where = record if "," not in method else second
     mine = [
         r for r in where["runs"]
         if (r["settings"]["task"], r["settings"]["method"]) == ("characters, LSTM", method)
-    ]  # fmt: skip
+    ]
     by_rate = {
         lr: [r for r in mine if r["settings"]["lr"] == lr]
         for lr in {r["settings"]["lr"] for r in mine}
@@ -1127,7 +1177,7 @@ for method, label in LABELS.items():
     rows.append([
         *label, f"{lr:g}", f"{np.mean(ends):.3f} ({min(ends):.3f} to {max(ends):.3f})",
         f"{np.mean(tested):.3f} ({min(tested):.3f} to {max(tested):.3f})",
-    ])  # fmt: skip
+    ])
 figures.table(
     ["method", "momentum", "memory of squares", "best rate", "final loss", "held-out loss"], rows
 )
@@ -1181,7 +1231,7 @@ for name, lr in (("SGD", 1.0), ("Adam", 0.00949), ("Adam", 0.0949), ("Adagrad", 
         rows.append([name, f"{lr:g}", seed, *(f"{v:.2f}" for v in found)])
 figures.table(
     ["method", "rate", "seed", "$f > 0.99$ after 1 step", "at the end", "T = 20", "T = 50", "T = 200"], rows
-)  # fmt: skip
+)
 
 # %% [markdown]
 # On 20 digits all of these are good.
@@ -1208,7 +1258,7 @@ figures.table(
 HIGH = {
     "SGD": 1.0, "momentum": 0.3, "Nesterov": 0.3, "Adagrad": 0.3,
     "Adadelta": 10.0, "RMSprop": 0.01, "Adam": 0.03, "AdamW": 0.03,
-}  # fmt: skip
+}
 
 
 def clipped_run(name, how, seed, steps, lr=None):
@@ -1305,8 +1355,7 @@ for name in METHODS:
     )
 figures.table(["method", "first step, times", "ten steps, relative difference"], rows)
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 blind = [name for name in METHODS if abs(longer[name] - 1) < 0.1]
 print("the first step does not see the loss's scale:", ", ".join(blind))
 
@@ -1455,7 +1504,7 @@ def loop(zero, steps, **settings):
 many = 40 if FAST else 200
 right, forgotten, frictionless = (
     loop(True, many, lr=0.3), loop(False, many, lr=0.3), loop(True, many, lr=0.3, momentum=1.0)
-)  # fmt: skip
+)
 same = check.relative_error(loop(False, 20, lr=0.01)[1], loop(True, 20, lr=0.01, momentum=1.0)[1])
 Markdown(
     f"After {many} steps the accuracy is {right[0]:.2f} with `zero_grad` and {forgotten[0]:.2f} without; with $\\mu = 1$ it is {frictionless[0]:.2f}. "
@@ -1465,8 +1514,7 @@ Markdown(
 # %% [markdown]
 # The check: before the step, `w.grad` equals what `torch.autograd.grad` gives for this batch alone.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for zero in (True, False):
     model, source = small(0).double(), Palindromes(0)
     passed = True
@@ -1527,8 +1575,7 @@ figures.table(["mistake", *(f"step {t}" for t in shown)], rows)
 # The check for all of them is the race against torch.
 # It needs more than one weight tensor, several steps, a weight without a gradient, and double precision.
 
-# %% tags=["paste:race"]
-# NBVAL_CHECK_OUTPUT
+# %% tags=["paste:race", "nbval-check-output"]
 verdicts = []
 for mistake in (
     "none",
@@ -1561,8 +1608,7 @@ figures.table(["mistake", "race of 1 step", "race of 10 steps"], rows)
 # With plain SGD there is no difference, which is where the confusion comes from.
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def decay_by_hand(kind, settings, lr=0.01, weight_decay=0.1):
     """Whether 10 steps with weight_decay equal 10 steps of the method and w ← (1 - ηλ) w before."""
     net, twin = Net(), Net()

@@ -4,9 +4,9 @@
 # This notebook goes with the page [The Phased LSTM](../book/phased_lstm.md).
 # You will draw the time gate, check what an open and a closed gate do to state and gradient, and compare the Phased LSTM with the LSTM on waves that are sampled in three ways.
 # It runs in about two minutes on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -122,8 +122,7 @@ Markdown(
 # At the corners of the triangle, in the middle of each branch, and for times before the shift.
 # With a period of 8 and an open share of 1/2 every number is exact in binary, so we ask for equality.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 phases = torch.tensor([0, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4])
 gate = {"tau": torch.tensor([8.0]), "s": torch.tensor([3.0]), "r_on": torch.tensor([0.5])}
 for cycle in (-2, 0, 5):
@@ -139,8 +138,7 @@ print("openness", *[f"{v:6.3f}" for v in k.tolist()])
 # So with $\tau = 2$, $s = 0$ and times 1, 3, 5, ... the gate is exactly one at every step.
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def open_always(rnn):
     """Set and freeze the gates so that k = 1 at times 1, 3, 5, ..."""
     for cell in rnn.cells:
@@ -171,8 +169,7 @@ print("gradients equal to the last digit:", all(same))
 # Without a leak, at a time when every unit is closed.
 # We put ones on the new state and look at what arrives where.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 cell = PhasedLSTMCell(D, H, leak=0.0, r_on=0.2, log_tau=(2, 2), shift=(0, 0), generator=g)
 x = torch.randn(N, D, generator=g, requires_grad=True)
 h, c = (torch.randn(N, H, generator=g, requires_grad=True) for _ in range(2))
@@ -219,6 +216,56 @@ ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
+# ### Live: your own wave, your own sampling
+#
+# The same unit reads a wave of your period, sampled every so many milliseconds, or at times that are off by a random share of that.
+# The lines are its cell state with the gate and without, the dots are the samples.
+# Sample ten times as densely: both states change, for every sample writes. What stays as it was?
+# Then let the leak be 0.05, and compare one sample a millisecond with ten.
+
+# %% tags=["live"] mystnb={"image": {"alt": "Above, a wave of period 5.5 ms over 60 ms with a dot for each sample, one a millisecond. Below, the cell state of the unit: without a gate it swings with the wave all the time; with the gate it moves in the three shaded open phases and is level between them."}}
+from rnnlib import live
+
+
+def follow(period=5.5, every=1.0, jitter=0.0, tau=20.0, r_on=0.2, leak=0.0):
+    """Above the wave and its samples, below the unit's cell state with and without the gate."""
+    count = max(2, int(60 / every))
+    off = jitter * (torch.rand(count, generator=torch.Generator().manual_seed(0)) - 0.5)
+    t = (every * (torch.arange(count) + 0.5 + off)).clamp(0, 60)
+    wave = torch.sin(2 * torch.pi * t / period).reshape(1, -1, 1)
+    unit = PhasedLSTMCell(1, 1, leak=leak)
+    with torch.no_grad():
+        unit.load_state_dict(one.state_dict())  # the weights of the figure above
+        for parameter, value in ((unit.tau, tau), (unit.s, 8.0), (unit.r_on, r_on)):
+            parameter.fill_(value)
+        gated = [c.item() for _, c in layers.unroll(unit, wave, times=t[None])]
+        state, free = unit.zero_state(1), []
+        for x_t in wave.unbind(dim=1):
+            state = unit.step(x_t, torch.ones(1, 1), state)
+            free.append(state[1].item())
+    is_open = int((time_gate(t, unit.tau, unit.s, unit.r_on, 0.0) > 0).sum())
+    print(f"{count} samples, {is_open} of them while the unit is open")
+    print(f"cell state at the end: {gated[-1]:.3f} with the gate, {free[-1]:.3f} without")
+    fig, (above, below) = plt.subplots(2, 1, figsize=(7, 3.6), sharex=True)
+    fine = np.linspace(0, 60, 2000)
+    above.plot(fine, np.sin(2 * np.pi * fine / period), color="#aaaaaa", linewidth=1)
+    above.plot(t, wave.ravel(), "o", ms=3, color=figures.COLOURS[0])
+    above.set(ylabel="wave")
+    for start in np.arange(8 - tau * np.ceil(8 / tau), 60, tau):
+        below.axvspan(max(start, 0), max(start + r_on * tau, 0), color="#dddddd")
+    below.plot(t, free, label="no gate")
+    below.plot(t, gated, label="gate")
+    below.set(xlabel="time (ms)", ylabel="cell state c", xlim=(0, 60))
+    below.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return fig
+
+
+panel = live.interact(
+    follow, period=(2.0, 30.0, 0.5), every=(0.1, 3.0, 0.1), jitter=(0.0, 1.0, 0.1),
+    tau=(5.0, 50.0, 1.0), r_on=(0.05, 1.0, 0.05), leak=(0.0, 0.2, 0.01),
+)
+
+# %% [markdown]
 # ## Claim: the hand-derived backward step = autograd
 #
 # The page's equations for one step, with random gradients on the new $h$ and $c$, all three branches of the gate among the units, and a leak.
@@ -249,7 +296,7 @@ with torch.no_grad():
             dc_new * i * (1 - g_**2), dh_new * c_new.tanh() * o * (1 - o),
         ],
         dim=1,
-    )  # fmt: skip
+    )
     hand = {
         "h": (1 - k) * dh + da @ cell.W_h,
         "c": (1 - k) * dc + f * dc_new,
@@ -459,7 +506,7 @@ Markdown(
 # %% tags=["paste:results"]
 AUTHORS = {  # accuracy in percent, [ref]: the authors' public notebook
     "standard": (99.3, 89.3), "oversampled": (99.6, 51.7), "asynchronous": (97.9, 69.0),
-}  # fmt: skip
+}
 
 
 def summary(model, sampling):
@@ -488,7 +535,7 @@ for ax, sampling in zip(axes, ("standard", "oversampled", "asynchronous"), stric
             ax.plot(
                 [p["step"] for p in points], [p["accuracy"] for p in points], label=label if k == 0 else None,
                 color=figures.COLOURS[number], linestyle=figures.DASHES[number], linewidth=1.3,
-            )  # fmt: skip
+            )
     ax.axhline(tasks.frequency_chance(), color="#777777", linewidth=0.8)
     ax.set(title=sampling, xlabel="updates", xlim=(0, None))
 axes[0].set(ylabel="accuracy on fresh waves", ylim=(0.45, 1))
@@ -517,7 +564,7 @@ Markdown(
         )
         for sampling in AUTHORS
     )
-)  # fmt: skip
+)
 
 # %% [markdown]
 # Updates until the accuracy on fresh waves is first 90 % or more, one number a seed.
@@ -536,7 +583,7 @@ tau_start = np.concatenate(
         .rnn.cells[0].tau.detach().numpy()
         for r in of("plstm", "asynchronous")
     ]
-)  # fmt: skip
+)
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.3))
 axes[0].plot(tau_end, r_end, "o", ms=3, alpha=0.6)
 axes[0].axhline(0.05, color="black", linestyle=":", linewidth=1, label="start")
@@ -611,7 +658,7 @@ for (gated, s), history in added.items():
         np.arange(len(smooth)) + 20, smooth, linewidth=1.3,
         color=figures.COLOURS[0 if gated else 1], linestyle=figures.DASHES[0 if gated else 1],
         label=("gate on" if gated else "gate off: the LSTM") if s == 0 else None,
-    )  # fmt: skip
+    )
 ax.axhline(1 / 6, color="black", linestyle=":", linewidth=1, label="always answering 1")
 ax.set_yscale("log")
 ax.set(xlabel="updates", ylabel="squared error, mean of 20 updates")
@@ -667,8 +714,7 @@ Markdown(
 # **Gating $h$ alone.**
 # The output then looks right for one step, but the cell state behind it goes on.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 cell = PhasedLSTMCell(D, H, leak=0.0, r_on=0.2, log_tau=(2, 2), shift=(0, 0), generator=g)
 t, x = 0.6 * cell.tau[:1].expand(N), torch.randn(N, D, generator=g)
 h, c = (torch.randn(N, H, generator=g) for _ in range(2))
@@ -683,8 +729,7 @@ print("closed unit, c kept:", torch.equal(c_wrong, c))
 # $\tau$ stands in $\phi$ twice: under the fraction, and in the modulo.
 # Taking the remainder for a constant gives $-\phi/\tau$ in place of $-(t - s)/\tau^2$.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 tau = torch.tensor([7.0], dtype=F64, requires_grad=True)
 for cycles in (0, 1, 10):
     t = torch.tensor([(cycles + 0.3) * 7.0], dtype=F64)

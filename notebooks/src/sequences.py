@@ -4,9 +4,9 @@
 # This notebook goes with the page [Sequences, notation, tasks](../book/sequences.md).
 # You will make palindromes, see which networks can read them and which cannot, and check that an unrolled network is a deep network with shared weights.
 # It runs in about a minute on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -49,8 +49,7 @@ figures.use_style()
 # `rnnlib.tasks.palindromes(T, N, generator)` draws `N` palindromes of `T` digits.
 # The input `x` has shape `(N, T-1, 1)`, and the label `y` has shape `(N,)`.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 x, y = tasks.palindromes(T=9, N=4, generator=torch.Generator().manual_seed(1))
 print("x", tuple(x.shape), "y", tuple(y.shape))
 for digits, label in zip(x[:, :, 0].int().tolist(), y.tolist(), strict=True):
@@ -114,7 +113,7 @@ SEEDS = range(1 if FAST else 3)
 trained = {(k, T, s): fit(k, T, s) for k in KINDS for T in (9, 10) for s in SEEDS}
 scores = {key: accuracy(model, key[1], 10_000 + key[2]) for key, model in trained.items()}
 
-# %% tags=["paste:readers"] mystnb={"image": {"alt": "Bar chart of test accuracy for four readers at palindrome lengths 9 and 10. The whole window and the RNN are near one at both lengths, the window of three digits stays near chance, and the bag of digits is near one half at length 9 and near one at length 10."}}
+# %% mystnb={"image": {"alt": "Bar chart of test accuracy for four readers at palindrome lengths 9 and 10. The whole window and the RNN are near one at both lengths, the window of three digits stays near chance, and the bag of digits is near one half at length 9 and near one at length 10."}} tags=["paste:readers"]
 fig, ax = plt.subplots()
 for offset, T, hatch in [(-0.2, 9, ""), (0.2, 10, "//")]:
     runs = np.array([[scores[k, T, s] for s in SEEDS] for k in KINDS])  # (kinds, seeds)
@@ -157,7 +156,7 @@ Markdown(
 # The RNN can.
 # Whether it is *right* at other lengths is another question, so we ask it.
 
-# %% tags=["paste:other_lengths"] mystnb={"image": {"alt": "Accuracy of three RNNs trained at length 10, tested at lengths 2 to 30, one line each. All are at one at length 10 and at or near zero beside it. One of them is at one again at lengths 6, 14, 18 and further on, every four digits; another at 22, and the third nearly so at 20 and half at 29."}}
+# %% mystnb={"image": {"alt": "Accuracy of three RNNs trained at length 10, tested at lengths 2 to 30, one line each. All are at one at length 10 and at or near zero beside it. One of them is at one again at lengths 6, 14, 18 and further on, every four digits; another at 22, and the third nearly so at 20 and half at 29."}} tags=["paste:other_lengths"]
 lengths = list(range(2, 31))
 fig, ax = plt.subplots()
 for s, marker in zip(SEEDS, "os^", strict=False):
@@ -210,14 +209,49 @@ figures.table(
 )
 
 # %% [markdown]
+# ## Live: your own number
+#
+# Type the digits of a number, all but the last, and see what each reader trained on ten digits would answer.
+# Then change the order of the digits, the one in the middle, or their count: which readers notice?
+
+# %% tags=["live"] mystnb={"image": {"alt": "A row for each reader and a column for each digit from 0 to 9, darker where the reader gives the digit more probability. For 314155141 the bag, the whole window and the RNN are dark at 3, and the window of three digits is grey all over."}}
+from rnnlib import live
+
+
+def answers(digits="314155141"):
+    """The probability of each last digit, from light to dark, a row for each reader."""
+    digits = digits.replace(" ", "")
+    if not (digits.isascii() and digits.isdecimal() and 3 <= len(digits) <= 100):
+        raise ValueError(f"Type 3 to 100 digits and nothing else: {digits!r} is not that.")
+    x = torch.nn.functional.one_hot(torch.tensor([[int(d) for d in digits]]), 10).float()
+    table = np.full((len(KINDS), 10), np.nan)
+    for row, kind in zip(table, KINDS, strict=True):
+        if kind == "whole window" and len(digits) != 9:
+            print(f"{kind:12} reads nine digits, and these are {len(digits)}")
+            continue
+        with torch.no_grad():
+            row[:] = torch.softmax(trained[kind, 10, 0](x)[0], dim=0).numpy()
+        best = np.argsort(-row)[:2]
+        print(f"{kind:12} " + ", then ".join(f"{d} ({row[d]:.2f})" for d in best))
+    fig, ax = plt.subplots(figsize=(6, 1.9))
+    ax.imshow(table, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+    ax.set_xticks(range(10))
+    ax.set_yticks(range(len(KINDS)), KINDS)
+    ax.set(xlabel=f"last digit after {digits if len(digits) < 40 else digits[:39] + '…'}")
+    ax.grid(False)
+    return fig
+
+
+panel = live.interact(answers, digits="314155141")
+
+# %% [markdown]
 # ## Shapes
 #
 # Every layer of `rnnlib` keeps one contract.
 # The batch comes first: inputs `(N, T, D)`, outputs `(N, T, H)`.
 # The state after the last step is `h (L, N, H)` for `L` layers, and the pair `(h, c)` for the LSTM.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 N, T, D, H, L = 4, 7, 3, 5, 2
 x = torch.randn(N, T, D, generator=torch.Generator().manual_seed(0))
 for layer in (layers.RNN(D, H, L), layers.GRU(D, H, L), layers.LSTM(D, H, L)):
@@ -234,8 +268,7 @@ for layer in (layers.RNN(D, H, L), layers.GRU(D, H, L), layers.LSTM(D, H, L)):
 # The sum is the gradient of the shared weight.
 # We build both networks and compare.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 generator = torch.Generator().manual_seed(2)
 N, T, D, H = 3, 6, 2, 4
 x = torch.randn(N, T, D, generator=generator, dtype=torch.float64)
@@ -267,8 +300,7 @@ for name, weight in cell.named_parameters():
 # The immediate derivative $\partial^{+} h_3/\partial w$ treats $h_2$ as a constant: it is $h_2 = w^2 h_0$, a third of it.
 # In code, `detach` makes a value a constant.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 w = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
 h = [torch.tensor(1.0, dtype=torch.float64)]
 for _ in range(3):
@@ -292,8 +324,7 @@ assert total == 3 * 0.5**2 and immediate == 0.5**2
 # An output must not depend on later inputs, and no sequence must depend on its neighbours in the batch.
 
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 def looks_ahead(f, x):
     """True if an output depends on a later input."""
     changed = x.clone()

@@ -4,9 +4,9 @@
 # This notebook goes with the page [The vanilla RNN and back-propagation through time](../book/vanilla_rnn.md).
 # You will check the hand-derived gradient, train with it, train as a university course sets it, and see how far the network remembers.
 # It runs in about a minute on one processor core.
-# Comments such as `NBVAL_CHECK_OUTPUT` and `fmt: skip` in the cells are for the book's tests and tools.
 
-# %% tags=["hide-input"]
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
 # This notebook uses rnnlib, the small library of this book.
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
@@ -103,18 +103,65 @@ rows = [
         "W_hx": "W_{hx}", "W_hh": "W_{hh}", "b_h": "b_h", "W_ph": "W_{ph}", "b_p": "b_p",
         "x": "x", "h0": "h_0",
     }.items()
-]  # fmt: skip
+]
 figures.table(
     ["gradient", "last step: autograd", "differences", "every step: autograd", "differences"], rows
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 worst_autograd = max(e[0] for one in found.values() for e in one.values())
 worst_difference = max(e[1] for one in found.values() for e in one.values())
 print("against autograd, below 1e-12:", worst_autograd < 1e-12)
 print("against differences, below 1e-7:", worst_difference < 1e-7)
 assert worst_autograd < 1e-12 and worst_difference < 1e-7
+
+# %% [markdown]
+# ## Live: back through your own sequence
+#
+# One unit, $h_t = \tanh(x_t + w\,h_{t-1})$, reads your numbers, and the loss is $\frac12 (h_T - y)^2$ at the end.
+# `back` says how many steps the sweep has come back.
+# Each step it has passed adds its share $\delta a_t\, h_{t-1}$ to the gradient of $w$; the hollow bars are still to come.
+# Try $w = 0.2$ and $w = 2$: how many steps back would have been enough?
+
+# %% tags=["live"] mystnb={"image": {"alt": "Two rows of bars over six steps. Above, the states of the unit after reading 1, 0.5, -1, 0, 0, 2. Below, the share of each step in the gradient of w: the last three are filled, as the sweep has passed them, small and negative; the earlier ones are hollow, and the third, positive, is by far the largest."}}
+from rnnlib import live
+
+
+def sweep(numbers="1 0.5 -1 0 0 2", y=0.0, w=0.9, back=3):
+    """Above the states, below each step's share in the gradient of w, filled as far as the sweep got."""
+    try:
+        x = np.array([float(word) for word in numbers.replace(",", " ").split()])
+    except ValueError:
+        x = np.zeros(0)
+    if not 1 <= len(x) <= 30 or not np.isfinite(x).all():
+        raise ValueError(f"Type 1 to 30 numbers with blanks between: {numbers!r} is not that.")
+    T, back = len(x), min(back, len(x))
+    weights = {"W_hx": np.ones((1, 1)), "W_hh": np.full((1, 1), w), "b_h": np.zeros(1)}
+    h, cache = bptt.rnn_forward(x.reshape(1, T, 1), np.zeros((1, 1)), weights)
+    dh = np.zeros_like(h)
+    dh[0, -1] = h[0, -1] - y
+    grads = bptt.rnn_backward(dh, cache)
+    h, da = h.ravel(), grads["x"].ravel()  # W_hx is 1, so x_t gets just delta a_t
+    shares = da * np.append(0, h[:-1])
+    print(" t      x_t      h_t  delta a_t   share of it in dL/dw   sum so far")
+    for t in reversed(range(T - back, T)):
+        numbers_of_t = f"{x[t]:8.2f} {h[t]:8.3f} {da[t]:10.4f} {shares[t]:22.4f}"
+        print(f"{t + 1:2} {numbers_of_t} {shares[t:].sum():12.4f}")
+    print(f"the whole gradient, by bptt.rnn_backward: {grads['W_hh'].item():.4f}")
+    steps = np.arange(1, T + 1)
+    fig, (above, below) = plt.subplots(2, 1, figsize=(6, 3), sharex=True)
+    above.bar(steps, h)
+    above.set(ylabel="$h_t$", ylim=(-1.05, 1.05))
+    passed = steps > T - back
+    below.bar(steps[passed], shares[passed], color=figures.COLOURS[1])
+    below.bar(steps[~passed], shares[~passed], fill=False, edgecolor=figures.COLOURS[1])
+    below.set(ylabel="share in $dL/dw$", xlabel="step t")
+    return fig
+
+
+panel = live.interact(
+    sweep, numbers="1 0.5 -1 0 0 2", y=(-1.0, 1.0, 0.1), w=(-2.0, 2.0, 0.1), back=(1, 30)
+)
 
 # %% [markdown]
 # ## Claim: nothing else is needed
@@ -175,7 +222,7 @@ def course_train(model, source, optimizer, steps):
     return training.train(
         model, source, training.classification_loss, optimizer, steps,
         clip_norm=10.0, stop_when=palindrome.solved,  # 20 perfect batches in a row
-    )  # fmt: skip
+    )
 
 
 def fresh_accuracy(model, T, one_hot):
@@ -248,8 +295,7 @@ for k in range(9):
 # Before we ask how far training gets, here is what the network *can* do.
 # `models.latch()` has the page's weights: $W_{hh} = 3I$, $W_{hx}$ with 1 on the diagonal and $-1$ elsewhere, no bias, and the state itself as logits.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 latch = models.latch()
 for T in (5, 40, 1000):
     numbers = tasks.palindromes(T, 500, torch.Generator().manual_seed(T), one_hot=True)
@@ -285,7 +331,7 @@ def of(kind, T):
     return [
         r["result"] for r in record["runs"]
         if r["settings"]["one_hot"] == kinds[kind] and r["settings"]["T"] == T
-    ]  # fmt: skip
+    ]
 
 
 rows = []
@@ -474,8 +520,7 @@ figures.table(
     ["gradient", "error in $W_{hh}$", "error in $W_{hx}$", "error in $W_{ph}$"], rows
 )
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for name, found in mistakes.items():
     print(f"{name:34} passes the check: {max(found) < 1e-7}")
 assert [max(e) < 1e-7 for e in mistakes.values()] == [False, False, False, True]

@@ -1,0 +1,209 @@
+"""What a reader does with each live cell, as code for the kernel in which the cell has run.
+
+Each text is run as one cell; ``panel`` is the live cell's, ``shown()`` the text below its knobs.
+``await panel.task`` waits until a training is over or stopped.
+"""
+
+SETUP = """
+import html as _html, re as _re, threading as _threading
+_threads = _threading.active_count()
+
+def shown():
+    texts = _re.findall(r"<pre>(.*?)</pre>", panel.view.value, _re.DOTALL)
+    return "\\n".join(map(_html.unescape, texts))
+
+def figures_shown():
+    return _re.findall(r'<img src="data:image/png;base64,[^"]+" alt="([^"]+)"', panel.view.value)
+
+def complains(knob, value, words):
+    before = panel.knobs[knob].value
+    panel.knobs[knob].value = value
+    assert words in shown() and "Traceback" not in shown() and not figures_shown(), shown()
+    panel.knobs[knob].value = before
+"""
+
+END = """
+assert _threading.active_count() == _threads, _threading.enumerate()
+"""
+
+MOVES: dict[str, list[str]] = {
+    "sequences": [
+        """
+assert figures_shown() and len(shown().splitlines()) == 4
+first = shown().splitlines()
+panel.knobs["digits"].value = "141553141"  # the same digits in another order, for the bag
+second = shown().splitlines()
+assert second[0] == first[0] and second[1] == first[1], "the bag, and the last three digits"
+assert second[2] != first[2] and second[3] != first[3]
+x = torch.nn.functional.one_hot(torch.tensor([[1, 4, 1, 5, 5, 3, 1, 4, 1]]), 10).float()
+p = torch.softmax(trained["RNN", 10, 0](x)[0], 0)
+assert f"RNN          {p.argmax()} ({p.max():.2f})" in shown()
+panel.knobs["digits"].value = "12345"
+assert "whole window reads nine digits, and these are 5" in shown() and figures_shown()
+""",
+        """
+complains("digits", "3141a", "'3141a' is not that")
+complains("digits", "", "Type 3 to 100 digits")
+complains("digits", "³³³³", "is not that")
+""",
+    ],
+    "vanilla_rnn": [
+        """
+def gradient():
+    return float(shown().rsplit(" ", 1)[1])
+
+panel.knobs["numbers"].value = "0.5, -1 2"
+panel.knobs["back"].value = 30
+panel.knobs["w"].value = -0.7
+w, h, y = torch.tensor(-0.7, dtype=torch.float64, requires_grad=True), 0.0, 0.0
+for x_t in (0.5, -1.0, 2.0):
+    h = torch.tanh(x_t + w * h)
+((h - y) ** 2 / 2).backward()
+assert abs(gradient() - w.grad.item()) < 1e-4 and figures_shown()
+rows = [line.split() for line in shown().splitlines()[1:-1]]
+assert [row[0] for row in rows] == ["3", "2", "1"] and abs(float(rows[-1][-1]) - gradient()) < 1e-4
+panel.knobs["back"].value = 1
+assert [line.split()[0] for line in shown().splitlines()[1:-1]] == ["3"]
+""",
+        """
+complains("numbers", "1 two 3", "'1 two 3' is not that")
+complains("numbers", "nan", "Type 1 to 30 numbers")
+""",
+    ],
+    "gradients": [
+        """
+def numbers():
+    return [float(n) for n in _re.findall(r"\\d+\\.\\d+", shown())]
+
+panel.knobs["cell"].value = "rnn"
+radius, measured = numbers()
+assert abs(radius / 0.577 - 1) < 0.1 and abs(measured / radius - 1) < 0.1
+panel.knobs["gain"].value = 2.0
+assert abs(numbers()[0] / radius - 2) < 0.01
+panel.knobs["gain"].value, panel.knobs["cell"].value = 1.0, "gru"
+low = numbers()
+panel.knobs["bias"].value = 6.0
+assert numbers()[0] > low[0] and numbers()[1] > low[1] and figures_shown()
+"""
+    ],
+    "initialisation": [
+        """
+panel.knobs["length"].value, panel.knobs["steps"].value = 5, 40
+panel.knobs["bias"].value = 0.0
+panel.run.click()
+assert panel.view.value == "" and panel.bar.value == 0
+""",
+        """
+await panel.task
+assert panel.bar.value == 1 and figures_shown()
+assert "left after 1.0 steps; 4 digits come in" in shown()
+once = shown()
+assert "after 40 steps" in once
+panel.run.click()
+""",
+        """
+await panel.task
+assert shown() == once, "the same knobs give the same numbers"
+panel.knobs["rate"].value = 0.03
+panel.run.click()
+""",
+        """
+await panel.task
+assert shown() != once and "after 40 steps" in shown()
+""",
+    ],
+    "lstm": [
+        """
+assert "after 30 digits" in shown() and figures_shown()
+free = shown()
+panel.knobs["forbid"].value = "copying"
+panel.knobs["after"].value = 30
+assert shown() == free, "after the last digit nothing is left to forbid"
+panel.knobs["after"].value = 29
+assert shown() != free
+panel.knobs["forbid"].value = "nothing"
+panel.knobs["digits"].value = "2718281828"
+x = torch.nn.functional.one_hot(torch.tensor([[2, 7, 1, 8, 2, 8, 1, 8, 2, 8]]), 10).float()
+p = torch.softmax(trained[0][0](x)[0], 0)
+assert f"after 10 digits the answer is {p.argmax()} ({p.max():.3f}); the first digit is 2 ({p[2]:.3f})" in shown()
+""",
+        """
+complains("digits", "7", "Type 2 to 60 digits")
+complains("digits", "7.5", "'7.5' is not that")
+""",
+    ],
+    "gru": [
+        """
+panel.knobs["size"].value, panel.knobs["steps"].value = 20, 40
+panel.run.click()
+""",
+        """
+await panel.task
+gru = shown()
+assert "40 steps; accuracy on its own 20 palindromes" in gru and "at 30" in gru and figures_shown()
+panel.knobs["cell"].value = "LSTM"
+panel.run.click()
+""",
+        """
+await panel.task
+assert "40 steps" in shown() and shown() != gru
+""",
+    ],
+    "phased_lstm": [
+        """
+def ends():
+    return [float(n) for n in _re.findall(r"-?\\d+\\.\\d+", shown().splitlines()[-1])]
+
+assert "60 samples, 12 of them" in shown() and figures_shown()
+gated, free = ends()
+panel.knobs["every"].value = 0.5
+assert "120 samples, 24 of them" in shown() and ends() != [gated, free]
+panel.knobs["every"].value, panel.knobs["period"].value = 1.0, 11.0
+assert ends()[1] != free
+panel.knobs["r_on"].value = 1.0
+assert "60 of them while the unit is open" in shown()
+"""
+    ],
+    "optimizers": [
+        """
+panel.knobs["formula"].value = "w1**2 + 10 * w2**2"
+panel.knobs["method"].value, panel.knobs["rate"].value, panel.knobs["steps"].value = "SGD", 0.02, 10
+w = [-1.5 * (1 - 2 * 0.02) ** 10, 1.0 * (1 - 20 * 0.02) ** 10]
+assert f"the path ends at ({w[0]:.3f}, {w[1]:.3f})" in shown() and figures_shown()
+assert f"{w[0] ** 2 + 10 * w[1] ** 2:.4f} after 10 steps of SGD" in shown()
+panel.knobs["rate"].value, panel.knobs["steps"].value = 0.5, 100
+assert "The path has run away" in shown() and figures_shown()
+panel.knobs["formula"].value = "3"
+assert "loss 3.0000 at the start, 3.0000 after" in shown()
+""",
+        """
+complains("formula", "w1 +", "The formula 'w1 +' cannot be used")
+complains("formula", "w3**2", "w3")
+complains("formula", "print(w1)", "cannot be used")
+complains("formula", "", "cannot be used")
+complains("formula", "'a'", "cannot be used")
+""",
+    ],
+    "char_lm": [
+        """
+panel.knobs["beginning"].value, panel.knobs["length"].value = "The king ", 40
+expected = sampling.generate(grimm, known, "The king ", 40, temperature=0.7, seed=0)
+assert shown().startswith("The king " + expected) and figures_shown()
+
+def bits():
+    return float(_re.search(r"([\\d.]+) bits", shown())[1])
+
+warm = bits()
+panel.knobs["temperature"].value = 2.0
+assert bits() > warm
+panel.knobs["temperature"].value = 0.0
+assert bits() == 0
+panel.knobs["temperature"].value, panel.knobs["book"].value = 0.7, "democracy"
+assert not shown().startswith("The king " + expected)
+""",
+        """
+complains("beginning", "Łódź ", "is not in the book")
+complains("beginning", "", "there is none")
+""",
+    ],
+}
