@@ -73,8 +73,8 @@ def answer(name: str, yours: Any, expected: Any, tolerance: float = 1e-8) -> Non
     1e-5 of the largest one are measured by that: rounding leaves no more of them.
 
     Prints «not answered yet» for None, «correct», or what is true of all entries: another shape,
-    the transpose, another order, a constant factor or difference, too few digits. Otherwise it
-    counts the entries that differ and shows yours where it differs most.
+    the transpose, another order, a constant factor or difference, one over it, too few digits.
+    Otherwise it counts the entries that differ and shows yours where it differs most.
 
     Whatever ``yours`` is, it is read as numbers or told that it is none: a list may hold tensors
     of any floating type, but truth values and text are no numbers, and complex numbers fit only
@@ -128,7 +128,7 @@ def _errors(yours: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
 def _difference(yours: NDArray[Any], expected: NDArray[Any], tolerance: float) -> str:
     """What is true of all entries, and if that is nothing, where they differ most."""
     largest = np.unravel_index(np.abs(expected).argmax(), expected.shape)
-    factor = yours[largest] / expected[largest]
+    factor = yours[largest] / expected[largest] + 0  # no minus zero
     shift = yours[largest] - expected[largest]
     several = np.count_nonzero(expected) > 1  # of one number, everything is a multiple
 
@@ -137,15 +137,19 @@ def _difference(yours: NDArray[Any], expected: NDArray[Any], tolerance: float) -
 
     error = _error(yours, expected)
     if error < 1e-5:
-        return f"right within {error:.0e}, and {tolerance:.0e} is asked for: use float64"
+        return f"right within {error:.0e}, and {tolerance:.0e} is asked for: mind the rounding"
     if same(yours.T, expected):
         return "this is the transpose"
     if yours.ndim and (same(yours[::-1], expected) or same(yours[..., ::-1], expected)):
         return "the order is reversed"
     if same(np.sort(yours, None), np.sort(expected, None)):
-        return "these are the right numbers in another order"
+        first = np.argwhere(_errors(yours, expected) > tolerance)[0]
+        there = np.unravel_index(np.abs(expected - yours[tuple(first)]).argmin(), expected.shape)
+        return f"the right numbers in another order: yours at {_at(first)} belongs at {_at(there)}"
     if factor and (several or factor == -1) and same(yours, factor * expected):
         return f"yours is {factor:.6g} times the expected answer everywhere"
+    if several and same(1 / yours, expected):
+        return "yours is one over the expected answer everywhere"
     if several and same(yours - shift, expected):
         return "yours differs from the expected answer by the same amount everywhere"
     errors = _errors(yours, expected)
@@ -154,8 +158,12 @@ def _difference(yours: NDArray[Any], expected: NDArray[Any], tolerance: float) -
     side = _side(yours[worst], expected[worst])
     if not worst:
         return f"{found}, {side}"
-    where, wrong = tuple(int(k) for k in worst), int((errors > tolerance).sum())
-    return f"{found} at {where}, {side}; {wrong} of {errors.size} entries differ"
+    wrong = int((errors > tolerance).sum())
+    return f"{found} at {_at(worst)}, {side}; {wrong} of {errors.size} entries differ"
+
+
+def _at(index: Any) -> str:
+    return str(tuple(int(k) for k in index))
 
 
 def _side(yours: Any, expected: Any) -> str:
