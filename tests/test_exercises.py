@@ -12,8 +12,8 @@ from wrong_answers import WRONG
 from rnnlib import check
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted(p for p in (ROOT / "book").glob("*.md") if "```{exercise}" in p.read_text("utf-8"))
 CELLS = {p.stem: jupytext.read(p).cells for p in (ROOT / "notebooks" / "src").glob("*.py")}
+PAGES = [ROOT / "book" / f"{stem}.md" for stem in sorted(CELLS)]
 
 
 def exercises(cells):
@@ -231,10 +231,10 @@ def test_an_exercise_of_a_page_has_all_its_parts(exercise, after):
     assert re.match(rf"\n```{{solution}} {label}\n:class: dropdown\n\n\S", after)
 
 
-def test_every_page_with_a_notebook_has_exercises():
-    assert {p.stem for p in PAGES} == set(CELLS)
+def test_every_page_has_exercises_all_in_that_form():
     for path in PAGES:
         text = path.read_text("utf-8")
+        assert text.count("````{exercise}\n") >= 2, path.stem
         assert (
             text.count("{exercise}\n")
             == text.count("{solution} ")

@@ -881,10 +881,12 @@ def softmax_at(p, tau):
 
 
 rng = np.random.default_rng(1)
-cases = [(rng.normal(size=6), 0.6), (1000 + rng.normal(size=6), 0.9), (rng.normal(size=6), 0.0)]
+logits = rng.normal(size=(3, 6)) + np.array([[0], [1000], [0]])
+cases = list(zip(logits, (0.6, 0.9, 0.0), strict=True))
 with np.errstate(all="ignore"):  # a wrong answer may overflow
     yours = [softmax_at(*case) for case in cases]
-check.answer("probabilities", yours, [sampling.probabilities(torch.tensor(p), tau) for p, tau in cases])
+expected = [sampling.probabilities(torch.tensor(p), tau) for p, tau in cases]
+check.answer("probabilities", yours, expected)
 
 # %% [markdown]
 # <details>
@@ -931,7 +933,8 @@ def nucleus_size(y, mass):
 rng = np.random.default_rng(2)
 cases = [(rng.dirichlet(np.ones(9)), mass) for mass in (0.12, 0.37, 0.64, 0.83, 0.97)]
 kept = [sampling.probabilities(torch.tensor(y).log(), top_p=mass) for y, mass in cases]
-check.answer("sizes", [nucleus_size(*case) for case in cases], [int((y > 0).sum()) for y in kept])
+expected = [(y > 0).sum().item() for y in kept]
+check.answer("sizes", [nucleus_size(*case) for case in cases], expected)
 
 # %% [markdown]
 # <details>
@@ -974,10 +977,8 @@ def measures(nats):
 
 
 losses = [0.41, 1.25, 2.9]
-expected = [
-    (metrics.bits_per_character(nats), metrics.perplexity(nats), metrics.bits_per_character(nats) * 1e6 / 8)
-    for nats in losses
-]
+bits = [metrics.bits_per_character(nats) for nats in losses]
+expected = [(b, metrics.perplexity(nats), b * 1e6 / 8) for b, nats in zip(bits, losses, strict=True)]
 check.answer("bits, perplexity, bytes", [measures(nats) for nats in losses], expected)
 
 # %% [markdown]

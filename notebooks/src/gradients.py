@@ -582,9 +582,10 @@ def mean_factor(norms):
     return None  # your answer
 
 
-measured = np.exp(np.random.default_rng(1).normal(size=(4, 12)))  # four runs of 12 steps
-logarithms = -np.diff(np.log(measured[:, :-1]), axis=1)
-check.answer("factors", [mean_factor(run) for run in measured], np.exp(logarithms.mean(axis=1)))
+runs = np.exp(np.random.default_rng(1).normal(size=(4, 12)))  # four of 12 steps
+logarithms = -np.diff(np.log(runs[:, :-1]), axis=1)
+expected = np.exp(logarithms.mean(axis=1))
+check.answer("factors", [mean_factor(run) for run in runs], expected)
 
 # %% [markdown]
 # <details>
@@ -627,7 +628,7 @@ def growth(J, v):
 
 rng = np.random.default_rng(2)
 scales, starts = np.array([0.02, 0.6, 5.0, 50.0]), rng.normal(size=(4, 3))
-J, shrink = rng.normal(size=(500, 3, 3)), 1 / 1.6  # shrunk by this, the product stays a number
+J, shrink = rng.normal(size=(500, 3, 3)), 1 / 1.6  # so shrunk, the product stays a number
 with np.errstate(all="ignore"):  # a wrong answer may overflow
     yours = [growth(scale * J, v) for scale, v in zip(scales, starts, strict=True)]
 ends = starts
@@ -684,9 +685,9 @@ def my_clip(grads, max_norm):
 rng = np.random.default_rng(3)
 parts = [rng.normal(size=4), rng.normal(size=(2, 3))]
 for case, max_norm in {"too long": 1.7, "short enough": 9.1}.items():
-    leaves = [torch.zeros(part.shape, dtype=torch.float64, requires_grad=True) for part in parts]
-    for leaf, part in zip(leaves, parts, strict=True):
-        leaf.grad = torch.tensor(part)
+    leaves = [torch.tensor(part, requires_grad=True) for part in parts]
+    for leaf in leaves:
+        leaf.grad = leaf.detach().clone()
     torch.nn.utils.clip_grad_norm_(leaves, max_norm)
     mine = my_clip([part.copy() for part in parts], max_norm) or [None, None]
     for k, leaf in enumerate(leaves):

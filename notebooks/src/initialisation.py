@@ -848,7 +848,8 @@ def leaky_variance(fan_in, alpha):
 
 
 stack = [(50, 0.0), (31, 0.2), (117, 0.45), (260, 0.8)]
-expected = [torch.nn.init.calculate_gain("leaky_relu", alpha) ** 2 / n for n, alpha in stack]
+gains = [torch.nn.init.calculate_gain("leaky_relu", alpha) for _, alpha in stack]
+expected = [gain**2 / fan_in for gain, (fan_in, _) in zip(gains, stack, strict=True)]
 check.answer("variances", [leaky_variance(*layer) for layer in stack], expected)
 
 # %% [markdown]
@@ -897,7 +898,7 @@ def wheel(p, q):
 for p, q in [(5, 24), (10, 24), (21, 30)]:
     matrix, steps = wheel(p, q)
     angle = 2 * np.pi * p / q
-    turned = torch.linalg.matrix_exp(torch.tensor([[0, -angle], [angle, 0]], dtype=torch.float64))
+    turned = torch.linalg.matrix_exp(angle * torch.tensor([[0.0, -1], [1, 0]]).double())
     back = next(k for k in range(1, q + 1) if k * p % q == 0)
     check.answer(f"matrix for {p}/{q}", matrix, turned)
     check.answer(f"steps for {p}/{q}", steps, back)

@@ -784,7 +784,8 @@ def peephole_step(a, c, p_i, p_f, p_o):
 
 
 rng = np.random.default_rng(1)
-a, c_before, (p_i, p_f, p_o) = rng.normal(size=(5, 12)), rng.normal(size=(5, 3)), rng.normal(size=(3, 3))
+a, c_before = rng.normal(size=(5, 12)), rng.normal(size=(5, 3))
+p_i, p_f, p_o = rng.normal(size=(3, 3))
 expected = []
 for n in range(5):  # an LSTM without weights, whose biases do what the peepholes do
     weights = {"W_x": np.zeros((12, 1)), "W_h": np.zeros((12, 3)), "b": a[n] + 0}
@@ -841,7 +842,8 @@ def along_the_cell(f):
 
 
 rng = np.random.default_rng(2)
-f, written = torch.tensor(rng.uniform(0.3, 1, size=(4, 7, 5))), torch.tensor(rng.normal(size=(4, 7, 5)))
+f = torch.tensor(rng.uniform(0.3, 1, size=(4, 7, 5)))
+written = torch.tensor(rng.normal(size=(4, 7, 5)))
 path = [torch.tensor(rng.normal(size=(4, 5)))]  # c_0
 for t in range(7):
     path.append((written[:, t] + path[-1] * f[:, t]).requires_grad_())

@@ -1720,7 +1720,7 @@ def measured_limit(curvature, mu):
     low, high = 0.0, 8 / curvature
     for _ in range(60):
         lr = (low + high) / 2
-        step = [[1 + mu - lr * curvature, -mu], [1, 0]]  # from (w_t, w_{t-1}) to (w_{t+1}, w_t)
+        step = [[1 + mu - lr * curvature, -mu], [1, 0]]  # acts on (w_t, w_{t-1})
         stable = np.abs(np.linalg.eigvals(step)).max() <= 1
         low, high = (lr, high) if stable else (low, lr)
     return low

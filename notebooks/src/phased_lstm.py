@@ -750,7 +750,8 @@ def my_gate(t, tau, s, r_on, leak):
 
 t = np.random.default_rng(1).uniform(-20, 60, size=100)
 unit = [torch.tensor([v], dtype=F64) for v in (9.3, 4.1, 0.32)]
-check.answer("gate", my_gate(t, 9.3, 4.1, 0.32, 0.013), time_gate(torch.tensor(t), *unit, 0.013)[:, 0])
+expected = time_gate(torch.tensor(t), *unit, 0.013)[:, 0]
+check.answer("gate", my_gate(t, 9.3, 4.1, 0.32, 0.013), expected)
 
 # %% [markdown]
 # <details>
@@ -797,7 +798,8 @@ rng = np.random.default_rng(2)
 t, dk = rng.uniform(0, 50, size=80), rng.normal(size=(4, 80))
 tau, s, r_on = (torch.tensor([v], dtype=F64) for v in (9.3, 4.1, 0.32))
 k = time_gate(torch.tensor(t), tau, s.requires_grad_(), r_on, 0.013)[:, 0]
-expected = [torch.autograd.grad(k @ torch.tensor(row), s, retain_graph=True)[0].item() for row in dk]
+losses = torch.tensor(dk) @ k
+expected = [torch.autograd.grad(loss, s, retain_graph=True)[0].item() for loss in losses]
 check.answer("shift", shift_gradient(dk, t, 9.3, 4.1, 0.32, 0.013), expected)
 
 # %% [markdown]

@@ -621,7 +621,8 @@ states, cache = bptt.rnn_forward(inputs, first, drawn)
 from_loss = np.zeros_like(states)
 from_loss[:, -1] = rng.normal(size=(4, 5))
 expected = bptt.rnn_backward(from_loss, cache)["W_hh"]
-check.answer("dW_hh", my_dW_hh(from_loss[:, -1], first, states, drawn["W_hh"]), expected)
+yours = my_dW_hh(from_loss[:, -1], first, states, drawn["W_hh"])
+check.answer("dW_hh", yours, expected)
 
 # %% [markdown]
 # <details>
