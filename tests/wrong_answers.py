@@ -210,12 +210,18 @@ WRONG = {
         },
         2: {
             "the border of swinging": [
-                ("2 * (1 + mu) / curvature", "2 / curvature if mu == 0 else (1 + mu**0.5) ** 2 / curvature")
+                ("2 * (1 + mu)", "(1 + mu**0.5) ** 2"),
             ],
-            "without momentum": [("(1 + mu)", "1")],
-            "the mean form": [("(1 + mu)", "(1 + mu) / (1 - mu)")],
-            "less with momentum": [("(1 + mu)", "(1 - mu)")],
-            "Nesterov's": [("/ curvature", "/ ((1 + 2 * mu) * curvature)")],
+            "the border of swinging, as a sum": [
+                (
+                    "2 * (1 + mu) / ((1 - mu) * curvature)",
+                    "2 / curvature if mu == 0 else (1 + mu**0.5) ** 2 / curvature",
+                )
+            ],
+            "without momentum": [("2 * (1 + mu) / ((1 - mu) * curvature)", "2 / curvature")],
+            "momentum as a sum": [("((1 - mu) * curvature)", "curvature")],
+            "the first step only": [("(1 + mu)", "1")],
+            "Nesterov's": [("/ ((1 - mu) * curvature)", "/ ((1 + 2 * mu) * (1 - mu) * curvature)")],
             "no two": [("2 * (1 + mu)", "(1 + mu)")],
         },
         3: {

@@ -1690,14 +1690,15 @@ check.answer("20 steps of Adam", None if mine is None else mine - start, expecte
 #
 # *Hard · 20 minutes · with a check*
 #
-# On a loss $\frac12\lambda w^2$, gradient descent with momentum $\mu$ is stable below a learning rate.
+# Some write momentum as a mean of gradients, $b_t = \mu\,b_{t-1} + (1 - \mu)\,g_t$ and $w_t = w_{t-1} - \eta\,b_t$.
+# On a loss $\frac12\lambda w^2$ this is stable below a learning rate.
 # Return this limit; `curvature` is $\lambda$.
 #
 # <details>
 # <summary>Hint 1</summary>
 #
 # Write the method as one recursion for the weights alone:
-# $w_{t+1} = (1 + \mu - \eta\lambda)\,w_t - \mu\,w_{t-1}$.
+# use $w_t - w_{t-1}$ in the place of $-\eta\,b_t$, and the same a step before.
 #
 # </details>
 #
@@ -1705,7 +1706,7 @@ check.answer("20 steps of Adam", None if mine is None else mine - start, expecte
 # <summary>Hint 2</summary>
 #
 # Solutions are powers $r^t$.
-# With a growing $\eta$, one root reaches the circle $\lvert r \rvert = 1$ first at $r = -1$.
+# As $\eta$ grows, one root reaches the circle $\lvert r \rvert = 1$ first at $r = -1$.
 #
 # </details>
 
@@ -1717,10 +1718,11 @@ def momentum_limit(curvature, mu):
 
 def measured_limit(curvature, mu):
     """The limit by bisection: does a step make something longer in the long run?"""
-    low, high = 0.0, 8 / curvature
+    low, high = 0.0, 100 / curvature
     for _ in range(60):
         lr = (low + high) / 2
-        step = [[1 + mu - lr * curvature, -mu], [1, 0]]  # acts on (w_t, w_{t-1})
+        push = lr * (1 - mu) * curvature
+        step = [[1 - push, -lr * mu], [(1 - mu) * curvature, mu]]  # acts on (w_t, b_t)
         stable = np.abs(np.linalg.eigvals(step)).max() <= 1
         low, high = (lr, high) if stable else (low, lr)
     return low
@@ -1736,11 +1738,11 @@ check.answer("limits", [momentum_limit(*case) for case in cases], limits)
 #
 # ```python
 # def momentum_limit(curvature, mu):
-#     return 2 * (1 + mu) / curvature
+#     return 2 * (1 + mu) / ((1 - mu) * curvature)
 # ```
 #
-# Put $w_t = (-1)^t$ into the recursion: $-1 = (1 + \mu - \eta\lambda) + \mu$.
-# Momentum widens the range, up to twice.
+# The recursion is $w_{t+1} = (1 + \mu - (1 - \mu)\,\eta\lambda)\,w_t - \mu\,w_{t-1}$.
+# With $w_t = (-1)^t$ it says $-1 = (1 + \mu - (1 - \mu)\,\eta\lambda) + \mu$.
 #
 # </details>
 #
