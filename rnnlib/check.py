@@ -15,6 +15,9 @@ from rnnlib import validate
 def relative_error(a: Any, b: Any) -> float:
     """Largest difference of two arrays, relative to their largest entry; 0 if both are zero.
 
+    The size of an error as a whole, for claims about rounding: small entries count for little.
+    `answer` looks at every entry.
+
     NaN stays NaN. Raises TypeError or ValueError for what is not an array of real numbers.
     """
     a, b = _array("a", a), _array("b", b)
@@ -64,10 +67,14 @@ def central_difference(
 
 
 def answer(name: str, yours: Any, expected: Any, tolerance: float = 1e-8) -> None:
-    """Say whether an answer is right; where it is wrong, say how.
+    """Say whether an answer is right; where it is wrong, say how, without giving it away.
 
-    Prints «not answered yet» for None, «correct» within the relative tolerance, and otherwise
-    what differs: the shape, the sign, a constant factor, or the worst entry.
+    Entry by entry, the difference may be ``tolerance`` times the expected entry. Entries below
+    1e-5 of the largest one are measured by that: rounding leaves no more of them.
+
+    Prints «not answered yet» for None, «correct», or what is true of all entries: another shape,
+    the transpose, another order, a constant factor or difference, one over it, too few digits.
+    Otherwise it counts the entries that differ and shows yours where it differs most.
 
     Whatever ``yours`` is, it is read as numbers or told that it is none: a list may hold tensors
     of any floating type, but truth values and text are no numbers, and complex numbers fit only
@@ -82,29 +89,89 @@ def answer(name: str, yours: Any, expected: Any, tolerance: float = 1e-8) -> Non
 
 @np.errstate(all="ignore")
 def _verdict(yours: Any, expected: NDArray[Any], tolerance: float) -> str:
-    if yours is None:
+    if _unanswered(yours):
         return "not answered yet"
     try:
         yours = _array("the answer", yours, complex_too=np.iscomplexobj(expected))
     except TypeError as unread:
         return f"not yet: {unread}"
-    if yours.shape != expected.shape:
-        return f"not yet: the shape is {yours.shape}, expected {expected.shape}"
     if not np.isfinite(yours).all():
         return "not yet: the answer holds NaN or infinity"
-    error = _relative_error(yours, expected)
+    if yours.shape != expected.shape:
+        if yours.T.shape == expected.shape and _error(yours.T, expected) <= tolerance:
+            return "not yet: this is the transpose"
+        return f"not yet: the shape is {yours.shape}, expected {expected.shape}"
+    error = _error(yours, expected)
     if error <= tolerance:
         return f"correct (largest relative error {error:.0e})"
-    square = expected.ndim == 2 and expected.shape == expected.T.shape
-    if square and _relative_error(yours.T, expected) <= tolerance:
-        return "not yet: this is the transpose"
-    used = np.abs(expected) > 1e-3 * np.abs(expected).max()
-    ratio = yours[used] / expected[used]
-    if ratio.size and np.allclose(ratio, ratio.flat[0], rtol=1e-6):
-        return f"not yet: yours is {ratio.flat[0]:.6g} times the expected answer everywhere"
-    worst = np.unravel_index(np.abs(yours - expected).argmax(), expected.shape)
-    where = f" at {tuple(int(k) for k in worst)}" if worst else ""
-    return f"not yet: yours is {yours[worst]:.6g}{where}, expected {expected[worst]:.6g}"
+    return f"not yet: {_difference(yours, expected, tolerance)}"
+
+
+def _unanswered(yours: Any) -> bool:
+    """None, or one None or more in a list or tuple and nothing else."""
+    parts = yours if isinstance(yours, list | tuple) and len(yours) else [yours]
+    return all(part is None for part in parts)
+
+
+def _error(yours: NDArray[Any], expected: NDArray[Any]) -> float:
+    """The largest of the entries' errors."""
+    return float(_errors(yours, expected).max(initial=0.0))
+
+
+def _errors(yours: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
+    """Each entry's difference, relative to the entry or to 1e-5 of the largest, if that is more."""
+    size = np.abs(expected)
+    least = 1e-5 * size.max(initial=0.0) or 1e-5
+    return np.abs(yours - expected) / np.maximum(size, least)
+
+
+def _difference(yours: NDArray[Any], expected: NDArray[Any], tolerance: float) -> str:
+    """What is true of all entries, and if that is nothing, where they differ most."""
+    largest = np.unravel_index(np.abs(expected).argmax(), expected.shape)
+    factor = yours[largest] / expected[largest] + 0  # no minus zero
+    shift = yours[largest] - expected[largest]
+    several = np.count_nonzero(expected) > 1  # of one number, everything is a multiple
+
+    def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+        return a.shape == b.shape and _error(a, b) <= tolerance
+
+    error = _error(yours, expected)
+    if error < 1e-5:
+        return f"right within {error:.0e}, and {tolerance:.0e} is asked for: mind the rounding"
+    if same(yours.T, expected):
+        return "this is the transpose"
+    if yours.ndim and (same(yours[::-1], expected) or same(yours[..., ::-1], expected)):
+        return "the order is reversed"
+    if same(np.sort(yours, None), np.sort(expected, None)):
+        first = np.argwhere(_errors(yours, expected) > tolerance)[0]
+        there = np.unravel_index(np.abs(expected - yours[tuple(first)]).argmin(), expected.shape)
+        return f"the right numbers in another order: yours at {_at(first)} belongs at {_at(there)}"
+    if factor and (several or factor == -1) and same(yours, factor * expected):
+        return f"yours is {factor:.6g} times the expected answer everywhere"
+    if several and same(1 / yours, expected):
+        return "yours is one over the expected answer everywhere"
+    if several and same(yours - shift, expected):
+        return "yours differs from the expected answer by the same amount everywhere"
+    errors = _errors(yours, expected)
+    worst = np.unravel_index(errors.argmax(), expected.shape)
+    found = f"yours is {yours[worst]:.6g}"
+    side = _side(yours[worst], expected[worst])
+    if not worst:
+        return f"{found}, {side}"
+    wrong = int((errors > tolerance).sum())
+    return f"{found} at {_at(worst)}, {side}; {wrong} of {errors.size} entries differ"
+
+
+def _at(index: Any) -> str:
+    return str(tuple(int(k) for k in index))
+
+
+def _side(yours: Any, expected: Any) -> str:
+    if np.iscomplexobj(yours) or np.iscomplexobj(expected):
+        return "and that is wrong"
+    if yours * expected < 0:
+        return "of the wrong sign"
+    return "too high" if yours > expected else "too low"
 
 
 def _array(name: str, value: Any, complex_too: bool = False) -> NDArray[Any]:

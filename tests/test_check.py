@@ -1,6 +1,7 @@
 """The checks themselves: differences are accurate, and a wrong answer is named for what it is."""
 
 import math
+import re
 from collections import deque
 from decimal import Decimal
 from fractions import Fraction
@@ -131,7 +132,19 @@ EXPECTED = np.array([[1.0, 2.0], [3.0, -4.0]])
     [
         (None, "a: not answered yet"),
         (EXPECTED, "a: correct (largest relative error 0e+00)"),
-        (EXPECTED + 1e-3, "a: not yet: yours is"),
+        (EXPECTED + 1e-3, "a: not yet: yours differs from the expected answer by the same amount "),
+        (EXPECTED[::-1], "a: not yet: the order is reversed"),
+        (EXPECTED[:, ::-1], "a: not yet: the order is reversed"),
+        (
+            EXPECTED[::-1, ::-1],
+            "a: not yet: the right numbers in another order: yours at (0, 0) belo",
+        ),
+        (EXPECTED * (1 + 1e-7), "a: not yet: right within 1e-07, and 1e-08 is asked for: mind t"),
+        (EXPECTED * 0, "a: not yet: yours is 0 at (0, 0), too low; 4 of 4 entries differ"),
+        (
+            EXPECTED * [1, -1],
+            "a: not yet: yours is -2 at (0, 1), of the wrong sign; 2 of 4 entries",
+        ),
         (EXPECTED[0], "a: not yet: the shape is (2,), expected (2, 2)"),
         (EXPECTED.T, "a: not yet: this is the transpose"),
         (-EXPECTED, "a: not yet: yours is -1 times the expected answer everywhere"),
@@ -148,7 +161,9 @@ def test_the_worst_entry_is_named(capsys):
     wrong = EXPECTED.copy()
     wrong[1, 0] = 7
     check.answer("a", wrong, EXPECTED)
-    assert capsys.readouterr().out == "a: not yet: yours is 7 at (1, 0), expected 3\n"
+    assert capsys.readouterr().out == (
+        "a: not yet: yours is 7 at (1, 0), too high; 1 of 4 entries differ\n"
+    )
 
 
 # ---- whatever a reader hands over ---------------------------------------------------------------
@@ -218,7 +233,7 @@ def test_integers_of_any_length_are_numbers(capsys):
         (np.array(["0.5", "-3"]), "must be numbers, got numpy's <U3"),
         (np.array("0.5", dtype=object), "must be numbers, got text"),
         (..., "must be numbers, got ellipsis"),
-        ([None, None], "must be numbers, got None"),
+        ([0.5, None], "must be numbers, got None"),
         (np.array([0.5, None]), "must be numbers, got None"),
         ({"a": 0.5}, "must be numbers, got dict"),
         ({0.5, -3}, "must be numbers, got set"),
@@ -258,7 +273,7 @@ def test_what_is_no_number_gets_a_verdict_and_no_traceback(yours, says, capsys):
         ([], "the shape is (0,), expected (2,)"),
         (0.5, "the shape is (), expected (2,)"),
         ([0.5, math.inf], "the answer holds NaN or infinity"),
-        ([1e308, -1e308], "yours is 1e+308 at (0,), expected 0.5"),
+        ([1e308, -1e308], "yours is 1e+308 at (0,), too high; 2 of 2 entries differ"),
     ],
 )
 @pytest.mark.filterwarnings("error")
@@ -276,7 +291,7 @@ def test_complex_numbers_fit_where_some_are_expected(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "a: correct (largest relative error 0e+00)",
         "a: correct (largest relative error 0e+00)",
-        "a: not yet: yours is 1 at (0,), expected 1+2j",
+        "a: not yet: yours is 1 at (0,), and that is wrong; 1 of 2 entries differ",
         "a: not yet: yours is 0+2j times the expected answer everywhere",
     ]
 
@@ -295,14 +310,82 @@ def test_the_author_s_side_is_checked_even_without_an_answer(expected, tolerance
         check.answer("a", None, expected, tolerance)
 
 
-def test_the_tolerance_is_relative_to_the_largest_entry_and_holds_at_its_edge(capsys):
+def verdict(capsys, *args):
+    check.answer("a", *args)
+    return capsys.readouterr().out.removeprefix("a: ").removesuffix("\n")
+
+
+def test_every_entry_counts_and_the_tolerance_holds_at_its_edge(capsys):
+    """An entry's error is relative to itself, however large another one is."""
     for yours, options, right in [
         (3.5, [0.125], True), (3.5, [0.1249], False),  # 0.5 / 4
         (4 - 3.6e-8, [], True), (4 - 4.4e-8, [], False),  # the default is 1e-8
     ]:  # fmt: skip
-        check.answer("a", [1.0, yours], [1.0, 4.0], *options)
-        assert ("correct" in capsys.readouterr().out) == right
-        check.answer("a", [[0.0, 1.0], [yours, 2.0]], [[0.0, 4.0], [1.0, 2.0]], *options)
-        assert ("transpose" in capsys.readouterr().out) == right
-    check.answer("a", np.ones((2, 3)), np.arange(6.0).reshape(2, 3))
-    assert capsys.readouterr().out == "a: not yet: yours is 1 at (1, 2), expected 5\n"
+        for other in (1.0, 1000.0, 3e5, -1e-9, 0.0):
+            assert ("correct" in verdict(capsys, [other, yours], [other, 4.0], *options)) == right
+            table = [[0.0, other], [4.0, 2.0]]
+            mine = np.array([[0.0, other], [yours, 2.0]]).T
+            assert ("transpose" in verdict(capsys, mine, table, *options)) == right
+
+
+def test_rounding_of_a_sum_that_cancels_is_forgiven(capsys):
+    """Below 1e-5 of the largest entry, errors are measured by that."""
+    assert "correct" in verdict(capsys, [1.0, 0.9e-13], [1.0, 0.0])
+    assert "correct" in verdict(capsys, [1.0, 1e-9 + 0.9e-13], [1.0, 1e-9])
+    for wrong in (1.1e-13, 1e-9 + 1.1e-13):
+        assert "right within" in verdict(capsys, [1.0, wrong], [1.0, wrong // 1e-9 * 1e-9])
+    assert "1 of 2 entries differ" in verdict(capsys, [1.0, 0.0], [1.0, 1e-9])
+    assert "correct" in verdict(capsys, [1e-14, 0.0], [0.0, 0.0])
+    assert "2 of 2 entries differ" in verdict(capsys, [1e-9, 2e-9], [0.0, 0.0])
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 4), (4, 4), (2, 3, 4)])
+def test_what_is_said_of_all_entries_is_true_of_all(shape, capsys):
+    """One entry that does not fit, even the smallest, and nothing is said of all."""
+    expected = np.random.default_rng(0).normal(size=shape)
+    smallest = np.unravel_index(np.abs(expected).argmin(), shape)
+    expected[smallest] *= 1e-4
+    for yours, says in [
+        (expected * 2, "yours is 2 times the expected answer everywhere"),
+        (-expected / 3, "yours is -0.333333 times the expected answer everywhere"),
+        (1 / expected, "yours is one over the expected answer everywhere"),
+        (expected + 0.25, "yours differs from the expected answer by the same amount everywhere"),
+        (expected[::-1].copy(), "the order is reversed"),
+        (expected[..., ::-1].copy(), "the order is reversed"),
+        (np.roll(expected, 1), "the right numbers in another order: yours at @ belongs at @"),
+        (expected.T.copy(), "this is the transpose"),
+    ]:
+        if expected.ndim == 1 and says == "this is the transpose":
+            continue
+        found = re.sub(r"\([\d, ]+\)", "@", verdict(capsys, yours, expected))
+        assert found == f"not yet: {says}"
+        if yours.shape != shape:
+            smallest = smallest[::-1]
+        for change in (0.0, 1.01 * yours[smallest]):
+            spoilt = yours.copy()
+            spoilt[smallest] = change
+            found = verdict(capsys, spoilt, expected)
+            assert "entries differ" in found or "shape" in found, (says, found)
+
+
+def test_of_one_number_nothing_is_said_that_would_give_it_away(capsys):
+    assert verdict(capsys, 6.0, 3.0) == "not yet: yours is 6, too high"
+    assert verdict(capsys, [0.0, 6.0], [0.0, 3.0]).endswith("too high; 1 of 2 entries differ")
+    assert verdict(capsys, -3.0, 3.0) == "not yet: yours is -1 times the expected answer everywhere"
+    assert verdict(capsys, [[4.0]], [[3.0]]).startswith("not yet: yours is 4 at (0, 0), too high")
+
+
+def test_the_expected_answer_is_never_shown(capsys):
+    rng = np.random.default_rng(1)
+    for shape in [(), (1,), (7,), (3, 4), (4, 4)]:
+        expected = rng.uniform(1, 2, size=shape)
+        for yours in (rng.normal(size=shape), expected + 1, rng.normal(size=(2, 9)), "text", None):
+            found = verdict(capsys, yours, expected)
+            assert not any(f"{entry:.4g}" in found for entry in expected.flat), found
+
+
+def test_an_answer_of_nothing_but_none_is_no_answer_yet(capsys):
+    for yours in (None, [None], (None, None)):
+        assert verdict(capsys, yours, [1.0, 2.0]) == "not answered yet"
+    assert verdict(capsys, [], [1.0, 2.0]) == "not yet: the shape is (0,), expected (2,)"
+    assert verdict(capsys, [], []).startswith("correct")

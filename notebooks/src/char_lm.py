@@ -877,12 +877,32 @@ figures.table(["trained on", "bits a character"], [[k, f"{v:.2f}"] for k, v in t
 #
 # ## Exercises
 #
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
+#
 # ### Exercise 1: softmax with a temperature
+#
+# *Medium · 10 minutes · with a check*
 #
 # Return the probabilities of logits `p`, a vector, at temperature `tau`, as an array; for `tau = 0` all mass on the largest.
 # It must not overflow: the largest logit may be 1,000.
 #
-# *Hint.* Subtract the largest logit before you divide.
+# <details>
+# <summary>Hint 1</summary>
+#
+# What happens to the probabilities if the same number is added to all logits?
+# Use it so that no power is large.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Subtract the largest logit, then divide by the temperature, then take powers.
+# Zero needs a branch of its own.
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
@@ -890,10 +910,13 @@ def softmax_at(p, tau):
     return None  # your answer
 
 
-cases = [(np.array([1.0, 2.0, 3.0]), 0.5), (np.array([1000.0, 999.0, 0.0]), 1.0), (np.array([0.1, 0.4, 0.2]), 0.0)]
-yours = [softmax_at(*case) for case in cases]
-expected = [sampling.probabilities(torch.tensor(p), tau).numpy() for p, tau in cases]
-check.answer("probabilities", None if yours[0] is None else np.stack(yours), np.stack(expected))
+rng = np.random.default_rng(1)
+logits = rng.normal(size=(3, 6)) + np.array([[0], [1000], [0]])
+cases = list(zip(logits, (0.6, 0.9, 0.0), strict=True))
+with np.errstate(all="ignore"):  # a wrong answer may overflow
+    yours = [softmax_at(*case) for case in cases]
+expected = [sampling.probabilities(torch.tensor(p), tau) for p, tau in cases]
+check.answer("probabilities", yours, expected)
 
 # %% [markdown]
 # <details>
@@ -911,9 +934,25 @@ check.answer("probabilities", None if yours[0] is None else np.stack(yours), np.
 #
 # ### Exercise 2: the nucleus
 #
-# Return how many characters the nucleus of mass `mass` holds: the smallest number of the most probable whose probabilities add up to at least `mass`.
+# *Medium · 10 minutes · with a check*
 #
-# *Hint.* Sort, add up, and count how many sums are still too small.
+# Return how many characters the nucleus of mass `mass` holds: the smallest number of the most probable whose probabilities add up to at least `mass`.
+# The probabilities `y` come in any order.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Put the probabilities in order, the largest first, and add them up one by one.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Count the sums that are still too small.
+# One character more is needed.
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
@@ -921,12 +960,11 @@ def nucleus_size(y, mass):
     return None  # your answer
 
 
-cases = [(np.array([0.5, 0.3, 0.15, 0.05]), m) for m in (0.4, 0.6, 0.9, 1.0)]
-sizes = [nucleus_size(*case) for case in cases]
-expected = [
-    int((sampling.probabilities(torch.tensor(y).log(), top_p=m) > 0).sum()) for y, m in cases
-]
-check.answer("sizes", None if sizes[0] is None else sizes, expected)
+rng = np.random.default_rng(2)
+cases = [(rng.dirichlet(np.ones(9)), mass) for mass in (0.12, 0.37, 0.64, 0.83, 0.97)]
+kept = [sampling.probabilities(torch.tensor(y).log(), top_p=mass) for y, mass in cases]
+expected = [(y > 0).sum().item() for y in kept]
+check.answer("sizes", [nucleus_size(*case) for case in cases], expected)
 
 # %% [markdown]
 # <details>
@@ -935,33 +973,43 @@ check.answer("sizes", None if sizes[0] is None else sizes, expected)
 # ```python
 # def nucleus_size(y, mass):
 #     sums = np.cumsum(np.sort(y)[::-1])
-#     return int((sums < mass - 1e-12).sum()) + 1
+#     return int((sums < mass).sum()) + 1
 # ```
-#
-# The small number is for rounding: sums of decimals miss by a last digit.
 #
 # </details>
 #
 # ### Exercise 3: bits and perplexity
 #
+# *Easy · 10 minutes · with a check*
+#
 # A model has a loss of `nats` a character.
 # Return its bits a character, its perplexity, and how many bytes a text of a million characters would take if it were packed with it.
 #
-# *Hint.* An ideal packer spends $-\log_2 \hat y$ bits on a character.
+# <details>
+# <summary>Hint 1</summary>
+#
+# An ideal packer spends $-\log_2 \hat y$ bits on a character.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# A nat is $1/\ln 2$ bits, and a byte is 8 bits.
+# Perplexity is a power: of what, if you take bits, and of what, if you take nats?
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
 def measures(nats):
-    return None  # your answer
+    return None  # your answer: bits, perplexity, bytes
 
 
-found = measures(1.25)
-expected = [
-    metrics.bits_per_character(1.25),
-    metrics.perplexity(1.25),
-    metrics.bits_per_character(1.25) * 1e6 / 8,
-]
-check.answer("bits, perplexity, bytes", None if found is None else list(found), expected, 1e-6)
+losses = [0.41, 1.25, 2.9]
+bits = [metrics.bits_per_character(nats) for nats in losses]
+expected = [(b, metrics.perplexity(nats), b * 1e6 / 8) for b, nats in zip(bits, losses, strict=True)]
+check.answer("bits, perplexity, bytes", [measures(nats) for nats in losses], expected)
 
 # %% [markdown]
 # <details>

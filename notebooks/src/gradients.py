@@ -582,11 +582,34 @@ print(f"norm of the first that is not 0:   {shares[1].norm() / dW.norm():.0e} of
 #
 # ## Exercises
 #
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
+#
 # ### Exercise 1: measure a factor
 #
-# Complete the function: from the norms of the gradient for all $t$ (last entry at the loss), return the mean factor a step, leaving out the step at the loss, which is special in the LSTM: the last entry is not used.
+# *Medium · 10 minutes · with a check*
 #
-# *Hint.* A mean of factors is a geometric mean.
+# `norms` holds the length of the gradient at the steps $t = 1, \dots, T$, in this order.
+# Going back from $t$ to $t-1$ multiplies it by a factor, $\text{norm}_{t-1} / \text{norm}_t$.
+# Return the geometric mean of these factors for $t = T-1, \dots, 2$.
+# The step from $T$ is left out: at the loss the LSTM is special, so the last entry is not used.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Write the product of all factors as one fraction.
+# What cancels?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Only the first norm and the last but one are left.
+# How many factors are there?
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
@@ -594,7 +617,10 @@ def mean_factor(norms):
     return None  # your answer
 
 
-check.answer("factor", mean_factor([0.5**k * 3.0 for k in range(20, 0, -1)] + [7.0]), 0.5)
+runs = np.exp(np.random.default_rng(1).normal(size=(4, 12)))  # four of 12 steps
+logarithms = -np.diff(np.log(runs[:, :-1]), axis=1)
+expected = np.exp(logarithms.mean(axis=1))
+check.answer("factors", [mean_factor(run) for run in runs], expected)
 
 # %% [markdown]
 # <details>
@@ -607,46 +633,83 @@ check.answer("factor", mean_factor([0.5**k * 3.0 for k in range(20, 0, -1)] + [7
 #
 # </details>
 #
-# ### Exercise 2: the forget bias that keeps the gradient
+# ### Exercise 2: a rate that does not overflow
 #
-# Return the forget bias at which the linearised LSTM has a spectral radius of one, $\sigma(b_f) + \frac{1}{4\sqrt3} = 1$.
+# *Medium · 15 minutes · with a check*
 #
-# *Hint.* $\sigma^{-1}(p) = \ln(p / (1-p))$.
+# A vector is multiplied by the matrices $J_1, J_2, \dots, J_T$ in turn, `J (T, H, H)`.
+# Return the mean logarithm of its growth, $\frac1T \ln \frac{\lVert J_T \cdots J_2 J_1 v \rVert}{\lVert v \rVert}$.
+# After 500 steps the product can be as large as $10^{800}$ or as small as $10^{-800}$, and no floating-point number holds that.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# The logarithm of a product is a sum: what does one step add to it?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# After each step add the logarithm of the length, and divide the vector by its length.
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
-def level_bias():
+def growth(J, v):
     return None  # your answer
 
 
-expected = np.log((1 - 1 / (4 * np.sqrt(3))) / (1 / (4 * np.sqrt(3))))
-check.answer("bias", level_bias(), expected)
+rng = np.random.default_rng(2)
+scales, starts = np.array([0.02, 0.6, 5.0, 50.0]), rng.normal(size=(4, 3))
+J, shrink = rng.normal(size=(500, 3, 3)), 1 / 1.6  # so shrunk, the product stays a number
+with np.errstate(all="ignore"):  # a wrong answer may overflow
+    yours = [growth(scale * J, v) for scale, v in zip(scales, starts, strict=True)]
+ends = starts
+for J_t in J:
+    ends = ends @ (shrink * J_t).T
+lengths = np.linalg.norm(ends, axis=1) / np.linalg.norm(starts, axis=1)
+expected = np.log(lengths) / 500 + np.log(scales / shrink)
+check.answer("growth", yours, expected)
 
 # %% [markdown]
 # <details>
 # <summary>Solution 2</summary>
 #
 # ```python
-# def level_bias():
-#     p = 1 - 1 / (4 * np.sqrt(3))
-#     return np.log(p / (1 - p))
+# def growth(J, v):
+#     total, v = 0.0, v / np.linalg.norm(v)
+#     for J_t in J:
+#         v = J_t @ v
+#         length = np.linalg.norm(v)
+#         total, v = total + np.log(length), v / length
+#     return total / len(J)
 # ```
 #
-# Try it on a fresh network, and measure the factor as above:
-#
-# ```python
-# model = build("lstm", T, H, torch.Generator().manual_seed(0))
-# init.forget_bias_(model.rnn.cells[0].b.data, level_bias())
-# factor(gradient_norms(model, *batch(0))["h"])
-# ```
+# For the Jacobians of a network the result is its *Lyapunov exponent*: below zero, gradients vanish, above zero they explode.
 #
 # </details>
 #
 # ### Exercise 3: clip by hand
 #
-# Complete the function: it gets a list of NumPy gradients and returns the clipped list.
+# *Easy · 10 minutes · with a check*
 #
-# *Hint.* One norm over all of them.
+# Complete the function: it gets a list of NumPy gradients and returns the list, clipped by norm.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# What is clipped is the length of *all* gradients together, taken as one long vector.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# All arrays are multiplied by the same number, $\min(1, \text{max\_norm} / \text{norm})$.
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
@@ -654,11 +717,16 @@ def my_clip(grads, max_norm):
     return None  # your answer
 
 
-parts = [np.array([3.0, 0.0]), np.array([[0.0], [4.0]])]
-mine = my_clip(parts, 1.0)
-check.answer("long", None if mine is None else np.concatenate([m.ravel() for m in mine]), [0.6, 0, 0, 0.8])
-mine = my_clip(parts, 9.0)
-check.answer("short", None if mine is None else np.concatenate([m.ravel() for m in mine]), [3.0, 0, 0, 4.0])
+rng = np.random.default_rng(3)
+parts = [rng.normal(size=4), rng.normal(size=(2, 3))]
+for case, max_norm in {"too long": 1.7, "short enough": 9.1}.items():
+    leaves = [torch.tensor(part, requires_grad=True) for part in parts]
+    for leaf in leaves:
+        leaf.grad = leaf.detach().clone()
+    torch.nn.utils.clip_grad_norm_(leaves, max_norm)
+    mine = my_clip([part.copy() for part in parts], max_norm) or [None, None]
+    for k, leaf in enumerate(leaves):
+        check.answer(f"{case}, array {k}", mine[k], leaf.grad, 1e-5)
 
 # %% [markdown]
 # <details>
@@ -669,6 +737,8 @@ check.answer("short", None if mine is None else np.concatenate([m.ravel() for m 
 #     norm = np.sqrt(sum((g**2).sum() for g in grads))
 #     return [g * min(1.0, max_norm / norm) for g in grads]
 # ```
+#
+# The tolerance is wide because torch adds $10^{-6}$ to the norm.
 #
 # </details>
 #

@@ -768,11 +768,29 @@ assert [max(e) < 1e-7 for e in mistakes.values()] == [True] + 5 * [False]
 # %% [markdown]
 # ## Exercises
 #
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
+#
 # ### Exercise 1: how many parameters?
+#
+# *Easy · 10 minutes · with a check*
 #
 # Return the number of parameters of a stack of `L` GRU layers with `m` inputs and `n` units each, counted as this book does: one bias a gate and $b_{nh}$.
 #
-# *Hint.* From the second layer on, the inputs are the states of the layer below.
+# <details>
+# <summary>Hint 1</summary>
+#
+# Count one layer first: three blocks, each with two matrices and a bias, and one bias more.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# From the second layer on, the inputs are the states of the layer below.
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
@@ -780,7 +798,9 @@ def gru_parameters(m, n, L):
     return None  # your answer
 
 
-check.answer("parameters", gru_parameters(10, 16, 3), count(layers.GRU(10, 16, num_layers=3)))
+stacks = [(10, 16, 3), (7, 5, 1), (3, 12, 4)]
+expected = [sum(w.numel() for w in layers.GRU(*stack).parameters()) for stack in stacks]
+check.answer("parameters", [gru_parameters(*stack) for stack in stacks], expected)
 
 # %% [markdown]
 # <details>
@@ -795,13 +815,29 @@ check.answer("parameters", gru_parameters(10, 16, 3), count(layers.GRU(10, 16, n
 #
 # </details>
 #
-# ### Exercise 2: one step back
+# ### Exercise 2: from one step to the step before
 #
-# For one step, `dh` is $\delta h_t$, `(N, H)`.
-# Return what this step sends to $h_{t-1}$: $z_t \odot \delta h_t$ and the three products.
-# `W_h` is packed r, z, n; `h` is $h_{t-1}$, and `r`, `z`, `n` are the values of the gates.
+# *Hard · 20 minutes · with a check*
 #
-# *Hint.* First $\delta a^n$, then $\delta m = r \odot \delta a^n$, then the two gates.
+# `dh (N, H)` is the whole gradient $\delta h_t$ at one step.
+# Return the gradient that this step sends to $h_{t-1}$, `(N, H)`.
+# `h` is $h_{t-1}$, `r`, `z` and `n` are the values of the gates and of the candidate, `W_h` is packed r, z, n.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# In how many places does $h_{t-1}$ stand in the equations of the step?
+# Each sends something back.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# There are four: the mixture itself, and three products.
+# For the candidate, name $m_t = W_{nh} h_{t-1} + b_{nh}$, which the reset gate multiplies: $\delta a^n_t$ goes on to both $r_t$ and $m_t$.
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
@@ -809,11 +845,14 @@ def step_back(dh, h, r, z, n, W_h, b_nh):
     return None  # your answer
 
 
-_, one = bptt.gru_forward(inputs["x"][:, :1], inputs["h0"], cell)
-dh = np.random.default_rng(2).normal(size=one.h0.shape)
-right = bptt.gru_backward(dh[:, None], one)["h0"]
+rng = np.random.default_rng(2)
+shapes = {"W_x": (15, 3), "W_h": (15, 5), "b": (15,), "b_nh": (5,)}
+drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+_, one = bptt.gru_forward(rng.normal(size=(4, 1, 3)), rng.normal(size=(4, 5)), drawn)
+dh = rng.normal(size=(4, 5))
+expected = bptt.gru_backward(dh[:, None], one)["h0"]
 yours = step_back(dh, one.h0, *np.split(one.gates[:, 0], 3, axis=1), one.W_h, one.b_nh)
-check.answer("what reaches h_{t-1}", yours, right, 1e-10)
+check.answer("what reaches h_{t-1}", yours, expected)
 
 # %% [markdown]
 # <details>
@@ -832,10 +871,24 @@ check.answer("what reaches h_{t-1}", yours, right, 1e-10)
 #
 # ### Exercise 3: weights from a paper
 #
+# *Medium · 10 minutes · with a check*
+#
 # You are given the weights of a GRU in which $1 - z$ keeps the old state, $h_t = (1 - z_t) \odot h_{t-1} + z_t \odot n_t$, with the reset gate after the product, packed z, r, n.
 # Return `W_x`, `W_h` and `b` for `bptt.gru_forward`, in a dict by these names.
 #
-# *Hint.* Two blocks change places, and one of them changes its sign.
+# <details>
+# <summary>Hint 1</summary>
+#
+# Two things differ: where the blocks stand, and what an open update gate means.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# $1 - \sigma(a) = \sigma(-a)$.
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
@@ -848,9 +901,13 @@ def paper(a):  # our weights, written as that paper would
     return np.concatenate([-z, r, n])
 
 
-yours = from_paper(*(paper(cell[k]) for k in ("W_x", "W_h", "b")))
-states = None if yours is None else bptt.gru_forward(**inputs, weights=cell | yours)[0]
-check.answer("states", states, ours, 1e-10)
+rng = np.random.default_rng(3)
+shapes = {"W_x": (15, 3), "W_h": (15, 5), "b": (15,), "b_nh": (5,)}
+drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+x, h0 = rng.normal(size=(4, 6, 3)), rng.normal(size=(4, 5))
+yours = from_paper(*(paper(drawn[name]) for name in ("W_x", "W_h", "b")))
+states = None if yours is None else bptt.gru_forward(x, h0, drawn | yours)[0]
+check.answer("states", states, bptt.gru_forward(x, h0, drawn)[0])
 
 # %% [markdown]
 # <details>

@@ -799,11 +799,32 @@ figures.table(["$T_{\\max}$", "size of $c$, $b_i = -b_f$", "$b_i = 0$"], rows)
 #
 # ## Exercises
 #
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
+#
 # ### Exercise 1: a bias for a half-life
 #
-# Return the forget bias with which half of the cell state is left after `steps` steps.
+# *Medium · 15 minutes · with a check*
 #
-# *Hint.* $f^{\text{steps}} = \frac12$, then $b_f = \ln(f / (1 - f))$.
+# A unit's gates see nothing but their biases, and nothing is written.
+# Return the forget bias with which half of its cell state is left after `steps` steps, where `steps` is an array.
+# Make it right for $10^{12}$ steps too, where $f$ differs from one by less than $10^{-12}$ and the difference of two such numbers has few digits left.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# First find $f$ from the half-life, and only then the bias whose sigmoid it is.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Write $f / (1 - f)$ as $1 / (1/f - 1)$, where $1/f = 2^{1/\text{steps}}$.
+# `np.expm1(a)` is $e^a - 1$ with all its digits.
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
@@ -811,8 +832,9 @@ def bias_for_half_life(steps):
     return None  # your answer
 
 
-check.answer("100 steps", bias_for_half_life(100), 4.968215, tolerance=1e-6)
-check.answer("2 steps", bias_for_half_life(2), np.log(1 + np.sqrt(2)))
+steps = np.array([1.7, 6.0, 43.0, 5200.0, 1e12])
+expected = -torch.expm1(np.log(2) / torch.tensor(steps)).log()
+check.answer("biases", bias_for_half_life(steps), expected)
 
 # %% [markdown]
 # <details>
@@ -820,67 +842,107 @@ check.answer("2 steps", bias_for_half_life(2), np.log(1 + np.sqrt(2)))
 #
 # ```python
 # def bias_for_half_life(steps):
-#     f = 0.5 ** (1 / steps)
-#     return np.log(f / (1 - f))
+#     return -np.log(np.expm1(np.log(2) / steps))
 # ```
+#
+# $f^\text{steps} = \frac12$, so $f = 2^{-1/\text{steps}}$, and $\sigma(b) = f$ for $b = \ln\frac{f}{1-f} = -\ln(2^{1/\text{steps}} - 1)$.
 #
 # </details>
 #
 # ### Exercise 2: a variance of your own
 #
-# A layer has ReLU units in front of it: half of its inputs are zero, the others have mean square one.
-# Return the variance of a weight with which its outputs have mean square one, for `fan_in` inputs.
+# *Medium · 15 minutes · with a check*
 #
-# *Hint.* The sum has `fan_in` terms, and half of them are zero.
+# Units with a *leaky* ReLU, $h = \max(a, \alpha a)$ with $0 \le \alpha < 1$, stand in layers.
+# Their pre-activations are symmetric around zero.
+# Return the variance of a weight, of mean zero, with which the mean square of the pre-activations is the same in every layer, for `fan_in` inputs.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Let the mean square of $a$ be $q$.
+# What do the negative half and the positive half of the units each give to the mean square of $h$?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# The mean square of $h$ is $\frac q2 + \frac{\alpha^2 q}{2}$.
+# The next pre-activation is a sum of `fan_in` terms $w h$.
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
-def relu_variance(fan_in):
+def leaky_variance(fan_in, alpha):
     return None  # your answer
 
 
-check.answer("variance", relu_variance(50), 0.04)
+stack = [(50, 0.0), (31, 0.2), (117, 0.45), (260, 0.8)]
+gains = [torch.nn.init.calculate_gain("leaky_relu", alpha) for _, alpha in stack]
+expected = [gain**2 / fan_in for gain, (fan_in, _) in zip(gains, stack, strict=True)]
+check.answer("variances", [leaky_variance(*layer) for layer in stack], expected)
 
 # %% [markdown]
 # <details>
 # <summary>Solution 2</summary>
 #
 # ```python
-# def relu_variance(fan_in):
-#     return 2 / fan_in
+# def leaky_variance(fan_in, alpha):
+#     return 2 / ((1 + alpha**2) * fan_in)
 # ```
 #
-# This is Kaiming's variance.
-# (In He's paper the mean square is taken before the ReLU; the factor 2 is the same.)
+# For $\alpha = 0$ this is Kaiming's variance, and for $\alpha = 1$, a linear layer, it is $1/\text{fan\_in}$.
 #
 # </details>
 #
 # ### Exercise 3: keep the length, forget the direction?
 #
-# Write a function that returns an orthogonal $2 \times 2$ matrix that turns a state by `angle` radians.
-# After how many steps of $h \leftarrow Wh$ is the state back where it was, for an angle of $2\pi/12$?
-# Return both, the matrix first.
+# *Medium · 10 minutes · with a check*
 #
-# *Hint.* Chapter 2 met such a wheel inside a trained network.
+# Return two things for the angle of $p/q$ of a full turn, where $p$ and $q$ are whole numbers:
+#
+# - the $2 \times 2$ matrix $W$ that turns a column vector by this angle *against the clock*: from $(1, 0)$ towards $(0, 1)$;
+# - the least number of steps $h \leftarrow W h$ after which every $h$ is back where it was.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# The columns of $W$ are what becomes of $(1, 0)$ and of $(0, 1)$.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# After $k$ steps the state has made $kp/q$ turns.
+# What is the smallest $k$ for which that is a whole number, if $p$ and $q$ have a common divisor?
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
-def wheel(angle):
-    return None, None  # your answer: the matrix, the steps
+def wheel(p, q):
+    return None, None  # your answer: the matrix, the number of steps
 
 
-matrix, steps = wheel(2 * np.pi / 12)
-check.answer("matrix", matrix, [[np.sqrt(3) / 2, -0.5], [0.5, np.sqrt(3) / 2]])
-check.answer("steps", steps, 12)
+for p, q in [(5, 24), (10, 24), (21, 30)]:
+    matrix, steps = wheel(p, q)
+    angle = 2 * np.pi * p / q
+    turned = torch.linalg.matrix_exp(angle * torch.tensor([[0.0, -1], [1, 0]]).double())
+    back = next(k for k in range(1, q + 1) if k * p % q == 0)
+    check.answer(f"matrix for {p}/{q}", matrix, turned)
+    check.answer(f"steps for {p}/{q}", steps, back)
 
 # %% [markdown]
 # <details>
 # <summary>Solution 3</summary>
 #
 # ```python
-# def wheel(angle):
-#     c, s = np.cos(angle), np.sin(angle)
-#     return np.array([[c, -s], [s, c]]), round(2 * np.pi / angle)
+# def wheel(p, q):
+#     c, s = np.cos(2 * np.pi * p / q), np.sin(2 * np.pi * p / q)
+#     return np.array([[c, -s], [s, c]]), q // np.gcd(p, q)
 # ```
 #
 # </details>

@@ -796,71 +796,144 @@ interactive.lstm_step()
 # %% [markdown]
 # ## Exercises
 #
-# ### Exercise 1: one step
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
 #
-# Complete the step of an LSTM for one sequence: vectors `x (D,)`, `h (H,)`, `c (H,)`, weights packed $i, f, g, o$.
-# Return $h_t$ and $c_t$, stacked `(2, H)`.
+# ### Exercise 1: a step with peepholes
 #
-# *Hint.* `np.split(a, 4)` cuts the pre-activation into its four parts; `bptt.sigmoid` is there.
+# *Medium · 15 minutes · with a check*
+#
+# *Peepholes* let the gates see the cell: $a^i_t$ and $a^f_t$ get a term $p_i \odot c_{t-1}$ and $p_f \odot c_{t-1}$, and $a^o_t$ a term $p_o \odot c_t$.
+# Complete the step for a batch: `a (N, 4H)` holds what the LSTM without peepholes has before the nonlinearities, packed $i, f, g, o$; `c (N, H)` is $c_{t-1}$, and each `p (H,)`.
+# Return $h_t$ and $c_t$, stacked `(2, N, H)`.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# `np.split(a, 4, axis=1)` gives the four parts, and `bptt.sigmoid` is there.
+# In which order can you compute the gates?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# The input and forget gates see the old cell, so they come first.
+# The output gate sees the new one, so it has to wait for it.
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
-def my_step(x, h, c, W_x, W_h, b):
+def peephole_step(a, c, p_i, p_f, p_o):
     return None  # your answer
 
 
-_, cache = bptt.lstm_forward(arrays["x"], (arrays["h0"], arrays["c0"]), net)
-yours = my_step(cache.x[0, 0], cache.h0[0], cache.c0[0], net["W_x"], net["W_h"], net["b"])
-check.answer("h and c", yours, np.stack([cache.h[0, 0], cache.c[0, 0]]))
+rng = np.random.default_rng(1)
+a, c_before = rng.normal(size=(5, 12)), rng.normal(size=(5, 3))
+p_i, p_f, p_o = rng.normal(size=(3, 3))
+expected = []
+for n in range(5):  # an LSTM without weights, whose biases do what the peepholes do
+    weights = {"W_x": np.zeros((12, 1)), "W_h": np.zeros((12, 3)), "b": a[n] + 0}
+    state = (np.zeros((1, 3)), c_before[n : n + 1])
+    weights["b"][:6] += np.concatenate([p_i, p_f]) * np.tile(c_before[n], 2)
+    _, once = bptt.lstm_forward(np.zeros((1, 1, 1)), state, weights)
+    weights["b"][9:] += p_o * once.c[0, 0]
+    _, twice = bptt.lstm_forward(np.zeros((1, 1, 1)), state, weights)
+    expected.append([twice.h[0, 0], twice.c[0, 0]])
+yours = peephole_step(a, c_before, p_i, p_f, p_o)
+check.answer("h and c", yours, np.stack(expected, axis=1))
 
 # %% [markdown]
 # <details>
 # <summary>Solution 1</summary>
 #
 # ```python
-# def my_step(x, h, c, W_x, W_h, b):
-#     i, f, g, o = np.split(W_x @ x + W_h @ h + b, 4)
-#     c = np.tanh(g) * bptt.sigmoid(i) + c * bptt.sigmoid(f)
-#     return np.stack([np.tanh(c) * bptt.sigmoid(o), c])
+# def peephole_step(a, c, p_i, p_f, p_o):
+#     a_i, a_f, a_g, a_o = np.split(a, 4, axis=1)
+#     i, f = bptt.sigmoid(a_i + p_i * c), bptt.sigmoid(a_f + p_f * c)
+#     c = np.tanh(a_g) * i + c * f
+#     return np.stack([np.tanh(c) * bptt.sigmoid(a_o + p_o * c), c])
 # ```
 #
 # </details>
 #
-# ### Exercise 2: the two parts of $\delta c_t$
+# ### Exercise 2: the road along the cell
 #
-# Given $\delta h_t$, $o_t$, $c_t$, and from the step after it $f_{t+1}$ and $\delta c_{t+1}$, return $\delta c_t$.
+# *Medium · 10 minutes · with a check*
 #
-# *Hint.* One part through $h_t$, one along the cell.
+# With gates that do not depend on the state, $c_t = g_t \odot i_t + c_{t-1} \odot f_t$ is a chain of products.
+# Return $\partial c_T / \partial c_t$ for all $t = 1, \dots, T$, entry by entry, from the forget gates `f (N, T, H)`, as an array of the same shape.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Write out $\partial c_T/\partial c_T$, $\partial c_T/\partial c_{T-1}$ and $\partial c_T/\partial c_{T-2}$.
+# Which gates occur?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# It is $f_{t+1} \odot \dots \odot f_T$, without $f_t$; at $t = T$ it is one.
+# A loop from the end does it, or `np.cumprod` over the reversed time.
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
-def my_dc(dh, o, c, f_next, dc_next):
+def along_the_cell(f):
     return None  # your answer
 
 
-_, grads = hand_loss(labels["every step"])
-t = 2
-_, f, _, o = np.split(cache.gates, 4, axis=2)  # (N, T, H) each
-yours = my_dc(grads["h"][:, t], o[:, t], cache.c[:, t], f[:, t + 1], grads["c"][:, t + 1])
-check.answer("dc", yours, grads["c"][:, t])
+rng = np.random.default_rng(2)
+f = torch.tensor(rng.uniform(0.3, 1, size=(4, 7, 5)))
+written = torch.tensor(rng.normal(size=(4, 7, 5)))
+path = [torch.tensor(rng.normal(size=(4, 5)))]  # c_0
+for t in range(7):
+    path.append((written[:, t] + path[-1] * f[:, t]).requires_grad_())
+    path[-1].retain_grad()
+path[-1].sum().backward()
+expected = torch.stack([c_t.grad for c_t in path[1:]], dim=1)
+check.answer("dc_T / dc_t", along_the_cell(f.numpy()), expected)
 
 # %% [markdown]
 # <details>
 # <summary>Solution 2</summary>
 #
 # ```python
-# def my_dc(dh, o, c, f_next, dc_next):
-#     return dh * o * (1 - np.tanh(c) ** 2) + f_next * dc_next
+# def along_the_cell(f):
+#     found = np.ones_like(f)
+#     for t in reversed(range(f.shape[1] - 1)):
+#         found[:, t] = f[:, t + 1] * found[:, t + 1]
+#     return found
 # ```
 #
 # </details>
 #
 # ### Exercise 3: repack
 #
-# Weights `W (4H, n)` come from a library that packs $i, f, o, g$.
-# Return them in the order $i, f, g, o$.
+# *Medium · 5 minutes · with a check*
 #
-# *Hint.* Split into four, and put together again.
+# A library packs the weights of an LSTM as $f, o, i, g$.
+# Its array is `W (4H, n)`, or `(4H,)` for the bias.
+# Return it in the order $i, f, g, o$.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Split into four and give each part the name it has in *their* order.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Put the named parts together again in *our* order.
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
@@ -868,8 +941,11 @@ def repack(W):
     return None  # your answer
 
 
-blocks = [np.full((2, 3), value) for value in (1.0, 2.0, 3.0, 4.0)]  # i, f, o, g
-check.answer("repacked", repack(np.concatenate(blocks)), np.repeat([1.0, 2, 4, 3], 2)[:, None] * np.ones(3))
+rng = np.random.default_rng(3)
+for name, shape in {"weight": (12, 4), "bias": (12,)}.items():
+    i, f, g, o = parts = rng.normal(size=(4, 3, *shape[1:]))
+    yours = repack(np.concatenate([f, o, i, g]))
+    check.answer(name, yours, parts.reshape(shape))
 
 # %% [markdown]
 # <details>
@@ -877,7 +953,7 @@ check.answer("repacked", repack(np.concatenate(blocks)), np.repeat([1.0, 2, 4, 3
 #
 # ```python
 # def repack(W):
-#     i, f, o, g = np.split(W, 4)
+#     f, o, i, g = np.split(W, 4)
 #     return np.concatenate([i, f, g, o])
 # ```
 #

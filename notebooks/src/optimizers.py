@@ -1662,12 +1662,31 @@ Markdown(f"The number of different winners over these {len(one_rates)} rates is 
 #
 # ## Exercises
 #
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
+#
 # ### Exercise 1: write Adam
+#
+# *Medium · 15 minutes · with a check*
 #
 # Complete one step of Adam for NumPy arrays: `w`, the gradient `g`, the running means `m` and `v` of the steps before, and the number `t` of this step, from 1.
 # Return `(w, m, v)` after the step.
 #
-# *Hint.* The running means first, then their corrections, then the step; $\varepsilon$ outside the root.
+# <details>
+# <summary>Hint 1</summary>
+#
+# The order is: both running means, their corrections, then the step.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Return the running means as they are; the corrected ones are used in this step only.
+# $\varepsilon$ is added outside the root.
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
@@ -1675,25 +1694,29 @@ def adam_step(w, g, m, v, t, lr=0.001, beta1=0.9, beta2=0.999, eps=1e-8):
     return None  # your answer
 
 
-def by_hand(steps):
-    """The weights after each of a few steps of your Adam, or None."""
-    rng, (w, m, v), seen = np.random.default_rng(0), np.zeros((3, 4)), []
-    for t in range(1, steps + 1):
-        one = adam_step(w, rng.normal(size=4) * [1, 10, 0.1, 0], m, v, t)
-        if one is None:
+def path(step, w, gradients):
+    """The weights after each step, or None."""
+    m, v, seen = np.zeros_like(w), np.zeros_like(w), []
+    for t, g in enumerate(gradients, start=1):
+        after = step(w, g, m, v, t)
+        if after is None:
             return None
-        w, m, v = one
+        w, m, v = after
         seen.append(w)
     return np.stack(seen)
 
 
-w = torch.zeros(4, dtype=torch.float64, requires_grad=True)
-rng, moves, expected = np.random.default_rng(0), torch.optim.Adam([w]), []
-for _ in range(20):
-    w.grad = torch.tensor(rng.normal(size=4) * [1, 10, 0.1, 0])
-    moves.step()
-    expected.append(w.detach().numpy().copy())
-check.answer("20 steps of Adam", by_hand(20), np.stack(expected), 1e-12)
+rng = np.random.default_rng(1)
+start, gradients = rng.normal(size=4), rng.normal(size=(20, 4)) * [1, 10, 0.1, 1e-6]
+w = torch.tensor(start, requires_grad=True)
+optimizer, expected = torch.optim.Adam([w]), []
+for g in gradients:
+    w.grad = torch.tensor(g)
+    optimizer.step()
+    expected.append(w.detach().numpy() - start)
+with np.errstate(all="ignore"):  # a wrong answer may divide by zero
+    mine = path(adam_step, start, gradients)
+check.answer("20 steps of Adam", None if mine is None else mine - start, expected)
 
 # %% [markdown]
 # <details>
@@ -1711,10 +1734,27 @@ check.answer("20 steps of Adam", by_hand(20), np.stack(expected), 1e-12)
 #
 # ### Exercise 2: the limit with momentum
 #
-# On a loss $\frac12\lambda w^2$, gradient descent with momentum $\mu$ is stable below a learning rate $\eta$.
-# Return this limit.
+# *Hard · 20 minutes · with a check*
 #
-# *Hint.* $w_{t+1} = (1 + \mu - \eta\lambda)\,w_t - \mu\,w_{t-1}$. At the limit the path alternates, $w_t = (-1)^t$.
+# Some write momentum as a mean of gradients, $b_t = \mu\,b_{t-1} + (1 - \mu)\,g_t$ and $w_t = w_{t-1} - \eta\,b_t$.
+# On a loss $\frac12\lambda w^2$ this is stable below a learning rate.
+# Return this limit; `curvature` is $\lambda$.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Write the method as one recursion for the weights alone:
+# use $w_t - w_{t-1}$ in the place of $-\eta\,b_t$, and the same a step before.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Solutions are powers $r^t$.
+# As $\eta$ grows, one root reaches the circle $\lvert r \rvert = 1$ first at $r = -1$.
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
@@ -1723,23 +1763,20 @@ def momentum_limit(curvature, mu):
 
 
 def measured_limit(curvature, mu):
-    """The limit by bisection: does the weight grow in 2,000 steps?"""
-    low, high = 0.0, 8 / curvature
-    for _ in range(25):
-        lr, w, b = (low + high) / 2, 1.0, 0.0
-        for _ in range(2000):
-            b = mu * b + curvature * w
-            w -= lr * b
-            if abs(w) > 1e6:
-                break
-        low, high = (low, lr) if abs(w) > 10 else (lr, high)
+    """The limit by bisection: does a step make something longer in the long run?"""
+    low, high = 0.0, 100 / curvature
+    for _ in range(60):
+        lr = (low + high) / 2
+        push = lr * (1 - mu) * curvature
+        step = [[1 - push, -lr * mu], [(1 - mu) * curvature, mu]]  # acts on (w_t, b_t)
+        stable = np.abs(np.linalg.eigvals(step)).max() <= 1
+        low, high = (lr, high) if stable else (low, lr)
     return low
 
 
-cases = [(100.0, 0.0), (100.0, 0.5), (4.0, 0.9)]
-limits = [momentum_limit(*case) for case in cases]
-yours = None if any(limit is None for limit in limits) else limits
-check.answer("limits", yours, [measured_limit(*case) for case in cases], 0.01)
+cases = [(37.0, 0.13), (100.0, 0.5), (4.6, 0.9), (0.8, 0.31)]
+limits = [measured_limit(*case) for case in cases]
+check.answer("limits", [momentum_limit(*case) for case in cases], limits)
 
 # %% [markdown]
 # <details>
@@ -1747,19 +1784,35 @@ check.answer("limits", yours, [measured_limit(*case) for case in cases], 0.01)
 #
 # ```python
 # def momentum_limit(curvature, mu):
-#     return 2 * (1 + mu) / curvature
+#     return 2 * (1 + mu) / ((1 - mu) * curvature)
 # ```
 #
-# Put $w_t = (-1)^t$ into the recursion: $-1 = (1 + \mu - \eta\lambda) + \mu$.
-# Momentum widens the range, up to twice.
+# The recursion is $w_{t+1} = (1 + \mu - (1 - \mu)\,\eta\lambda)\,w_t - \mu\,w_{t-1}$.
+# With $w_t = (-1)^t$ it says $-1 = (1 + \mu - (1 - \mu)\,\eta\lambda) + \mu$.
 #
 # </details>
 #
 # ### Exercise 3: how long the correction matters
 #
-# Return the first step $t$ at which a running mean that starts at zero is off by at most the share `off`, so that $\beta^t \le$ `off`.
+# *Easy · 10 minutes · with a check*
 #
-# *Hint.* Take logarithms, and round up.
+# A running mean that starts at zero is too small by the share $\beta^t$ after $t$ steps, if what it averages stays the same.
+# Return the first step $t$ at which it is off by at most the share `off`.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Solve $\beta^t = \text{off}$ for $t$.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Take logarithms; both are negative.
+# The first whole number that is large enough is asked for.
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
@@ -1767,15 +1820,14 @@ def unbiased_after(beta, off):
     return None  # your answer
 
 
-cases = [(0.9, 0.01), (0.99, 0.01), (0.999, 0.01), (0.999, 0.5)]
+cases = [(0.9, 0.013), (0.973, 0.2), (0.999, 0.01), (0.62, 0.004)]
 counted = []
 for beta, off in cases:
     t, left = 0, 1.0
     while left > off:
         t, left = t + 1, left * beta
     counted.append(t)
-numbers = [unbiased_after(*case) for case in cases]
-check.answer("steps", None if numbers[0] is None else numbers, counted)
+check.answer("steps", [unbiased_after(*case) for case in cases], counted)
 
 # %% [markdown]
 # <details>

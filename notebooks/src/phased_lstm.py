@@ -761,11 +761,31 @@ figures.table(["the recording starts at", "largest error of $k$"], rows)
 #
 # ## Exercises
 #
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
+#
 # ### Exercise 1: the gate in NumPy
 #
-# Complete the function for one unit and an array of times.
+# *Medium · 15 minutes · with a check*
 #
-# *Hint.* NumPy's `%` takes the sign of the divisor.
+# Complete the time gate for one unit and an array of times, some of them negative.
+# `tau` is the period, `s` the shift, `r_on` the open share and `leak` the leak $\alpha$.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# First the phase, between 0 and 1, then the three branches, with `np.where`.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# NumPy's `%` takes the sign of the divisor, so negative times need no care.
+# The gate rises to 1 at $\phi = r_{on}/2$, is back at 0 at $r_{on}$, and is $\alpha\phi$ from there.
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
@@ -773,9 +793,10 @@ def my_gate(t, tau, s, r_on, leak):
     return None  # your answer
 
 
-t = np.linspace(-20, 60, 401)
-expected = time_gate(torch.tensor(t), *[torch.tensor([v], dtype=F64) for v in (9.0, 4.3, 0.3)], leak=0.01)
-check.answer("gate", my_gate(t, 9.0, 4.3, 0.3, 0.01), expected[:, 0])
+t = np.random.default_rng(1).uniform(-20, 60, size=100)
+unit = [torch.tensor([v], dtype=F64) for v in (9.3, 4.1, 0.32)]
+expected = time_gate(torch.tensor(t), *unit, 0.013)[:, 0]
+check.answer("gate", my_gate(t, 9.3, 4.1, 0.32, 0.013), expected)
 
 # %% [markdown]
 # <details>
@@ -792,10 +813,25 @@ check.answer("gate", my_gate(t, 9.0, 4.3, 0.3, 0.01), expected[:, 0])
 #
 # ### Exercise 2: the gradient of the shift
 #
-# A loss has the derivatives `dk` (one a time) with respect to the openness of one unit.
-# Return $\partial L/\partial s$.
+# *Medium · 15 minutes · with a check*
 #
-# *Hint.* The sum over the times of `dk` times the slope of the branch, times $\partial\phi/\partial s$.
+# Each row of `dk (M, T)` holds the derivatives of one loss by the openness of a unit at the times `t (T,)`.
+# Return $\partial L/\partial s$ for each loss, `(M,)`.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# The chain is $s \to \phi \to k \to L$, at every time; the losses' shares of all times add up.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# $\partial\phi/\partial s = -1/\tau$.
+# The slope $\partial k/\partial\phi$ is $2/r_{on}$, $-2/r_{on}$ or $\alpha$, by the branch.
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
@@ -803,11 +839,13 @@ def shift_gradient(dk, t, tau, s, r_on, leak):
     return None  # your answer
 
 
-t, dk = np.linspace(0, 50, 173), np.random.default_rng(1).normal(size=173)
-leaf = torch.tensor([4.3], dtype=F64, requires_grad=True)
-k = time_gate(torch.tensor(t), torch.tensor([9.0], dtype=F64), leaf, torch.tensor([0.3], dtype=F64), 0.01)
-(k[:, 0] * torch.tensor(dk)).sum().backward()
-check.answer("shift", shift_gradient(dk, t, 9.0, 4.3, 0.3, 0.01), leaf.grad[0])
+rng = np.random.default_rng(2)
+t, dk = rng.uniform(0, 50, size=80), rng.normal(size=(4, 80))
+tau, s, r_on = (torch.tensor([v], dtype=F64) for v in (9.3, 4.1, 0.32))
+k = time_gate(torch.tensor(t), tau, s.requires_grad_(), r_on, 0.013)[:, 0]
+losses = torch.tensor(dk) @ k
+expected = [torch.autograd.grad(loss, s, retain_graph=True)[0].item() for loss in losses]
+check.answer("shift", shift_gradient(dk, t, 9.3, 4.1, 0.32, 0.013), expected)
 
 # %% [markdown]
 # <details>
@@ -817,17 +855,34 @@ check.answer("shift", shift_gradient(dk, t, 9.0, 4.3, 0.3, 0.01), leaf.grad[0])
 # def shift_gradient(dk, t, tau, s, r_on, leak):
 #     phi = ((t - s) % tau) / tau
 #     slope = np.where(phi < r_on / 2, 2 / r_on, np.where(phi < r_on, -2 / r_on, leak))
-#     return (dk * slope * (-1 / tau)).sum()
+#     return dk @ slope * (-1 / tau)
 # ```
 #
 # </details>
 #
 # ### Exercise 3: a memory in milliseconds
 #
-# A unit is closed from phase $r_{on}$ to 1 and is sampled every `step` ms.
-# Return about how much of its $h$ is left after the closed part of one period, for a small leak: replace the product of $1 - \alpha\phi$ by the exponential of minus the sum, and the sum by an integral.
+# *Hard · 20 minutes · with a check*
 #
-# *Hint.* $\tau/\text{step}$ samples a period, each at its phase: $\frac{\tau}{\text{step}} \int_{r_{on}}^1 \alpha\phi\, d\phi$.
+# A unit is sampled every `step` ms, many times a period.
+# It is closed from phase $r_{on}$ to 1, where each sample multiplies its $h$ by $1 - \alpha\phi$ and nothing is written.
+# Return about how much of its $h$ is left after the closed part of one period, for a small leak $\alpha$.
+# The check wants three digits.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# The logarithm turns the product over the samples into a sum.
+# What is $\ln(1 - \alpha\phi)$ for a small leak?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# A sum over many equally spaced phases is close to an integral, times the number of samples in one unit of phase.
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
@@ -835,9 +890,13 @@ def kept(tau, r_on, leak, step):
     return None  # your answer
 
 
-t = torch.arange(0, 100, 0.1, dtype=F64) + 0.05
-k = time_gate(t, *[torch.tensor([v], dtype=F64) for v in (100.0, 0.0, 0.05)], leak=1e-3)[:, 0]
-check.answer("kept", kept(100.0, 0.05, 1e-3, 0.1), (1 - k[t > 5]).prod(), tolerance=1e-3)
+units = [(100.0, 0.3, 1e-3, 0.1), (240.0, 0.15, 3e-4, 0.1), (60.0, 0.5, 8e-4, 0.05)]
+expected = []
+for tau, r_on, leak, step in units:
+    t = torch.arange(0, tau, step, dtype=F64) + step / 2
+    unit = [torch.tensor([v], dtype=F64) for v in (tau, 0.0, r_on)]
+    expected.append((1 - time_gate(t, *unit, leak)[t > r_on * tau, 0]).prod())
+check.answer("kept", [kept(*unit) for unit in units], expected, tolerance=1e-3)
 
 # %% [markdown]
 # <details>
@@ -847,6 +906,8 @@ check.answer("kept", kept(100.0, 0.05, 1e-3, 0.1), (1 - k[t > 5]).prod(), tolera
 # def kept(tau, r_on, leak, step):
 #     return np.exp(-(tau / step) * leak * (1 - r_on**2) / 2)
 # ```
+#
+# $\ln(1 - \alpha\phi) \approx -\alpha\phi$, there are $\tau/\text{step}$ samples a period, and $\int_{r_{on}}^1 \phi\, d\phi = (1 - r_{on}^2)/2$.
 #
 # </details>
 #

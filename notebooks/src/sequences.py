@@ -354,14 +354,30 @@ for name, f in attempts.items():
 #
 # ## Exercises
 #
-# Each exercise has a cell with a check.
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
 # Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
 #
 # ### Exercise 1: make a palindrome
 #
-# Complete `mirror(left, T)`: it gets the first $\lceil T/2 \rceil$ digits as a list and returns all $T$.
+# *Easy · 5 minutes · with a check*
 #
-# *Hint.* For odd $T$ the middle digit must not be doubled.
+# Complete `mirror(left, T)`: it gets the first $\lceil T/2 \rceil$ digits as a list and returns all $T$ as a list.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Write a palindrome of 8 digits and one of 9 on paper, and mark which digits are copies.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# There are $\lfloor T/2 \rfloor$ copies, the last one first.
+# For odd $T$ the digit in the middle has none.
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
@@ -369,8 +385,10 @@ def mirror(left, T):
     return None  # your answer
 
 
-check.answer("even", mirror([4, 2], 4), [4, 2, 2, 4])
-check.answer("odd", mirror([1, 7, 5, 2, 8], 9), [1, 7, 5, 2, 8, 2, 5, 7, 1])
+for T in (8, 9):
+    x, y = tasks.palindromes(T, 1, torch.Generator().manual_seed(T))
+    digits = [int(digit) for digit in [*x.flatten(), y]]
+    check.answer(f"{T} digits", mirror(digits[: (T + 1) // 2], T), digits)
 
 # %% [markdown]
 # <details>
@@ -385,10 +403,25 @@ check.answer("odd", mirror([1, 7, 5, 2, 8], 9), [1, 7, 5, 2, 8, 2, 5, 7, 1])
 #
 # ### Exercise 2: answer without memory
 #
+# *Medium · 10 minutes · with a check*
+#
 # Complete `answer_from_counts`.
 # It gets the counts of the ten digits among the $T-1$ inputs, `(N, 10)`, for an even $T$, and returns the answers `(N,)`.
 #
-# *Hint.* Which digit has lost its partner?
+# <details>
+# <summary>Hint 1</summary>
+#
+# In the whole palindrome every digit has a partner, so how often does each digit occur?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# One digit is cut off.
+# Which count shows it?
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
@@ -417,36 +450,49 @@ check.answer("from counts", answer_from_counts(x.sum(dim=1)), y)
 #
 # ### Exercise 3: a total derivative by hand
 #
-# Let $h_t = w\,h_{t-1} + x_t$ with $h_0 = 0$.
-# Write $\partial h_3/\partial w$ as a function of $w$ and $x_1, x_2, x_3$.
+# *Easy · 10 minutes · with a check*
 #
-# *Hint.* Write $h_3$ out, or use $\partial h_t/\partial w = h_{t-1} + w\,\partial h_{t-1}/\partial w$.
+# Let $h_t = w\,h_{t-1} + x_t$, with a first state $h_0$ that is not zero and does not depend on $w$.
+# Write $\partial h_3/\partial w$ as a function of $w$, $h_0$ and $x_1, x_2, x_3$.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Either write $h_3$ out as a polynomial in $w$, or go step by step with $\partial h_t/\partial w = h_{t-1} + w\,\partial h_{t-1}/\partial w$.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# $h_3 = w^3 h_0 + w^2 x_1 + w\,x_2 + x_3$.
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
-def dh3_dw(w, x1, x2, x3):
+def dh3_dw(w, h0, x1, x2, x3):
     return None  # your answer
 
 
-w = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-h = torch.zeros((), dtype=torch.float64)
-for x_t in (1.0, -2.0, 3.0):
-    h = w * h + x_t
-h.backward()
-check.answer("dh3/dw", dh3_dw(0.7, 1.0, -2.0, 3.0), w.grad)
+w, h0, *x = np.random.default_rng(1).normal(size=(5, 6))  # six cases at once
+leaf = torch.tensor(w, requires_grad=True)
+h = torch.tensor(h0)
+for x_t in x:
+    h = leaf * h + torch.tensor(x_t)
+h.sum().backward()
+check.answer("dh3/dw", dh3_dw(w, h0, *x), leaf.grad)
 
 # %% [markdown]
 # <details>
 # <summary>Solution 3</summary>
 #
-# $h_3 = w^2 x_1 + w x_2 + x_3$, so the derivative is $2 w x_1 + x_2$.
-#
 # ```python
-# def dh3_dw(w, x1, x2, x3):
-#     return 2 * w * x1 + x2
+# def dh3_dw(w, h0, x1, x2, x3):
+#     return 3 * w**2 * h0 + 2 * w * x1 + x2
 # ```
 #
-# The immediate derivative is $h_2 = w x_1 + x_2$: it misses one of the two paths along which $w$ works on $x_1$.
+# The immediate derivative is $h_2 = w^2 h_0 + w x_1 + x_2$: it misses two of the three paths along which $w$ works on $h_0$, and one of two for $x_1$.
 #
 # </details>
 #

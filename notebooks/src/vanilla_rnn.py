@@ -573,11 +573,31 @@ figures.table(["gradient", "loss at the start", "loss at the end", "accuracy at 
 #
 # ## Exercises
 #
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
+#
 # ### Exercise 1: softmax and cross-entropy
 #
-# Complete the gradient of the mean loss by the logits, $\partial L/\partial p$, for `p (N, K)` and labels `y (N,)`.
+# *Medium · 10 minutes · with a check*
 #
-# *Hint.* Do not forget the mean over the batch.
+# Complete the gradient of the mean loss by the logits, $\partial L/\partial p$, for `p (N, K)` and labels `y (N,)`.
+# `bptt.softmax` is there.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# For one sequence, write the loss as $\ln \sum_k e^{p_k} - p_y$ and take the derivative by each $p_k$.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# That is $\hat y$ with one taken off at the label.
+# What does the mean over the batch add?
+#
+# </details>
 
 
 # %% tags=["exercise-1"]
@@ -586,10 +606,10 @@ def my_dp(p, y):
 
 
 rng = np.random.default_rng(1)
-p, y = rng.normal(size=(6, 4)), rng.integers(4, size=6)
-check.answer(
-    "dp", my_dp(p, y), check.central_difference(lambda: bptt.cross_entropy(p, y)[0], p), 1e-7
-)
+logits, labels = rng.normal(size=(6, 4)), rng.integers(4, size=6)
+leaf = torch.tensor(logits, requires_grad=True)
+torch.nn.functional.cross_entropy(leaf, torch.tensor(labels)).backward()
+check.answer("dp", my_dp(logits, labels), leaf.grad)
 
 # %% [markdown]
 # <details>
@@ -606,11 +626,27 @@ check.answer(
 #
 # ### Exercise 2: the backward pass
 #
+# *Medium · 15 minutes · with a check*
+#
 # Complete the loop body.
 # The loss is at the last step, and `dh` arrives as its gradient by $h_T$, `(N, H)`.
-# Return the gradient of $W_{hh}$.
+# `h0` is the first state `(N, H)`, `h` are the states $h_1$ to $h_T$, `(N, T, H)`.
+# Return the gradient of $W_{hh}$, summed over the batch.
 #
-# *Hint.* First through the tanh, then the share of $W_{hh}$, then one step back.
+# <details>
+# <summary>Hint 1</summary>
+#
+# Three lines: through the tanh, what this step adds to the gradient of $W_{hh}$, and what it sends to $h_{t-1}$.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# The tanh gives $\delta a_t = (1 - h_t \odot h_t) \odot \delta h_t$.
+# In the batch form, $\delta a_t\, h_{t-1}^\top$ becomes a product of `(H, N)` with `(N, H)`.
+#
+# </details>
 
 
 # %% tags=["exercise-2"]
@@ -622,7 +658,16 @@ def my_dW_hh(dh, h0, h, W_hh):
     return dW_hh if dW_hh.any() else None
 
 
-check.answer("dW_hh", my_dW_hh(dh[:, -1], arrays["h0"], h, arrays["W_hh"]), truth["W_hh"], 1e-7)
+rng = np.random.default_rng(2)
+shapes = {"W_hx": (5, 3), "W_hh": (5, 5), "b_h": (5,)}
+drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+inputs, first = rng.normal(size=(4, 6, 3)), rng.normal(size=(4, 5))
+states, cache = bptt.rnn_forward(inputs, first, drawn)
+from_loss = np.zeros_like(states)
+from_loss[:, -1] = rng.normal(size=(4, 5))
+expected = bptt.rnn_backward(from_loss, cache)["W_hh"]
+yours = my_dW_hh(from_loss[:, -1], first, states, drawn["W_hh"])
+check.answer("dW_hh", yours, expected)
 
 # %% [markdown]
 # <details>
@@ -643,9 +688,24 @@ check.answer("dW_hh", my_dW_hh(dh[:, -1], arrays["h0"], h, arrays["W_hh"]), trut
 #
 # ### Exercise 3: a rectified network
 #
-# Write the same for $h_t = \operatorname{relu}(a_t)$.
+# *Easy · 5 minutes · with a check*
 #
-# *Hint.* One line changes.
+# Write the same for $h_t = \operatorname{relu}(a_t)$: the gradient of $W_{hh}$, from the states alone.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Which of your lines used what the nonlinearity is?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# The slope of $\operatorname{relu}$ is one where $a_t > 0$.
+# That can be seen from $h_t$.
+#
+# </details>
 
 
 # %% tags=["exercise-3"]
@@ -653,13 +713,17 @@ def relu_dW_hh(dh, h0, h, W_hh):
     return None  # your answer
 
 
-v = {name: torch.tensor(a) for name, a in arrays.items()}
-cell = layers.RNN(3, 5, nonlinearity="relu").double().cells[0]
-cell.load_state_dict({"W_x": v["W_hx"], "W_h": v["W_hh"], "b": v["b_h"]})
-states = torch.stack(layers.unroll(cell, v["x"], v["h0"]), dim=1)
-(states[:, -1] * torch.tensor(dh[:, -1])).sum().backward()
-yours = relu_dW_hh(dh[:, -1], arrays["h0"], states.detach().numpy(), arrays["W_hh"])
-check.answer("relu dW_hh", yours, cell.W_h.grad, 1e-10)
+rng = np.random.default_rng(3)
+W_hh = torch.tensor(rng.normal(size=(5, 5)) / 2, requires_grad=True)
+steps = [torch.tensor(rng.normal(size=(4, 5)))]  # h_0
+for _ in range(6):
+    from_input = torch.tensor(rng.normal(size=(4, 5)))  # W_hx x_t + b_h
+    steps.append(torch.relu(from_input + steps[-1] @ W_hh.T))
+dh_end = rng.normal(size=(4, 5))
+(steps[-1] * torch.tensor(dh_end)).sum().backward()
+states = torch.stack(steps[1:], dim=1).detach().numpy()
+yours = relu_dW_hh(dh_end, steps[0].numpy(), states, W_hh.detach().numpy())
+check.answer("relu dW_hh", yours, W_hh.grad)
 
 # %% [markdown]
 # <details>

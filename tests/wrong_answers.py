@@ -1,0 +1,261 @@
+"""Likely wrong answers to the notebooks' exercises: what each changes in the solution."""
+
+WRONG = {
+    "sequences": {
+        1: {
+            "the middle digit twice": [("left[: T // 2]", "left")],
+            "a copy, not a mirror": [("[::-1]", "")],
+            "the wrong half first": [
+                ("left + left[: T // 2][::-1]", "left[::-1] + left[len(left) - T // 2 :]")
+            ],
+            "one digit too few": [("T // 2]", "T // 2 - 1]")],
+        },
+        2: {
+            "the most frequent digit": [("(counts % 2)", "counts")],
+            "the smallest digit that is even": [("argmax", "argmin")],
+            "the number of odd counts": [(".argmax(dim=1)", ".sum(dim=1)")],
+            "along the batch": [("dim=1", "dim=0")],
+        },
+        3: {
+            "x1 taken as one": [("2 * w * x1", "2 * w")],
+            "h0 forgotten": [("3 * w**2 * h0 + ", "")],
+            "the immediate derivative": [("3 *", ""), ("2 * w", "w")],
+            "h3 itself": [("3 * w**2 * h0 + 2 * w * x1 + x2", "w**3 * h0 + w**2 * x1 + w * x2 + x3")],
+        },
+    },
+    "vanilla_rnn": {
+        1: {
+            "no mean": [(" / len(y)", "")],
+            "the other sign": [("return y_hat", "return -y_hat")],
+            "nothing taken off at the label": [("-= 1", "-= 0")],
+            "divided by the classes": [("len(y)\n", "p.shape[1]\n")],
+            "the label's column for everyone": [("[np.arange(len(y)), y]", "[:, y[0]]")],
+        },
+        2: {
+            "the transpose": [("da.T @ h_before", "h_before.T @ da")],
+            "back through the transposed matrix": [("da @ W_hh", "da @ W_hh.T")],
+            "no tanh": [("(1 - h[:, t] ** 2) * dh", "dh")],
+            "tanh of the state": [("h[:, t] ** 2", "np.tanh(h[:, t]) ** 2")],
+            "the last step only": [("+=", "+= (t == h.shape[1] - 1) *")],
+            "the first step only": [("+=", "=")],
+            "h0 taken as zero": [("else h0", "else 0 * h0")],
+            "the state after the step": [("da.T @ h_before", "da.T @ h[:, t]")],
+            "the mean over the batch": [("return dW_hh", "return dW_hh / len(h0)")],
+        },
+        3: {
+            "still the tanh": [("(h[:, t] > 0)", "(1 - h[:, t] ** 2)")],
+            "open at zero": [("(h[:, t] > 0)", "(h[:, t] >= 0)")],
+            "times the state": [("(h[:, t] > 0)", "h[:, t]")],
+            "the gate of the step before": [("(h[:, t] > 0)", "(h_before > 0)")],
+            "the other sign": [("return dW_hh", "return -dW_hh")],
+        },
+    },
+    "gradients": {
+        1: {
+            "the mean of the factors": [
+                ("(norms[0] / norms[-2]) ** (1 / (len(norms) - 2))", "np.mean(norms[:-2] / norms[1:-1])")
+            ],
+            "the median of the factors": [
+                ("(norms[0] / norms[-2]) ** (1 / (len(norms) - 2))", "np.median(norms[:-2] / norms[1:-1])")
+            ],
+            "the harmonic mean": [
+                ("(norms[0] / norms[-2]) ** (1 / (len(norms) - 2))", "1 / np.mean(norms[1:-1] / norms[:-2])")
+            ],
+            "forward in time": [("norms[0] / norms[-2]", "norms[-2] / norms[0]")],
+            "with the step at the loss": [("norms[-2]", "norms[-1]"), ("- 2)", "- 1)")],
+            "one factor too many": [("len(norms) - 2", "len(norms) - 1")],
+            "no root": [(" ** (1 / (len(norms) - 2))", "")],
+        },
+        2: {
+            "the product itself": [(", v / length", ", v"), ("total + ", "")],
+            "a sum": [(" / len(J)", "")],
+            "the length at the start forgotten": [("v / np.linalg.norm(v)", "v")],
+            "the largest growth of each step": [
+                ("np.linalg.norm(v)\n        total", "np.linalg.norm(J_t, 2)\n        total")
+            ],
+            "the last matrix first": [("in J:", "in J[::-1]:")],
+            "transposed": [("J_t @ v", "v @ J_t")],
+            "a logarithm to base 2": [("np.log(", "np.log2(")],
+        },
+        3: {
+            "max_norm forgotten": [("max_norm / norm", "1 / norm")],
+            "each array by its own norm": [
+                ("[g * min(1.0, max_norm / norm) for", "[g * min(1.0, max_norm / np.linalg.norm(g)) for")
+            ],
+            "always scaled": [("min(1.0, max_norm / norm)", "(max_norm / norm)")],
+            "clipped entry by entry": [
+                ("g * min(1.0, max_norm / norm)", "np.clip(g, -max_norm / 4, max_norm / 4)")
+            ],
+            "no root": [("np.sqrt(sum((g**2).sum() for g in grads))", "sum((g**2).sum() for g in grads)")],
+            "nothing clipped": [("min(1.0, max_norm / norm)", "1.0")],
+        },
+    },
+    "initialisation": {
+        1: {
+            "digits lost": [("np.log(np.expm1(np.log(2) / steps))", "np.log(2 ** (1 / steps) - 1)")],
+            "the other sign": [("-np.log(np", "np.log(np")],
+            "the gate itself": [("-np.log(np.expm1(np.log(2) / steps))", "0.5 ** (1 / steps)")],
+            "a time constant": [("np.log(2) / steps", "1 / steps")],
+            "the whole stretch at once": [("/ steps", "* np.minimum(steps, 99)")],
+        },
+        2: {
+            "Kaiming's": [("((1 + alpha**2) * fan_in)", "fan_in")],
+            "the slope not squared": [("alpha**2", "alpha")],
+            "no half": [("2 /", "1 /")],
+            "the standard deviation": [("2 / ((1 + alpha**2) * fan_in)", "(2 / ((1 + alpha**2) * fan_in)) ** 0.5")],
+            "upside down": [("2 / ((1 + alpha**2) * fan_in)", "((1 + alpha**2) * fan_in) / 2")],
+        },
+        3: {
+            "with the clock": [("[c, -s], [s, c]", "[c, s], [-s, c]")],
+            "a common divisor forgotten": [("q // np.gcd(p, q)", "q")],
+            "a mirror": [("[c, -s], [s, c]", "[c, s], [s, -c]")],
+            "how often the angle fits": [("q // np.gcd(p, q)", "round(q / p)")],
+            "degrees": [("2 * np.pi * p / q", "360 * p / q")],
+        },
+    },
+    "lstm": {
+        1: {
+            "the output gate sees the old cell": [
+                ("i, f = ", "old = c\n    i, f = "), ("p_o * c)", "p_o * old)"),
+            ],
+            "the packing i, f, o, g": [("a_i, a_f, a_g, a_o =", "a_i, a_f, a_o, a_g =")],
+            "no tanh in front of the output gate": [("np.tanh(c) *", "c *")],
+            "no peephole to the input gate": [("a_i + p_i * c", "a_i")],
+            "the forget gate on the candidate": [("np.tanh(a_g) * i + c * f", "np.tanh(a_g) * f + c * i")],
+            "c first": [("[np.tanh(c) * bptt.sigmoid(a_o + p_o * c), c]", "[c, np.tanh(c) * bptt.sigmoid(a_o + p_o * c)]")],
+        },
+        2: {
+            "one gate too many": [("found[:, t] = f[:, t + 1]", "found[:, t] = f[:, t]")],
+            "forward in time": [("    return found", "    return found[:, ::-1]")],
+            "one factor only": [("* found[:, t + 1]", "")],
+            "the logarithm": [("return found", "return np.log(found)")],
+            "the product up to t": [("    return found", "    return np.cumprod(f, axis=1)")],
+        },
+        3: {
+            "the order the other way round": [
+                ("f, o, i, g = np", "i, f, g, o = np"), ("[i, f, g, o]", "[f, o, i, g]"),
+            ],
+            "unchanged": [("np.concatenate([i, f, g, o])", "W")],
+            "rows of each gate reversed": [
+                ("[i, f, g, o]", "[i[::-1], f[::-1], g[::-1], o[::-1]]"),
+            ],
+            "all rows reversed": [("np.concatenate([i, f, g, o])", "np.concatenate([i, f, g, o])[::-1]")],
+            "i, f, o, g": [("[i, f, g, o]", "[i, f, o, g]")],
+        },
+    },
+    "gru": {
+        1: {
+            "b_nh forgotten": [(" + n\n", "\n")],
+            "two biases a gate, as torch": [(") + n\n", ") + 3 * n\n")],
+            "every layer reads the inputs": [("2 * n**2", "m * n + n**2")],
+            "four gates": [("3 *", "4 *")],
+            "one layer": [(" + (L - 1) * above", "")],
+        },
+        2: {
+            "the direct road forgotten": [("dh * z + ", "")],
+            "1 - z keeps": [("dh * z +", "dh * (1 - z) +")],
+            "b_nh forgotten": [(" + b_nh)", ")")],
+            "the reset gate before the product": [
+                ("(da_n * r) @ W_nh", "da_n @ W_nh * r"), ("(h @ W_nh.T + b_nh)", "h"),
+            ],
+            "no reset gate on the way back": [("(da_n * r)", "da_n")],
+            "the update gate's sign": [("(h - n)", "(n - h)")],
+            "transposed": [("@ W_rh +", "@ W_rh.T +")],
+        },
+        3: {
+            "no sign": [("-z", "z")],
+            "blocks not moved": [("[r, -z, n]", "[-z, r, n]")],
+            "the sign on the reset gate": [("[r, -z, n]", "[-r, z, n]")],
+            "the bias keeps its sign": [
+                ('"b": turned(b)', '"b": np.abs(turned(b)) * np.sign(np.roll(b, 5))')
+            ],
+            "one minus the weights": [("-z", "1 - z")],
+        },
+    },
+    "phased_lstm": {
+        1: {
+            "the rest takes the sign of the time": [("((t - s) % tau)", "np.fmod(t - s, tau)")],
+            "no shift": [("(t - s)", "t")],
+            "a constant leak": [("leak * phi)", "leak)")],
+            "half as steep": [("2 * phi / r_on, 2 - 2 * phi", "phi / r_on, 2 - 2 * phi")],
+            "closed without a leak": [("leak * phi)", "0)")],
+            "a phase in milliseconds": [(" / tau", "")],
+        },
+        2: {
+            "the other sign": [("(-1 / tau)", "(1 / tau)")],
+            "no period": [("(-1 / tau)", "-1")],
+            "no leak": [("leak))", "0))")],
+            "the mean over the times": [("dk @ slope", "(dk * slope).mean(1)")],
+            "falling like rising": [("-2 / r_on", "2 / r_on")],
+            "no sum": [("dk @ slope", "dk * slope")],
+        },
+        3: {
+            "the whole period": [("(1 - r_on**2)", "1")],
+            "a constant leak": [("(1 - r_on**2) / 2", "(1 - r_on)")],
+            "no half": [("(1 - r_on**2) / 2", "(1 - r_on**2)")],
+            "the open part": [("(1 - r_on**2)", "r_on**2")],
+            "a sample a millisecond": [("(tau / step)", "tau")],
+            "what is lost": [("np.exp(", "-np.expm1(")],
+        },
+    },
+    "optimizers": {
+        1: {
+            "no correction": [("m / (1 - beta1**t), v / (1 - beta2**t)", "m, v")],
+            "epsilon inside the root": [("(np.sqrt(v_hat) + eps)", "np.sqrt(v_hat + eps)")],
+            "no epsilon": [(" + eps)", ")")],
+            "no square": [("g**2", "np.abs(g)")],
+            "uphill": [("w - lr", "w + lr")],
+            "counted from zero": [("beta1**t", "beta1 ** (t - 1)"), ("beta2**t", "beta2 ** (t - 1)")],
+            "corrected means kept": [("m, v\n", "m_hat, v_hat\n")],
+        },
+        2: {
+            "the border of swinging": [
+                ("2 * (1 + mu)", "(1 + mu**0.5) ** 2"),
+            ],
+            "the border of swinging, as a sum": [
+                (
+                    "2 * (1 + mu) / ((1 - mu) * curvature)",
+                    "2 / curvature if mu == 0 else (1 + mu**0.5) ** 2 / curvature",
+                )
+            ],
+            "without momentum": [("2 * (1 + mu) / ((1 - mu) * curvature)", "2 / curvature")],
+            "momentum as a sum": [("((1 - mu) * curvature)", "curvature")],
+            "the first step only": [("(1 + mu)", "1")],
+            "Nesterov's": [("/ ((1 - mu) * curvature)", "/ ((1 + 2 * mu) * (1 - mu) * curvature)")],
+            "no two": [("2 * (1 + mu)", "(1 + mu)")],
+        },
+        3: {
+            "rounded down": [("math.ceil", "math.floor")],
+            "not rounded": [("math.ceil", "float")],
+            "upside down": [("math.log(off) / math.log(beta)", "math.log(beta) / math.log(off)")],
+            "what is right in place of what is off": [("math.log(off)", "math.log(1 - off)")],
+            "one over": [("math.log(off) / math.log(beta)", "1 / (1 - beta)")],
+        },
+    },
+    "char_lm": {
+        1: {
+            "overflows": [(" - p.max()", "")],
+            "times the temperature": [("/ tau", "* tau")],
+            "softmax of the probabilities": [
+                ("e / e.sum()", "(q := np.exp(e / e.sum())) / q.sum()")
+            ],
+            "zero treated as one": [("return np.eye(len(p))[p.argmax()]", "tau = 1")],
+            "all mass on the least": [("argmax", "argmin")],
+            "not normalised": [("e / e.sum()", "e")],
+        },
+        2: {
+            "not sorted": [("np.sort(y)[::-1]", "y")],
+            "the least probable first": [("[::-1]", "")],
+            "one too few": [(" + 1", "")],
+            "as many as are above the mass": [("sums < mass", "sums > mass")],
+            "no sums": [("np.cumsum(np.sort(y)[::-1])", "np.sort(y)[::-1]")],
+        },
+        3: {
+            "perplexity twice the bits": [("2**bits", "2 * bits")],
+            "bits the wrong way": [("nats / math.log(2)", "nats * math.log(2)")],
+            "two to the nats": [("2**bits", "2**nats")],
+            "bits for bytes": [(" / 8", "")],
+            "nats for bits": [("return bits,", "return nats,")],
+        },
+    },
+}  # fmt: skip
