@@ -319,6 +319,23 @@ async function withoutWeights(browser, book, name, note, swap) {
   }
 }
 
+/** The small writer of the start page stands on the first screen, and one press makes it write. */
+async function startPage(browser, book, name, note, swap) {
+  if (name !== 'grimm') return; // it has one model
+  const w = await open(browser, book, note, { address: `${book.origin}${BASE}book/index.html`, swap });
+  try {
+    const { y, height } = await w.host.boundingBox();
+    if (y + height > DESKTOP.viewport.height) note('start', `it ends ${Math.round(y + height)} px below the top`);
+    await w.part('.load').click();
+    await w.until('e.chars.length >= e.given + 100');
+    await w.part('button', 'Stop').filter({ hasText: 'Stop' }).click();
+    const { text, wanted } = await w.get();
+    if (!text.startsWith(wanted)) note('start', `it wrote ${text} after ${wanted}`);
+  } finally {
+    await w.close();
+  }
+}
+
 async function looks(browser, book, name, note, swap, shots) {
   for (const [view, options] of [['light', DESKTOP], ['dark', { ...DESKTOP, colorScheme: 'dark' }], ['phone', PHONE]]) {
     const w = await open(browser, book, note, { options, swap });
@@ -374,12 +391,13 @@ const STEPS = new Map([ // what each of them may find
   [byKeyboard, ['the keyboard', 'keyboard']],
   [withoutWeights, ['without weights', 'missing']],
   [looks, ['light, dark, phone, file', 'phone a11y fallback file']],
+  [startPage, ['the start page', 'start offline']],
 ]);
 
 export async function check(expected, root, { only = '', swap = null, names = Object.keys(expected), shots = '', log = console.log } = {}) {
   const { chromium } = await import('playwright-core');
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  const path = pagesOf(root).find((page) => readFileSync(join(root, page), 'utf8').includes(`<${TAG}`));
+  const path = pagesOf(root).find((page) => readFileSync(join(root, page), 'utf8').includes(`<${TAG}>`)); // not the small one of the start page
   if (!path) throw new Error(`no page in ${root} shows ${TAG}`);
   if (!names.length) throw new Error('there are no weights in data/weights');
   if (shots) mkdirSync(shots, { recursive: true });

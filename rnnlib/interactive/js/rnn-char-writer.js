@@ -3,6 +3,7 @@
 // The weights come when they are asked for, as a script beside this one, rnn-weights-<model>.js (tools/page_weights.py), which sets
 // RnnWeights.<model> to what RnnCharModel is made from.
 // Until then, and if they do not come, what stands inside the element is shown.
+// With the attribute compact it shows a beginning, the text and buttons, and writes as soon as it is loaded.
 // Seen from outside: element.load(), write(), stop(), clear(), model, text, and values, set() as of every figure.
 
 if (!customElements.get('rnn-char-writer')) {
@@ -77,6 +78,10 @@ if (!customElements.get('rnn-char-writer')) {
     tfoot .bar { background: ${GREEN}; }
     tfoot :is(th, td) { border-top: 1px solid ${GREY}; height: 2rem; font-weight: bold; }
     .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+    :host([compact]) :is(.below, .legend, .says, .top .row) { display: none; }
+    :host([compact]) textarea { height: 2.6rem; }
+    :host([compact]:not([loaded])) :is(.presets, .beginning) { display: none; }
+    :host([compact]) :is(.paper, .still) { height: 9.5rem; }
     :host(:not([loaded])) ::slotted(.fallback) { display: block !important; }
     @media (prefers-reduced-motion: no-preference) { .writing::after { animation: blink 1s steps(2) infinite; } }
     @keyframes blink { to { opacity: 0; } }
@@ -102,7 +107,7 @@ if (!customElements.get('rnn-char-writer')) {
         label: 'write', value: '300',
         options: { 100: '100 characters', 300: '300 characters', 1000: '1,000 characters', [LIMIT]: `until Stop (at most ${counted(LIMIT)})` },
       },
-      cell: { label: 'colours', options: { none: 'none', c: 'tanh(c) of a cell', h: 'h of a cell' }, value: 'c' },
+      cell: { label: 'colours', options: { none: 'none', c: 'tanh(c) of a cell', h: 'h of a cell' }, value: (writer) => (writer.compact ? 'none' : 'c') },
       find: { label: 'find one for', options: { '': '…', ...Object.fromEntries(Object.entries(KINDS).map(([name, [label]]) => [name, label])) }, value: '' },
       layer: { label: 'layer', options: { 1: '1', 2: '2' }, value: (writer) => MODELS[writer.inputs.model.value].layer },
     };
@@ -146,6 +151,9 @@ if (!customElements.get('rnn-char-writer')) {
 
     disconnectedCallback() { this.stop(); }
 
+    /** Only a beginning, the text, and buttons. */
+    get compact() { return this.hasAttribute('compact'); }
+
     get text() { return this.chars.join(''); }
 
     /** What a text follows from, besides how the next character is chosen. */
@@ -178,6 +186,7 @@ if (!customElements.get('rnn-char-writer')) {
       try {
         await fetchModel(name);
         this.say('');
+        if (this.compact) requestAnimationFrame(() => this.write()); // after clear(), below
       } catch (error) {
         this.say(`The weights could not be loaded: ${error.message} What still works: the text below, the rest of the page, and the chapter’s notebook.`, true);
       }
@@ -292,7 +301,7 @@ if (!customElements.get('rnn-char-writer')) {
       for (const button of this.buttons) button.disabled = !this.model;
       if (this.model && this.shadowRoot.activeElement === this.loader) this.buttons[0].focus();
       this.loader.hidden = Boolean(this.model);
-      this.loader.textContent = `Load the model (${MODELS[v.model].kB} kB)`;
+      this.loader.textContent = `${this.compact ? 'Let it write' : 'Load the model'} (${MODELS[v.model].kB} kB)`;
       this.toggleAttribute('loaded', Boolean(this.model));
       for (const image of this.querySelectorAll('img')) image.style.display = this.model ? 'none' : '';
       const problem = this.shadowRoot.querySelector('.problem');
