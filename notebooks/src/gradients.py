@@ -313,7 +313,7 @@ plt.show()
 #
 # ## A large gradient is not a memory
 #
-# The ten units that chapter 2 writes down answer palindromes of every length.
+# The ten units that [the chapter on the vanilla RNN](../book/vanilla_rnn.md) writes down answer palindromes of every length.
 # Here is how much gradient reaches their first state.
 
 # %%
@@ -636,7 +636,3 @@ check.answer("short", None if mine is None else np.concatenate([m.ravel() for m 
 # ```
 #
 # </details>
-#
-# ## Next
-#
-# The [next chapter](../book/initialisation.md) asks how much the first weights decide.

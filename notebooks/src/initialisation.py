@@ -127,7 +127,7 @@ Markdown(
 )
 
 # %% [markdown]
-# Chapter 1 warned that a palindrome of even length can also be answered by counting which digit came an odd number of times.
+# [The chapter on sequences](../book/sequences.md) warned that a palindrome of even length can also be answered by counting which digit came an odd number of times.
 # Do these networks remember, or do they count?
 # We feed random digits in place of palindromes, so that the two answers differ, and ask which one the network gives.
 
@@ -829,7 +829,7 @@ check.answer("variance", relu_variance(50), 0.04)
 # After how many steps of $h \leftarrow Wh$ is the state back where it was, for an angle of $2\pi/12$?
 # Return both, the matrix first.
 #
-# *Hint.* Chapter 2 met such a wheel inside a trained network.
+# *Hint.* [The chapter on the vanilla RNN](../book/vanilla_rnn.md) met such a wheel inside a trained network.
 
 
 # %% tags=["exercise-3"]
@@ -852,7 +852,3 @@ check.answer("steps", steps, 12)
 # ```
 #
 # </details>
-#
-# ## Next
-#
-# The [next chapter](../book/lstm.md) derives the LSTM, gate by gate and back again.
