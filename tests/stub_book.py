@@ -59,7 +59,7 @@ def start(root: Path) -> None:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, root / file)
     vendored = shutil.ignore_patterns("vendor", "figures", "__pycache__")
-    for folder in ("book/_ext", "book/_static"):
+    for folder in ("book/_ext", "book/_static", "book/_templates"):
         shutil.copytree(ROOT / folder, root / folder, ignore=vendored)
     (root / "rnnlib/interactive/js").mkdir(parents=True)
     (root / "notebooks/src").mkdir(parents=True)
