@@ -126,6 +126,37 @@ def test_references_show_the_same_numbers(book: Path) -> None:
     assert "Chapter 1 is 1. The moss chapter." in text(page)
 
 
+def test_next_leads_from_page_to_notebook_to_the_next_chapter_at_top_and_bottom(book: Path) -> None:
+    order = ["book/index"]
+    for name in ("moss", "fern", "reed"):
+        order += [f"book/{name}", f"notebooks/{name}"]
+    order.append("book/references")
+    for before, page, after in zip([None, *order], order, [*order[1:], None], strict=False):
+        source = html(book, page)
+        top = re.search(r'<nav class="steps".*?</nav>', source, re.S)[0]  # type: ignore[index]
+        end = re.search(r'<div class="prev-next-area">.*?</div>\n', source, re.S)
+        assert end is not None
+        for side, other, to in (("prev", "left-prev", before), ("next", "right-next", after)):
+            above = re.findall(rf'rel="{side}" href="([^"]*)"', top)
+            below = re.findall(rf'class="{other}"\s+href="([^"]*)"', source)
+            assert above == below
+            names = [(book / page / ".." / href).resolve().relative_to(book) for href in above]
+            assert [str(name) for name in names] == ([f"{to}.html"] if to else [])
+
+
+def test_a_page_with_solutions_can_be_printed_with_and_without(book: Path) -> None:
+    assert "printWithSolutions()" in html(book, "book/moss")
+    assert "printWithSolutions()" not in html(book, "book/references")
+    assert "toggleOpenOnPrint = 'false'" in html(book, "book/moss")
+    assert 'media="print"' in html(book, "book/moss")
+
+
+def test_code_is_shown_without_its_plumbing(book: Path) -> None:
+    shown = article(book, "book/moss")
+    code = text(re.findall(r"<pre>.*?</pre>", shown, re.S)[0])
+    assert code == "def f(x: float) -> float: return 2 * x"
+
+
 @pytest.fixture
 def copy(book: Path, tmp_path: Path) -> Path:
     """A copy of the stub book, to be changed and built again."""

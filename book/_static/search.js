@@ -16,11 +16,14 @@
     const stems = (said) => splitQuery(said.toLowerCase()).map((word) => stemmer.stemWord(word));
     const words = stems(query);
     const results = find(query, ...terms).filter(([, , anchor]) => !anchor.startsWith('#index-'));
+    const explained = new Set(); // pages with an entry that fits: their headings would say it twice
     const look = (said, places, most) => {
       const all = stems(said);
       if (!words.length || !words.every((word) => all.includes(word))) return;
       const score = most * (0.5 + words.length / all.length / 2);
       for (const [file, id] of places) {
+        if (most === ENTRY) explained.add(file);
+        else if (explained.has(file)) continue;
         const place = titles[file] === said ? '' : ` > ${said}`;
         results.push([docnames[file], titles[file] + place, id ? `#${id}` : '', null, score, filenames[file]]);
       }
@@ -51,7 +54,7 @@
       const tex = formula.querySelector('annotation') ?? formula;
       formula.replaceWith(words(tex.textContent.replace(/^\\\(|\\\)$/g, '')));
     }
-    for (const e of article.querySelectorAll('div.math, pre, script, style, table, .headerlink, .toggle-button, h1')) e.replaceWith(' ');
+    for (const e of article.querySelectorAll('div.math, pre, script, style, table, .headerlink, .toggle-button, h1, h2, h3, h4')) e.replaceWith(' ');
     const place = anchor ? page.getElementById(anchor.slice(1)) : null;
     return (place?.closest('section') ?? article).textContent.replace(/\s+/g, ' ').replace(/(… ?)+/g, '… ').replace(/ ([.,;:])/g, '$1').trim();
   };
