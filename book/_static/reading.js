@@ -20,7 +20,7 @@
 // Opens hints and solutions, prints, and folds again what was folded. Folded code stays folded.
 function printWithSolutions() {
   const root = document.documentElement;
-  const folded = [...document.querySelectorAll('details:not([open], .hide)')];
+  const folded = [...document.querySelectorAll('article details:not([open], .hide)')];
   root.classList.add('print-solutions');
   for (const details of folded) details.open = true;
   addEventListener('afterprint', () => {

@@ -100,7 +100,7 @@ try {
 
   for (const page of ['book/lstm', 'notebooks/lstm']) await test(`${page}: the menu prints with solutions, by keyboard, and folds them again`, async () => {
     const tab = await open(page, PAPER);
-    const solutions = () => tab.evaluate((source) => [...document.querySelectorAll('.solution, details:not(.hide)')].map((e) => eval(source)(e) && (e.open ?? eval(source)(e.querySelector('.admonition-title ~ *')))), `(${shown})`);
+    const solutions = () => tab.evaluate((source) => [...document.querySelectorAll('.solution, article details:not(.hide)')].map((e) => eval(source)(e) && (e.open ?? eval(source)(e.querySelector('.admonition-title ~ *')))), `(${shown})`);
     const folded = await tab.evaluate(() => document.querySelectorAll('details[open]').length);
     await tab.evaluate(() => { window.print = () => { window.printed = true; }; });
     await tab.locator('.dropdown-download-buttons > button').focus();
