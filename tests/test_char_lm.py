@@ -1,4 +1,4 @@
-"""The study of chapter 11: its record, its rate, a run that is killed and goes on."""
+"""The study of the chapter on characters: its record, its rate, a run that is killed and goes on."""
 
 import json
 import lzma

@@ -276,7 +276,10 @@ def test_a_missing_twin_and_a_missing_notebook_are_found(stub: Path) -> None:
 
 def contents() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
-    return [toc["root"]] + [c["file"] for part in toc["parts"] for c in part["chapters"]]
+    listed = [toc["root"]]
+    for chapter in (c for part in toc["parts"] for c in part["chapters"]):
+        listed += [chapter["file"], *(s["file"] for s in chapter.get("sections", []))]
+    return listed
 
 
 def test_every_page_and_notebook_is_in_the_table_of_contents() -> None:

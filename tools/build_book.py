@@ -29,6 +29,8 @@ def config_file() -> Path:
     print("==> mathematics: the vendored MathJax (the book works offline)", flush=True)
     config = yaml.safe_load(plain.read_text("utf-8"))
     config["sphinx"]["config"] |= {"mathjax_path": MATHJAX, "mathjax_options": {"defer": "defer"}}
+    extensions = config["sphinx"]["local_extensions"]  # the copy lies in another folder
+    config["sphinx"]["local_extensions"] = {n: str(ROOT / p) for n, p in extensions.items()}
     local.parent.mkdir(exist_ok=True)
     local.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
     return local

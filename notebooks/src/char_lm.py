@@ -736,7 +736,7 @@ figures.table(["mean constant share", "first step", "largest", f"step {len(share
 #
 # ### Claim: the fast LSTM is the LSTM
 #
-# `fused.lstm` is the LSTM of chapter 5 with its backward pass by hand, arranged for speed.
+# `fused.lstm` is the LSTM of [its chapter](../book/lstm.md) with its backward pass by hand, arranged for speed.
 # In double precision it gives the numbers of the layer that autograd differentiates, state by state and gradient by gradient.
 
 # %% tags=["nbval-check-output"]
@@ -1024,7 +1024,3 @@ check.answer("bits, perplexity, bytes", [measures(nats) for nats in losses], exp
 # $2^{\text{bits}}$ and $e^{\text{nats}}$ are the same number: perplexity does not depend on the base.
 #
 # </details>
-#
-# ## Next
-#
-# Later chapters read words, and poems.

@@ -349,7 +349,7 @@ plt.show()
 #
 # ## A large gradient is not a memory
 #
-# The ten units that chapter 2 writes down answer palindromes of every length.
+# The ten units that [the chapter on the vanilla RNN](../book/vanilla_rnn.md) writes down answer palindromes of every length.
 # Here is how much gradient reaches their first state.
 
 # %%
@@ -741,7 +741,3 @@ for case, max_norm in {"too long": 1.7, "short enough": 9.1}.items():
 # The tolerance is wide because torch adds $10^{-6}$ to the norm.
 #
 # </details>
-#
-# ## Next
-#
-# The [next chapter](../book/initialisation.md) asks how much the first weights decide.

@@ -392,7 +392,7 @@ print("torch", torch.__version__, "|", torch.get_num_threads(), "thread | float3
 #
 # ## The update gate's bias
 #
-# Chapter 3 predicts the factor by which the gradient shrinks at each step back: $\rho \approx z + (1 - z)\, r / \sqrt 3$ with $r = \frac12$ and $z = \sigma(b_z)$.
+# [The chapter on gradients](../book/gradients.md) predicts the factor by which the gradient shrinks at each step back: $\rho \approx z + (1 - z)\, r / \sqrt 3$ with $r = \frac12$ and $z = \sigma(b_z)$.
 # We raise $b_z$ and measure it in the full cell, between 20 and 40 steps back.
 
 # %% tags=["paste:bias"]
@@ -500,7 +500,7 @@ for record in records:
 # We train on 100 or on 300 palindromes of ten digits, always the same ones, until the loss of 20 batches is below 0.01, and test on 2,000 fresh ones: of ten digits, and of lengths never seen.
 # The cells have as many parameters, 48 LSTM units against 56 GRU units, orthogonal recurrent weights, and the same data, optimizer (Adam, learning rate 0.003) and stopping rule.
 # The bias of the gate that keeps is 1 in both.
-# By chapter 3 that is not the same memory: with orthogonal blocks a step keeps about $f + \frac14 = 0.98$ in the LSTM and $z + \frac12(1 - z) = 0.87$ in the GRU.
+# By [the chapter on gradients](../book/gradients.md) that is not the same memory: with orthogonal blocks a step keeps about $f + \frac14 = 0.98$ in the LSTM and $z + \frac12(1 - z) = 0.87$ in the GRU.
 # So a third network is the GRU with $b_z = 2$, where it is $0.94$.
 
 
@@ -589,7 +589,7 @@ figures.table(
 # With 100 of them none has found the whole rule, and the networks differ on fresh numbers of the same length: the LSTM is ahead, and the GRU that keeps longer is last.
 # With 300 all three have it, at ten digits.
 # At 30 digits the GRU with $b_z = 1$ falls behind the LSTM, and with $b_z = 2$ it does not.
-# So at equal bias the LSTM reaches further in the mean; a reason may be the one that chapter 3 names, that at equal bias it keeps more. It is not tested here.
+# So at equal bias the LSTM reaches further in the mean; a reason may be the one that [the chapter on gradients](../book/gradients.md) names, that at equal bias it keeps more. It is not tested here.
 # Moving this one number changes the result as much as changing the cell, for better in one panel and for worse in the other.
 #
 # All are worse at five digits than at ten.
@@ -923,7 +923,3 @@ check.answer("states", states, bptt.gru_forward(x, h0, drawn)[0])
 # ```
 #
 # </details>
-#
-# ## Next
-#
-# [The Phased LSTM](../book/phased_lstm.md) opens its gates on a clock.

@@ -127,7 +127,7 @@ Markdown(
 )
 
 # %% [markdown]
-# Chapter 1 warned that a palindrome of even length can also be answered by counting which digit came an odd number of times.
+# [The chapter on sequences](../book/sequences.md) warned that a palindrome of even length can also be answered by counting which digit came an odd number of times.
 # Do these networks remember, or do they count?
 # We feed random digits in place of palindromes, so that the two answers differ, and ask which one the network gives.
 
@@ -946,7 +946,3 @@ for p, q in [(5, 24), (10, 24), (21, 30)]:
 # ```
 #
 # </details>
-#
-# ## Next
-#
-# The [next chapter](../book/lstm.md) derives the LSTM, gate by gate and back again.

@@ -91,7 +91,7 @@ figures.table(["state", "number named after 50 steps", "its slope by the first v
 
 # %% [markdown]
 # With $w = 1$ the tanh pulls every state towards zero, and after 50 steps all have run together.
-# With $w = 3$ only the sign is left: one bit, which is what ten such units of chapter 2's latch live on.
+# With $w = 3$ only the sign is left: one bit, which is what ten such units of the latch in [the chapter on the vanilla RNN](../book/vanilla_rnn.md) live on.
 # In both cases the slope is nearly zero, so a loss at the end cannot correct what was written at the start.
 # A sum keeps the slope at exactly one, but everything is added to it.
 # The shut gate is what protects it, and the LSTM learns when to shut it.
@@ -338,7 +338,7 @@ figures.table(["nonlinearity", "steps, or (accuracy)", "largest $c$ after 20", "
 #
 # ## RNN and LSTM: learning rates
 #
-# As in chapter 2, palindromes; here 11 digits, hidden size 32, Adam, at most 500 steps, three seeds.
+# As in [the chapter on the vanilla RNN](../book/vanilla_rnn.md), palindromes; here 11 digits, hidden size 32, Adam, at most 500 steps, three seeds.
 # The LSTM comes twice, as torch draws it and with forget bias 1.
 
 
@@ -371,13 +371,13 @@ figures.table(
 # At the smallest rate 500 steps are too few for all three.
 # At the other two, which are a factor of ten apart, only the LSTM with forget bias 1 is solved with every seed.
 # As torch draws it the LSTM is no better than the plain RNN: its forget gates stand near one half, so half of the cell is gone after each digit.
-# Chapter 4 is about such starts.
+# [Where training starts](../book/initialisation.md) is about such starts.
 #
 # ## How far does each remember?
 #
 # The recorded study `palindrome_memory`: one-hot digits, hidden size 128, Adam with learning rate $10^{-3}$, clipping at 1.
 # Each run stops when 20 batches in a row are perfect, or at its last step.
-# Here are the RNN and the LSTM; chapter 4 compares the initialisations, and chapter 6 adds the GRU.
+# Here are the RNN and the LSTM; [Where training starts](../book/initialisation.md) compares the initialisations, and [the chapter on the GRU](../book/gru.md) adds the GRU.
 
 # %%
 record = experiments.load("palindrome_memory")
@@ -446,7 +446,7 @@ Markdown("All seeds solve, up to a length of: " + "; ".join(f"{label(g)}: {longe
 # %% [markdown]
 # ## Inside a trained LSTM
 #
-# We train on palindromes of 31 digits: hidden size 32, chrono start (chapter 4), Adam with learning rate 0.01, three seeds.
+# We train on palindromes of 31 digits: hidden size 32, chrono start ([Where training starts](../book/initialisation.md)), Adam with learning rate 0.01, three seeds.
 # Then we show each network 2,000 fresh numbers, and keep every gate and every cell state of the first one.
 
 # %%
@@ -958,7 +958,3 @@ for name, shape in {"weight": (12, 4), "bias": (12,)}.items():
 # ```
 #
 # </details>
-#
-# ## Next
-#
-# [The GRU](../book/gru.md) does with two gates and one state what the LSTM does with three and two.

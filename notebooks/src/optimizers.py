@@ -1241,7 +1241,7 @@ figures.table(
 # In the others up to half of the gate values are, and most of these networks remember further; Adadelta's, at the absurd rate of 300, over 200 digits.
 # Open gates are not all: Adam at 0.0949 has most of them, and yet forgets sooner than at 0.00949.
 #
-# With Adagrad one huge step opened the gates, which chrono initialisation ([chapter 4](../book/initialisation.md)) does on purpose.
+# With Adagrad one huge step opened the gates, which chrono initialisation ([Where training starts](../book/initialisation.md)) does on purpose.
 # The others opened theirs during training, Adam at its usual rate too.
 # That open gates are how the task is solved there is our guess; the runs show that both come together.
 #
@@ -1250,7 +1250,7 @@ figures.table(
 #
 # ## Clipping, with each method
 #
-# [Chapter 3](../book/gradients.md) introduced clipping.
+# [The chapter on gradients](../book/gradients.md) introduced clipping.
 # Here a network with a recurrent matrix that stretches everything by 1.5, palindromes of ten digits, and each method at a rate that is high for it.
 # Each runs without clipping, with the norm of the gradient clipped at 1, and with each entry clipped at 0.1.
 
@@ -1841,7 +1841,3 @@ check.answer("steps", [unbiased_after(*case) for case in cases], counted)
 # With $\beta_2 = 0.999$ it is thousands of steps: without the correction a short training never leaves the start.
 #
 # </details>
-#
-# ## Next
-#
-# The next part of the book is about language.

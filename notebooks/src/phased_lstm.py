@@ -337,7 +337,7 @@ figures.table(["a sample each", r"$\alpha = 0$", r"$\alpha = 0.001$", r"$\alpha 
 # ## The gradient over time
 #
 # Waves of 60 ms, sampled each 0.1 ms, are 600 steps.
-# We put a loss on the last $h$ and $c$ of an untrained network, and measure $\lVert \partial L/\partial c_t \rVert$ at every step, as in chapter 3.
+# We put a loss on the last $h$ and $c$ of an untrained network, and measure $\lVert \partial L/\partial c_t \rVert$ at every step, as in [the chapter on gradients](../book/gradients.md).
 
 
 # %% mystnb={"image": {"alt": "Mean length of the gradient by the cell state against time before the end, over 60 ms, on a logarithmic scale, each curve divided by its value at the end. The LSTM's falls along a straight line and leaves the picture within a few milliseconds. The Phased LSTM's falls slowly, to about a thousandth after 60 ms."}} tags=["paste:gradient"]
@@ -910,7 +910,3 @@ check.answer("kept", [kept(*unit) for unit in units], expected, tolerance=1e-3)
 # $\ln(1 - \alpha\phi) \approx -\alpha\phi$, there are $\tau/\text{step}$ samples a period, and $\int_{r_{on}}^1 \phi\, d\phi = (1 - r_{on}^2)/2$.
 #
 # </details>
-#
-# ## Next
-#
-# The next part is about optimisers: the rules that turn a gradient into a step.

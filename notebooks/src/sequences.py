@@ -63,7 +63,7 @@ for digits, label in zip(x[:, :, 0].int().tolist(), y.tolist(), strict=True):
 # - **Bag**: counts how often each digit occurs and forgets the order; a hidden layer reads the counts.
 # - **Window**: a hidden layer reads the last three digits.
 # - **Whole window**: a hidden layer reads all $T-1$ digits at once.
-# - **RNN**: reads one digit after the other with one set of weights; chapter 2 derives it.
+# - **RNN**: reads one digit after the other with one set of weights; [the chapter on the vanilla RNN](../book/vanilla_rnn.md) derives it.
 #
 # All of them see digits as one-hot vectors, have 128 hidden units, and are trained with Adam for a fixed number of steps: the RNN for 800 steps with learning rate $10^{-3}$, the others for 2,400 with $3 \cdot 10^{-3}$.
 # We run each on palindromes of 9 and of 10 digits, with three seeds.
@@ -194,7 +194,7 @@ figures.table(
 # Each network has one pair of large eigenvalues that turns the state, digit by digit, and the readout is made for where the wheel stands after nine digits.
 # Where a full turn takes four steps, the wheel is back at $T = 6, 14, 18, \dots$, and the answers are right again.
 # The eigenvalue belongs to the network without its $\tanh$, so it gives the time of a turn only roughly: compare the last column with the distance of the peaks.
-# Chapter 2 shows such a wheel from the inside.
+# [The chapter on the vanilla RNN](../book/vanilla_rnn.md) shows such a wheel from the inside.
 # To read all lengths, a network has to be trained on all lengths.
 
 # %%
@@ -495,7 +495,3 @@ check.answer("dh3/dw", dh3_dw(w, h0, *x), leaf.grad)
 # The immediate derivative is $h_2 = w^2 h_0 + w x_1 + x_2$: it misses two of the three paths along which $w$ works on $h_0$, and one of two for $x_1$.
 #
 # </details>
-#
-# ## Next
-#
-# [The vanilla RNN and back-propagation through time](../book/vanilla_rnn.md) derives the gradient that this notebook took from autograd.

@@ -382,7 +382,7 @@ Markdown(
 # ### Is an odd length harder?
 #
 # With one-hot digits more seeds solve 20 digits than 15.
-# Chapter 1 found that an even palindrome can be answered by counting, without memory, so the odd ones might be the harder ones.
+# [The chapter on sequences](../book/sequences.md) found that an even palindrome can be answered by counting, without memory, so the odd ones might be the harder ones.
 # A second record, `data/results/palindrome_odd_even.json`, has every length from 12 to 19, with the same settings.
 
 # %%
@@ -466,7 +466,7 @@ Markdown(
 # %% [markdown]
 # The first network has put the ten digits on a ring, each in its own arc.
 # Nobody asked for a ring.
-# It is the wheel of chapter 1, seen from the inside: the largest eigenvalues of the matrix are complex, so it turns the state at every step, and a ring keeps ten values apart while it turns.
+# It is the wheel of [the chapter on sequences](../book/sequences.md), seen from the inside: the largest eigenvalues of the matrix are complex, so it turns the state at every step, and a ring keeps ten values apart while it turns.
 # The second network has not learned to hold on to the digit.
 # A probe of this kind finds only what a mean can separate; a lower number does not prove that nothing is left.
 #
@@ -741,7 +741,3 @@ check.answer("relu dW_hh", yours, W_hh.grad)
 # ```
 #
 # </details>
-#
-# ## Next
-#
-# [Vanishing and exploding gradients](../book/gradients.md) looks at what the sweep carries back, step by step.
