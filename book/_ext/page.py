@@ -1,0 +1,135 @@
+"""What a page loads, and what it need not wait for.
+
+Scripts wait until the page is parsed, and those that no page of this book needs are left out.
+Images get their size, so that nothing moves when they arrive. Of the theme's icon fonts only the
+icons that pages show are kept, and the colours for readers without scripts are written.
+"""
+
+import logging
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.util.images import get_image_size
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)
+INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
+# Live code on a Binder server is not switched on; the pages' own search form needs no index.
+UNUSED = re.compile(r"thebe|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)")
+
+
+# ---- scripts -------------------------------------------------------------------------------------
+
+
+def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Each script once, after parsing; the search page keeps the order that it needs."""
+    kept: list[Any] = []
+    for script in context["script_files"]:
+        text = f"{script.filename or ''}{script.attributes.get('body', '')}"
+        if UNUSED.search(text.lower() if script.filename else text) or script in kept:
+            continue
+        kept.append(script)
+        if script.filename and page != "search" and "async" not in script.attributes:
+            script.attributes["defer"] = "defer"
+    context["script_files"] = kept
+    context["css_files"] = [f for f in context["css_files"] if "thebe" not in str(f.filename)]
+
+
+# ---- images --------------------------------------------------------------------------------------
+
+
+def shown_size(path: Path) -> tuple[int, int] | None:
+    """Width and height on a page: a figure's inches decide, not how finely it is drawn."""
+    size = get_image_size(str(path))
+    if size is None or path.suffix != ".png":
+        return size
+    dpi = Image.open(path).info.get("dpi", (INCH, INCH))
+    return round(size[0] * INCH / dpi[0]), round(size[1] * INCH / dpi[1])
+
+
+def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give each image its size; all but the page's first wait until they are near."""
+    if "body" not in context:
+        return
+    sources = {name: app.srcdir / source for source, (_, name) in app.env.images.items()}
+    first = True
+
+    def mend(found: re.Match[str]) -> str:
+        nonlocal first
+        tag = found[0]
+        src = re.search(r'src="([^"]+)"', tag)
+        if not src:
+            return tag
+        name = src[1].rsplit("/", 1)[-1]
+        path = sources.get(name) or app.srcdir / "book/_static" / src[1].split("_static/")[-1]
+        size = shown_size(path)
+        if size and 'width="' not in tag:
+            tag = re.sub(r' style="(width|height):[^"]*"', "", tag)
+            tag = tag.replace("<img", f'<img width="{size[0]}" height="{size[1]}"', 1)
+        waits = "" if first else ' loading="lazy"'
+        first = False
+        return tag.replace("<img", f'<img{waits} decoding="async"', 1)
+
+    context["body"] = re.sub(r"<img\b[^>]*>", mend, context["body"])
+
+
+# ---- once all pages are written ------------------------------------------------------------------
+
+
+def icons(static: Path, pages: str) -> None:
+    """Keep of each icon font the icons that pages show, and drop the script that draws all."""
+    css = (static / "styles/pydata-sphinx-theme.css").read_text("utf-8")
+    names = set(re.findall(r"\bfa-[a-z0-9-]+", pages))
+    codes = {
+        code
+        for selector, code in re.findall(r'([^{}]*):before\{content:"\\(f[0-9a-f]+)"\}', css)
+        if names & set(re.findall(r"fa-[a-z0-9-]+", selector))
+    }
+    for path in (static / "vendor/fontawesome/webfonts").glob("*.woff2"):
+        font = TTFont(path.with_suffix(".ttf"))
+        cutter = subset.Subsetter()
+        cutter.populate(unicodes=[int(code, 16) for code in codes])
+        cutter.subset(font)
+        font.flavor = "woff2"
+        buffer = BytesIO()
+        font.save(buffer)
+        path.write_bytes(buffer.getvalue())
+        path.with_suffix(".ttf").unlink()
+    for path in static.glob("scripts/fontawesome.js*"):
+        path.unlink()
+
+
+def noscript(static: Path) -> None:
+    """The theme's colours for readers without scripts, by their system's setting."""
+    rule = re.compile(r"([^{}]*\[data-theme=\"?(light|dark)\"?\][^{}]*)\{([^{}]*)\}")
+    found: dict[str, list[str]] = {"light": [], "dark": []}
+    for path in [*static.glob("styles/*.css"), static / "pygments.css", static / "custom.css"]:
+        text = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
+        for selector, theme, body in rule.findall(text):
+            auto = re.sub(rf'\[data-theme="?{theme}"?\]', '[data-theme="auto"]', selector)
+            found[theme].append(f"{auto}{{{body}}}")
+    css = ""
+    for theme, rules in found.items():
+        css += "\n".join([f"@media (prefers-color-scheme: {theme}) {{", *rules, "}\n"])
+    (static / "noscript.css").write_text(css, "utf-8")
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Write what depends on all pages."""
+    if exception is None and app.builder.format == "html":
+        out = Path(app.outdir)
+        icons(out / "_static", "".join(p.read_text("utf-8") for p in out.rglob("*.html")))
+        noscript(out / "_static")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Come after every extension that adds scripts."""
+    app.connect("html-page-context", scripts, priority=990)
+    app.connect("html-page-context", images, priority=990)
+    app.connect("build-finished", finish, priority=990)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
