@@ -17,8 +17,8 @@ from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util.images import get_image_size
 
-logging.getLogger("fontTools").setLevel(logging.WARNING)
 INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
+WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
 # Live code on a Binder server is not switched on; the pages' own search form needs no index.
 UNUSED = re.compile(r"thebe|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)")
 
@@ -73,12 +73,27 @@ def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
             tag = tag.replace("<img", f'<img width="{size[0]}" height="{size[1]}"', 1)
         waits = "" if first else ' loading="lazy"'
         first = False
-        return tag.replace("<img", f'<img{waits} decoding="async"', 1)
+        tag = tag.replace("<img", f'<img{waits} decoding="async"', 1)
+        if not size or size[0] < WIDE:
+            return tag
+        return f'<span class="drawing wide" style="--width: {size[0]}px">{tag}</span>'
 
     context["body"] = re.sub(r"<img\b[^>]*>", mend, context["body"])
 
 
+def permalinks(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Links to where one already is are for the mouse: no stop for the keyboard."""
+    if "body" in context:
+        tabbed = 'class="headerlink" tabindex="-1"'
+        context["body"] = context["body"].replace('class="headerlink"', tabbed)
+
+
 # ---- once all pages are written ------------------------------------------------------------------
+
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table it cuts
 
 
 def icons(static: Path, pages: str) -> None:
@@ -131,5 +146,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Come after every extension that adds scripts."""
     app.connect("html-page-context", scripts, priority=990)
     app.connect("html-page-context", images, priority=990)
+    app.connect("html-page-context", permalinks, priority=990)
     app.connect("build-finished", finish, priority=990)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
