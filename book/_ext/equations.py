@@ -5,6 +5,7 @@ copying. No script sets mathematics. TeX that KaTeX does not take is a warning w
 tools/build_book.py adds this extension where Node and KaTeX are there (tools/vendor.sh).
 """
 
+import re
 from functools import cache
 from typing import Any
 
@@ -58,6 +59,17 @@ def visit_displaymath(self: HTML5Translator, node: nodes.math_block) -> None:
     raise nodes.SkipNode
 
 
+def keep_together(app: Sphinx, doctree: nodes.document, page: str) -> None:
+    """A comma or full stop stays in the line of the equation before it."""
+    for node in [*doctree.findall(nodes.math)]:
+        after = node.next_node(descend=False, siblings=True)
+        mark = re.match(r"[.,;:!?)\]’”]+", after) if isinstance(after, nodes.Text) else None
+        if mark and isinstance(node.parent, nodes.TextElement):
+            node.parent.replace(after, nodes.Text(after[mark.end() :]))
+            box = nodes.inline("", "", node.deepcopy(), nodes.Text(mark[0]), classes=["together"])
+            node.parent.replace(node, box)
+
+
 def links(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Fonts are fetched at once on pages that have an equation, not only when the css asks."""
     if 'class="katex"' in context.get("body", ""):
@@ -71,6 +83,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_html_math_renderer("katex", (visit_math, None), (visit_displaymath, None))
     app.add_css_file(f"{VENDOR}/katex.min.css", priority=300)
     app.add_js_file(f"{VENDOR}/copy-tex.min.js", defer="defer")
+    app.connect("doctree-resolved", keep_together, priority=900)
     app.connect("html-page-context", links)
     app.connect("builder-inited", lambda app: set_path(app.config.katex_js_path))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.images import get_image_size
 
 INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
+TYPEFACE = "vendor/text/text.css"
 WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
 # Live code on a Binder server is not switched on; the pages' own search form needs no index.
 UNUSED = re.compile(r"thebe|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)")
@@ -48,7 +49,8 @@ def shown_size(path: Path) -> tuple[int, int] | None:
     size = get_image_size(str(path))
     if size is None or path.suffix != ".png":
         return size
-    dpi = Image.open(path).info.get("dpi", (INCH, INCH))
+    with Image.open(path) as image:
+        dpi = image.info.get("dpi", (INCH, INCH))
     return round(size[0] * INCH / dpi[0]), round(size[1] * INCH / dpi[1])
 
 
@@ -143,7 +145,9 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Come after every extension that adds scripts."""
+    """Come after the extensions that add scripts; the typeface is there after tools/vendor.sh."""
+    if (Path(app.srcdir) / "book/_static" / TYPEFACE).exists():
+        app.add_css_file(TYPEFACE, priority=300)
     app.connect("html-page-context", scripts, priority=990)
     app.connect("html-page-context", images, priority=990)
     app.connect("html-page-context", permalinks, priority=990)

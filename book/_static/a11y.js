@@ -22,7 +22,7 @@
 
   // A box that scrolls can be scrolled by the keyboard; one that does not is no stop.
   function scrollers() {
-    const boxes = [...document.querySelectorAll('.katex-display, span.math, .drawing')];
+    const boxes = [...document.querySelectorAll('.katex-display, .drawing')];
     const wide = boxes.map((e) => e.scrollWidth > e.clientWidth + 1);
     boxes.forEach((e, n) => {
       if (wide[n]) e.tabIndex = 0;
@@ -44,11 +44,12 @@
   }
 
   // pydata-sphinx-theme: the contents mark a heading when it comes into sight, so that after scrolling back
-  // the mark is one section off. It belongs to the last heading above the upper third.
+  // the mark is one section off. It belongs to the first heading in the upper third, or else to the last one above.
   function mark() {
     const links = [...document.querySelectorAll('#pst-page-toc-nav a[href^="#"]')];
     const tops = links.map(({ hash }) => document.getElementById(decodeURIComponent(hash.slice(1)))?.getBoundingClientRect().top ?? Infinity);
-    let now = tops.findLastIndex((top) => top <= innerHeight * 0.3);
+    let now = tops.findIndex((top) => top > -10 && top < innerHeight * 0.3);
+    if (now < 0) now = tops.findLastIndex((top) => top < 0);
     const end = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
     const asked = links.findIndex(({ hash }) => hash === location.hash);
     if (end && tops[asked] >= 0 && tops[asked] < innerHeight) now = asked; // too near the end to scroll to

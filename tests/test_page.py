@@ -1,0 +1,125 @@
+"""What the book's pages are made of: equations, images, tables, colours without scripts."""
+
+import importlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+KATEX = ROOT / "node_modules/katex/dist/katex.min.js"
+
+
+@pytest.fixture(autouse=True)
+def extensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "book/_ext"))
+
+
+@pytest.fixture
+def equations() -> Iterator[ModuleType]:
+    if not (shutil.which("node") and KATEX.exists()):
+        pytest.skip("equations are set by Node and KaTeX: run tools/vendor.sh")
+    module = importlib.import_module("equations")
+    module.set_path(str(KATEX))
+    yield module
+    process = module.katex.KaTeXServer.get().process
+    for pipe in (process.stdin, process.stdout):
+        pipe.close()  # nothing goes through them
+
+
+def test_an_equation_is_drawn_and_told_and_keeps_its_tex(equations: ModuleType) -> None:
+    html = equations.html("h_t = x", False)
+    assert 'class="katex-html" aria-hidden="true"' in html
+    assert '<math xmlns="http://www.w3.org/1998/Math/MathML"' in html
+    assert '<annotation encoding="application/x-tex">h_t = x</annotation>' in html
+    assert "katex-display" not in html and "katex-display" in equations.html("h_t = x", True)
+
+
+@pytest.mark.parametrize("tex", [r"\frac{1}", r"\nosuchmacro", "a & b", "x^2^3"])
+def test_tex_that_cannot_be_set_is_an_error(equations: ModuleType, tex: str) -> None:
+    with pytest.raises(equations.katex.KaTeXError):
+        equations.html(tex, True)
+
+
+def test_lines_of_an_equation_are_aligned(equations: ModuleType) -> None:
+    assert r"\begin{split}" in equations.html(r"a &= b \\ &= c", True)
+    assert r"\begin{split}" not in equations.html(r"\begin{aligned}a \\ b\end{aligned}", True)
+
+
+def test_a_comma_stays_with_the_equation_before_it(equations: ModuleType) -> None:
+    doctree = publish_doctree("If :math:`a`, then :math:`b` or :math:`c`.")
+    equations.keep_together(None, doctree, "page")
+    assert [box.astext() for box in doctree.findall(nodes.inline)] == ["a,", "c."]
+    assert doctree.astext() == "If a, then b or c."
+
+
+@pytest.mark.parametrize(
+    ("pixels", "dpi", "shown"), [(1400, 200, 700), (910, 130, 700), (400, None, 400)]
+)
+def test_a_figure_is_shown_by_its_inches(
+    tmp_path: Path, pixels: int, dpi: int | None, shown: int
+) -> None:
+    page = importlib.import_module("page")
+    options = {} if dpi is None else {"dpi": (dpi, dpi)}
+    Image.new("L", (pixels, pixels // 2)).save(tmp_path / "a.png", **options)
+    assert page.shown_size(tmp_path / "a.png") == (shown, shown // 2)
+    assert page.shown_size(tmp_path / "none.png") is None
+
+
+TABLE = """
+======= ========= ===== ========= =======
+name    1         2     3         4
+======= ========= ===== ========= =======
+a       1         0.5   1 to 2    -
+b       1,000     3e-4  3         --
+c       -12       12 %  4
+======= ========= ===== ========= =======
+"""
+
+
+def test_columns_of_numbers_are_marked() -> None:
+    tables = importlib.import_module("tables")
+    doctree = publish_doctree(TABLE)
+    tables.mark(None, doctree, "page")
+    marked = [
+        ["number" in cell["classes"] for cell in row.findall(nodes.entry)]
+        for row in doctree.findall(nodes.row)
+    ]
+    assert marked == [[False, True, True, False, False]] * 4
+
+
+def test_colours_without_scripts_follow_the_system(tmp_path: Path) -> None:
+    page = importlib.import_module("page")
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "styles/theme.css").write_text(
+        'a{b:c}html[data-theme=dark]{--ink:#fff}html[data-theme="light"] .x,p{--ink:#000}'
+    )
+    for name in ("pygments.css", "custom.css"):
+        (tmp_path / name).write_text("/* [data-theme=dark] {x} */")
+    page.noscript(tmp_path)
+    light, dark = (
+        (tmp_path / "noscript.css").read_text().split("@media (prefers-color-scheme: ")[1:]
+    )
+    assert light.split() == ["light)", "{", 'html[data-theme="auto"]', ".x,p{--ink:#000}", "}"]
+    assert dark.split() == ["dark)", "{", 'html[data-theme="auto"]{--ink:#fff}', "}"]
+
+
+def test_only_the_icons_that_pages_show_are_kept(tmp_path: Path) -> None:
+    import pydata_sphinx_theme
+    from fontTools.ttLib import TTFont
+
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
+    shutil.copytree(theme, tmp_path / "static")
+    page = importlib.import_module("page")
+    page.icons(tmp_path / "static", '<i class="fa-solid fa-sun"></i><i class="fab fa-github"></i>')
+    fonts = tmp_path / "static/vendor/fontawesome/webfonts"
+    kept = {p.stem: set(TTFont(p).getBestCmap()) for p in fonts.glob("*.woff2")}
+    assert 0xF185 in kept["fa-solid-900"] and len(kept["fa-solid-900"]) < 5
+    assert 0xF09B in kept["fa-brands-400"]
+    assert sum(p.stat().st_size for p in fonts.glob("*")) < 5000
+    assert not [*tmp_path.glob("static/scripts/fontawesome*")]
