@@ -3,6 +3,7 @@
 import importlib
 import shutil
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from types import ModuleType
 
@@ -46,9 +47,9 @@ def test_tex_that_cannot_be_set_is_an_error(equations: ModuleType, tex: str) -> 
         equations.html(tex, True)
 
 
-def test_lines_of_an_equation_are_aligned(equations: ModuleType) -> None:
-    assert r"\begin{split}" in equations.html(r"a &= b \\ &= c", True)
-    assert r"\begin{split}" not in equations.html(r"\begin{aligned}a \\ b\end{aligned}", True)
+def test_what_is_copied_is_as_it_was_written(equations: ModuleType) -> None:
+    for tex in (r"\begin{aligned}a &= \frac{1}{2} \\ b &= x'\end{aligned}", r"a &< b \\ &= c"):
+        assert f">{escape(tex)}</annotation>" in equations.html(tex, True)
 
 
 def test_a_comma_stays_with_the_equation_before_it(equations: ModuleType) -> None:
@@ -72,25 +73,37 @@ def test_a_figure_is_shown_by_its_inches(
 
 
 TABLE = """
-======= ========= ===== ========= =======
-name    1         2     3         4
-======= ========= ===== ========= =======
-a       1         0.5   1 to 2    -
-b       1,000     3e-4  3         --
-c       -12       12 %  4
-======= ========= ===== ========= =======
+======= ========= ===== ========= ========== ======
+name    1         2     3         4          5
+======= ========= ===== ========= ========== ======
+a       1         0.5   1 to 2    -          1, 2
+b       1,000     3e-4  3         --         3
+c       -12       12 %  4 (3 to 5)           4
+======= ========= ===== ========= ========== ======
 """
 
 
 def test_columns_of_numbers_are_marked() -> None:
     tables = importlib.import_module("tables")
-    doctree = publish_doctree(TABLE)
+    doctree = publish_doctree(TABLE.replace("4 (3 to 5)           4", "4 of 5    none       4"))
     tables.mark(None, doctree, "page")
     marked = [
         ["number" in cell["classes"] for cell in row.findall(nodes.entry)]
         for row in doctree.findall(nodes.row)
     ]
-    assert marked == [[False, True, True, False, False]] * 4
+    assert marked == [[False, True, True, True, False, False]] * 4
+
+
+@pytest.mark.parametrize(
+    "text", ["0.5", "-1", "\u22121", "1e-3", "1,000", "3 %", "4 of 5", "2 (1 to 3)"]
+)
+def test_what_is_a_number(text: str) -> None:
+    assert importlib.import_module("tables").is_number(text)
+
+
+@pytest.mark.parametrize("text", ["a", "1, 2", "T = 5", "to 3", "x", "5 ms", "1,00"])
+def test_what_is_no_number(text: str) -> None:
+    assert not importlib.import_module("tables").is_number(text)
 
 
 def test_colours_without_scripts_follow_the_system(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ tools/build_book.py adds this extension where Node and KaTeX are there (tools/ve
 
 import re
 from functools import cache
+from html import escape
 from typing import Any
 
 from docutils import nodes
@@ -24,10 +25,13 @@ logger = logging.getLogger(__name__)
 @cache
 def html(tex: str, display: bool) -> str:
     """The equation as KaTeX sets it. Raises katex.KaTeXError."""
+    asked = tex
     if display and r"\\" in tex and r"\begin" not in tex:
-        tex = rf"\begin{{split}}{tex}\end{{split}}"  # as Sphinx does for MathJax
+        asked = rf"\begin{{split}}{tex}\end{{split}}"  # as Sphinx does for MathJax
+    if r"\frac" in tex and "matrix" not in tex:
+        asked = asked.replace(r"\\", r"\\[0.4em]")  # KaTeX sets lines with fractions too close
     options = {"displayMode": display, "throwOnError": True, "strict": "error"}
-    return str(katex.render_latex(tex, options))
+    return str(katex.render_latex(asked, options)).replace(escape(asked), escape(tex))
 
 
 def add(self: HTML5Translator, node: nodes.math | nodes.math_block, display: bool) -> None:

@@ -6,9 +6,18 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-# One number, with a sign, thousands, a power of ten, a per cent or a multiplication sign.
-NUMBER = re.compile(r"[-\u2212+±]?\d[\d,  ]*(\.\d+)?(e[-+]?\d+)?( ?[%×x])?", re.IGNORECASE)
-NOTHING = {"", "-", "–", "—", "nan"}
+# With a sign, thousands, a power of ten, a per cent or a multiplication sign.
+NUMBER = re.compile(r"[-\u2212+±]?\d+(,\d{3})*(\.\d+)?(e[-+]?\d+)?[%×x]?", re.IGNORECASE)
+BETWEEN = {"to", "of", "±", "\u2013", "%"}
+NOTHING = {"", "-", "--", "\u2013", "\u2014", "nan", "none", "never", "overflow"}
+
+
+def is_number(text: str) -> bool:
+    """One number, or a range or share: `0.5`, `1e-3`, `0.1 to 0.3`, `4 of 5`, `2 (1 to 3)`."""
+    words = re.sub(r"[()]", " ", text).split()
+    return NUMBER.fullmatch(words[0]) is not None and all(
+        word in BETWEEN or NUMBER.fullmatch(word) for word in words
+    )
 
 
 def mark(app: Sphinx, doctree: nodes.document, page: str) -> None:
@@ -20,7 +29,7 @@ def mark(app: Sphinx, doctree: nodes.document, page: str) -> None:
         for column in zip(*rows, strict=False):
             texts = [cell.astext().strip() for cell in column[len(heads) :]]
             numbers = [text for text in texts if text not in NOTHING]
-            if body and numbers and all(NUMBER.fullmatch(text) for text in numbers):
+            if body and numbers and all(map(is_number, numbers)):
                 for cell in column:
                     cell["classes"].append("number")
 
