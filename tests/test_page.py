@@ -1,5 +1,6 @@
 """What the book's pages are made of: equations, images, tables, colours without scripts."""
 
+import atexit
 import importlib
 import shutil
 from collections.abc import Iterator
@@ -28,9 +29,13 @@ def equations() -> Iterator[ModuleType]:
     module = importlib.import_module("equations")
     module.set_path(str(KATEX))
     yield module
-    process = module.katex.KaTeXServer.get().process
-    for pipe in (process.stdin, process.stdout):
-        pipe.close()  # nothing goes through them
+    if server := module.katex.KaTeXServer.katex_server:  # a process, which would outlive the tests
+        atexit.unregister(module.katex.KaTeXServer.terminate)
+        with server.process:
+            server.process.terminate()
+        server.sock.close()
+        shutil.rmtree(server.rundir)
+        module.katex.KaTeXServer.katex_server = None
 
 
 def test_an_equation_is_drawn_and_told_and_keeps_its_tex(equations: ModuleType) -> None:

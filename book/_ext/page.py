@@ -83,13 +83,12 @@ def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
     context["body"] = re.sub(r"<img\b[^>]*>", mend, context["body"])
 
 
-def permalinks(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
-) -> None:
-    """Links to where one already is are for the mouse: no stop for the keyboard."""
+def waiting(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Links to where one already is are no stop for the keyboard; a figure's scripts wait."""
     if "body" in context:
         tabbed = 'class="headerlink" tabindex="-1"'
         context["body"] = context["body"].replace('class="headerlink"', tabbed)
+        context["body"] = context["body"].replace("<script src=", "<script defer src=")
 
 
 # ---- once all pages are written ------------------------------------------------------------------
@@ -150,6 +149,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_css_file(TYPEFACE, priority=300)
     app.connect("html-page-context", scripts, priority=990)
     app.connect("html-page-context", images, priority=990)
-    app.connect("html-page-context", permalinks, priority=990)
+    app.connect("html-page-context", waiting, priority=990)
     app.connect("build-finished", finish, priority=990)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
