@@ -21,7 +21,7 @@ INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
 TYPEFACE = "vendor/text/text.css"
 WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
 # Live code on a Binder server is not switched on; the pages' own search form needs no index.
-UNUSED = re.compile(r"thebe|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)")
+UNUSED = re.compile(r"(?i:thebe)|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)")
 
 
 # ---- scripts -------------------------------------------------------------------------------------
@@ -30,13 +30,16 @@ UNUSED = re.compile(r"thebe|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)
 def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Each script once, after parsing; the search page keeps the order that it needs."""
     kept: list[Any] = []
+    seen: set[str] = set()
     for script in context["script_files"]:
         text = f"{script.filename or ''}{script.attributes.get('body', '')}"
-        if UNUSED.search(text.lower() if script.filename else text) or script in kept:
+        if UNUSED.search(text) or text in seen:
             continue
+        seen.add(text)
+        if script.filename and page != "search":
+            more = {"defer": "defer"} | script.attributes
+            script = type(script)(script.filename, priority=script.priority, **more)
         kept.append(script)
-        if script.filename and page != "search" and "async" not in script.attributes:
-            script.attributes["defer"] = "defer"
     context["script_files"] = kept
     context["css_files"] = [f for f in context["css_files"] if "thebe" not in str(f.filename)]
 
