@@ -17,12 +17,14 @@ ROOT = Path(__file__).resolve().parent.parent
 KATEX = ROOT / "node_modules/katex/dist/katex.min.js"
 
 
-@pytest.fixture(autouse=True)
-def extensions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "book/_ext"))
+@pytest.fixture(autouse=True, scope="module")
+def extensions() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "book/_ext"))
+        yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def equations() -> Iterator[ModuleType]:
     if not (shutil.which("node") and KATEX.exists()):
         pytest.skip("equations are set by Node and KaTeX: run tools/vendor.sh")
@@ -109,6 +111,21 @@ def test_what_is_a_number(text: str) -> None:
 @pytest.mark.parametrize("text", ["a", "1, 2", "T = 5", "to 3", "x", "5 ms", "1,00"])
 def test_what_is_no_number(text: str) -> None:
     assert not importlib.import_module("tables").is_number(text)
+
+
+def test_style_is_one_file_and_finds_what_it_names(tmp_path: Path) -> None:
+    page = importlib.import_module("page")
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "basic.css").write_text("b { c: d }")
+    (tmp_path / "styles/theme.css").write_text(page.IMPORT)
+    (tmp_path / "styles/a.css").write_text('@font-face { src: url("f.woff2"), url(../g.woff2) }')
+    (tmp_path / "c.css").write_text("i { mask: url(data:image/svg+xml,x) url(#x) url('h.svg') }")
+    name = page.sheet(tmp_path, ("styles/theme.css", "styles/a.css", "c.css"))
+    assert (tmp_path / name).read_text().splitlines() == [
+        "b { c: d }",
+        '@font-face { src: url("styles/f.woff2"), url(styles/../g.woff2) }',
+        "i { mask: url(data:image/svg+xml,x) url(#x) url('./h.svg') }",
+    ]
 
 
 def test_colours_without_scripts_follow_the_system(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from sphinxcontrib import katex
 
 VENDOR = "vendor/katex"
 FONTS = ("Main-Regular", "Math-Italic")  # on every page with an equation: fetched ahead of the css
+katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0  # seconds; a busy machine is no error
 logger = logging.getLogger(__name__)
 
 

@@ -1,12 +1,16 @@
 """What a page loads, and what it need not wait for.
 
 Scripts wait until the page is parsed, and those that no page of this book needs are left out.
+All style is one file.
 Images get their size, so that nothing moves when they arrive. Of the theme's icon fonts only the
 icons that pages show are kept, and the colours for readers without scripts are written.
 """
 
+import hashlib
 import logging
+import posixpath
 import re
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,8 @@ from sphinx.application import Sphinx
 from sphinx.util.images import get_image_size
 
 INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
+THEME = ["styles/theme.css", "styles/pydata-sphinx-theme.css"]  # as its layout.html links them
+IMPORT = '@import "../basic.css";'  # in theme.css
 TYPEFACE = "vendor/text/text.css"
 WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
 # Live code on a Binder server is not switched on; the pages' own search form needs no index.
@@ -41,7 +47,34 @@ def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
             script = type(script)(script.filename, priority=script.priority, **more)
         kept.append(script)
     context["script_files"] = kept
-    context["css_files"] = [f for f in context["css_files"] if "thebe" not in str(f.filename)]
+
+
+# ---- style ---------------------------------------------------------------------------------------
+
+
+@cache
+def sheet(static: Path, names: tuple[str, ...]) -> str:
+    """Write these style sheets into one, so that a page waits for one request; return its name."""
+    whole = ""
+    for name in names:
+        text = (static / name).read_text("utf-8")
+        if IMPORT in text:
+            text = text.replace(IMPORT, (static / "basic.css").read_text("utf-8"))
+        text = re.sub(r"/\*# sourceMappingURL=.*?\*/", "", text)
+        folder = posixpath.dirname(name) or "."
+        whole += re.sub(r"url\(([\"']?)(?!data:|#|[\"'])", rf"url(\1{folder}/", text) + "\n"
+    target = static / f"book.{hashlib.sha256(whole.encode()).hexdigest()[:12]}.css"
+    target.write_text(whole, "utf-8")
+    return target.name
+
+
+def style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """One style sheet for the theme's, the extensions' and the book's own."""
+    names = [str(file.filename) for file in context["css_files"]]
+    own = [name.removeprefix("_static/") for name in names if name.startswith("_static/")]
+    own = [name for name in THEME + own if "thebe" not in name]
+    context["css_files"] = [f for f in context["css_files"] if "://" in str(f.filename)]
+    context["book_css"] = f"_static/{sheet(Path(app.outdir) / '_static', tuple(own))}"
 
 
 # ---- images --------------------------------------------------------------------------------------
@@ -151,6 +184,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     if (Path(app.srcdir) / "book/_static" / TYPEFACE).exists():
         app.add_css_file(TYPEFACE, priority=300)
     app.connect("html-page-context", scripts, priority=990)
+    app.connect("html-page-context", style, priority=990)
     app.connect("html-page-context", images, priority=990)
     app.connect("html-page-context", waiting, priority=990)
     app.connect("build-finished", finish, priority=990)
