@@ -5,9 +5,12 @@ copying. No script sets mathematics. TeX that KaTeX does not take is a warning w
 tools/build_book.py adds this extension where Node and KaTeX are there (tools/vendor.sh).
 """
 
+import json
 import re
+import subprocess
 from functools import cache
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -15,32 +18,48 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 from sphinx.writers.html5 import HTML5Translator
-from sphinxcontrib import katex
 
+ROOT = Path(__file__).resolve().parents[2]
+KATEX = ROOT / "node_modules/katex/dist/katex.min.js"  # whose style and fonts the pages load
 VENDOR = "vendor/katex"
 FONTS = ("Main-Regular", "Math-Italic")  # on every page with an equation: fetched ahead of the css
-katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0  # seconds; a busy machine is no error
 logger = logging.getLogger(__name__)
 
 
 @cache
+def node() -> subprocess.Popen[str]:
+    """The one process that sets all equations."""
+    command = ["node", str(Path(__file__).with_suffix(".mjs")), str(KATEX)]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+
+
+@cache
 def html(tex: str, display: bool) -> str:
-    """The equation as KaTeX sets it. Raises katex.KaTeXError."""
+    """The equation as KaTeX sets it. Raises ValueError where it cannot."""
     asked = tex
     if display and r"\\" in tex and r"\begin" not in tex:
         asked = rf"\begin{{split}}{tex}\end{{split}}"  # as Sphinx does for MathJax
     if r"\frac" in tex and "matrix" not in tex:
         asked = asked.replace(r"\\", r"\\[0.4em]")  # KaTeX sets lines with fractions too close
     options = {"displayMode": display, "throwOnError": True, "strict": "error"}
-    return str(katex.render_latex(asked, options)).replace(escape(asked), escape(tex))
+    process = node()
+    assert process.stdin and process.stdout
+    process.stdin.write(json.dumps({"tex": asked, "options": options}) + "\n")
+    process.stdin.flush()
+    answer = json.loads(process.stdout.readline() or '{"error": "Node stopped"}')
+    if "error" in answer:
+        raise ValueError(answer["error"])
+    return str(answer["html"]).replace(escape(asked), escape(tex))
 
 
 def add(self: HTML5Translator, node: nodes.math | nodes.math_block, display: bool) -> None:
     """Append the equation to the page, or its TeX and a warning."""
     try:
         self.body.append(html(node.astext(), display))
-    except katex.KaTeXError as error:
-        logger.warning("KaTeX: %s", error, location=node)
+    except ValueError as error:
+        logger.warning("%s", error, location=node)
         self.body.append(self.encode(node.astext()))
 
 
@@ -82,18 +101,19 @@ def links(app: Sphinx, page: str, template: str, context: dict[str, Any], doctre
         context["preload_fonts"] = [context["pathto"](path, 1) for path in paths]
 
 
+def stop(*_: object) -> None:
+    """End the process, if there is one."""
+    if node.cache_info().currsize:
+        node().communicate()
+    node.cache_clear()
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the renderer that `html_math_renderer: katex` names."""
-    app.add_config_value("katex_js_path", "", "html", str)
     app.add_html_math_renderer("katex", (visit_math, None), (visit_displaymath, None))
     app.add_css_file(f"{VENDOR}/katex.min.css", priority=300)
     app.add_js_file(f"{VENDOR}/copy-tex.min.js", defer="defer")
     app.connect("doctree-resolved", keep_together, priority=900)
     app.connect("html-page-context", links)
-    app.connect("builder-inited", lambda app: set_path(app.config.katex_js_path))
+    app.connect("build-finished", stop)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}
-
-
-def set_path(path: str) -> None:
-    """Which katex.min.js Node is to run: the one whose css and fonts the pages load."""
-    katex.KaTeXServer.katex_path = path
