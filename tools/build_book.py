@@ -33,7 +33,7 @@ def config_file() -> Path:
     extensions = config["sphinx"]["local_extensions"] | {"equations": "book/_ext"}
     # Jupyter Book looks for them beside the configuration.
     config["sphinx"]["local_extensions"] = {k: str(ROOT / v) for k, v in extensions.items()}
-    config["sphinx"]["config"] |= {"html_math_renderer": "katex", "katex_js_path": str(KATEX)}
+    config["sphinx"]["config"]["html_math_renderer"] = "katex"
     local.parent.mkdir(exist_ok=True)
     local.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
     return local
