@@ -10,7 +10,7 @@ import hashlib
 import logging
 import posixpath
 import re
-from functools import cache
+from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from sphinx.util.images import get_image_size
 
 INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
 THEME = ["styles/theme.css", "styles/pydata-sphinx-theme.css"]  # as its layout.html links them
+SHEET = "book.css"
+sheets: dict[str, None] = {}  # in the order in which pages link them
 IMPORT = '@import "../basic.css";'  # in theme.css
 TYPEFACE = "vendor/text/text.css"
 WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
@@ -52,9 +54,17 @@ def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 # ---- style ---------------------------------------------------------------------------------------
 
 
-@cache
-def sheet(static: Path, names: tuple[str, ...]) -> str:
-    """Write these style sheets into one, so that a page waits for one request; return its name."""
+def style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Note the style sheets of the theme, the extensions and the book: finish() makes them one."""
+    names = [str(file.filename) for file in context["css_files"]]
+    own = [name.removeprefix("_static/") for name in names if name.startswith("_static/")]
+    sheets.update(dict.fromkeys(name for name in THEME + own if "thebe" not in name))
+    context["css_files"] = [f for f in context["css_files"] if "://" in str(f.filename)]
+    context["book_css"] = f"_static/{SHEET}"
+
+
+def sheet(static: Path, names: Iterable[str]) -> str:
+    """These style sheets in one, so that a page waits for one request; what they name is found."""
     whole = ""
     for name in names:
         text = (static / name).read_text("utf-8")
@@ -63,18 +73,7 @@ def sheet(static: Path, names: tuple[str, ...]) -> str:
         text = re.sub(r"/\*# sourceMappingURL=.*?\*/", "", text)
         folder = posixpath.dirname(name) or "."
         whole += re.sub(r"url\(([\"']?)(?!data:|#|[\"'])", rf"url(\1{folder}/", text) + "\n"
-    target = static / f"book.{hashlib.sha256(whole.encode()).hexdigest()[:12]}.css"
-    target.write_text(whole, "utf-8")
-    return target.name
-
-
-def style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """One style sheet for the theme's, the extensions' and the book's own."""
-    names = [str(file.filename) for file in context["css_files"]]
-    own = [name.removeprefix("_static/") for name in names if name.startswith("_static/")]
-    own = [name for name in THEME + own if "thebe" not in name]
-    context["css_files"] = [f for f in context["css_files"] if "://" in str(f.filename)]
-    context["book_css"] = f"_static/{sheet(Path(app.outdir) / '_static', tuple(own))}"
+    return whole
 
 
 # ---- images --------------------------------------------------------------------------------------
@@ -172,11 +171,18 @@ def noscript(static: Path) -> None:
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Write what depends on all pages."""
-    if exception is None and app.builder.format == "html":
-        out = Path(app.outdir)
-        icons(out / "_static", "".join(p.read_text("utf-8") for p in out.rglob("*.html")))
-        noscript(out / "_static")
+    """Write what depends on all pages, or on what extensions write last."""
+    if exception is not None or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    pages = {path: path.read_text("utf-8") for path in out.rglob("*.html")}
+    icons(out / "_static", "".join(pages.values()))
+    noscript(out / "_static")
+    whole = sheet(out / "_static", sheets)
+    (out / "_static" / SHEET).write_text(whole, "utf-8")
+    version = hashlib.sha256(whole.encode()).hexdigest()[:8]  # a browser keeps no older one
+    for path, text in pages.items():
+        path.write_text(text.replace(f'/{SHEET}"', f'/{SHEET}?v={version}"'), "utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
