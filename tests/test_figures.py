@@ -1,4 +1,7 @@
-"""Tables: whatever a cell holds, the table stays a table."""
+"""Figures are drawn finely; tables stay tables, whatever a cell holds."""
+
+import subprocess
+import sys
 
 import pytest
 from markdown_it import MarkdownIt
@@ -40,3 +43,22 @@ def test_what_is_drawn_and_escaped() -> None:
 def test_a_row_has_the_cells_of_the_header(row) -> None:
     with pytest.raises(ValueError, match=rf"rows must have 2 cells, got {len(row)}: \{row}"[:40]):
         figures.table(["a", "b"], [[1, 2], row])
+
+
+DRAW = """
+import base64, struct
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+from rnnlib import figures
+figures.use_style()
+import matplotlib.pyplot as plt
+data, shown = shell.display_formatter.formatters["image/png"](plt.subplots()[0])
+print(*struct.unpack(">II", base64.b64decode(data)[16:24]), shown["width"], shown["height"])
+"""
+
+
+def test_a_notebook_draws_twice_as_finely_as_it_shows() -> None:
+    done = subprocess.run([sys.executable, "-c", DRAW], capture_output=True, text=True, check=True)
+    width, height, shown_width, shown_height = map(int, done.stdout.split())
+    assert 1350 <= width <= 1450  # 7 inches and a margin, at 200 dots to the inch
+    assert (shown_width, shown_height) == (width // 2, height // 2)

@@ -1,4 +1,4 @@
-"""Build the book into _build/html, with MathJax from this machine when it is vendored.
+"""Build the book into _build/html; equations are set by KaTeX where Node and KaTeX are there.
 
     python tools/build_book.py [--strict] [--builder html|linkcheck]
 
@@ -7,6 +7,7 @@ STRICT=1 in the environment does the same as --strict: warnings are errors.
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,21 +17,23 @@ import yaml
 from paste import paste
 
 ROOT = Path(__file__).resolve().parent.parent
-MATHJAX = "vendor/mathjax/tex-chtml-full.js"
+KATEX = ROOT / "node_modules/katex/dist/katex.min.js"
 
 
 def config_file() -> Path:
-    """The configuration to build with: _config.yml, or a copy that uses the vendored MathJax."""
+    """The configuration to build with: _config.yml, or a copy that sets equations with KaTeX."""
     plain = ROOT / "_config.yml"
     local = ROOT / "_build" / "_config.local.yml"
-    if not (ROOT / "book" / "_static" / MATHJAX).exists():
-        print("==> mathematics: MathJax from the CDN (equations need a network)", flush=True)
+    vendored = ROOT / "book/_static/vendor/katex/katex.min.css"
+    if not (shutil.which("node") and KATEX.exists() and vendored.exists()):
+        print("==> equations: MathJax from a CDN (readers need a network and scripts)", flush=True)
         return plain
-    print("==> mathematics: the vendored MathJax (the book works offline)", flush=True)
+    print("==> equations: set by KaTeX now (the book works offline)", flush=True)
     config = yaml.safe_load(plain.read_text("utf-8"))
-    config["sphinx"]["config"] |= {"mathjax_path": MATHJAX, "mathjax_options": {"defer": "defer"}}
-    extensions = config["sphinx"]["local_extensions"]  # the copy lies in another folder
-    config["sphinx"]["local_extensions"] = {n: str(ROOT / p) for n, p in extensions.items()}
+    extensions = config["sphinx"]["local_extensions"] | {"equations": "book/_ext"}
+    # Jupyter Book looks for them beside the configuration.
+    config["sphinx"]["local_extensions"] = {k: str(ROOT / v) for k, v in extensions.items()}
+    config["sphinx"]["config"]["html_math_renderer"] = "katex"
     local.parent.mkdir(exist_ok=True)
     local.write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
     return local

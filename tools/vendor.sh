@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
-# Bring the scripts that the book's pages load into book/_static/vendor/, so that the built
-# book renders without any network. Run from anywhere; running it again is harmless.
+# Install what sets the book's equations and what its checks need, and bring KaTeX's style, fonts
+# and copying and the text's typeface into book/_static/vendor/, so that the built book needs no network.
+# Run from anywhere; running it again is harmless.
 #
 #   tools/vendor.sh           install (package-lock.json) and copy
 #   tools/vendor.sh --clean   remove what it made
 #
-# Layout (the fonts are found relative to the script, so both must stay together):
-#   book/_static/vendor/mathjax/tex-chtml-full.js                <- mathjax_path: vendor/mathjax/tex-chtml-full.js
-#   book/_static/vendor/mathjax/output/chtml/fonts/woff-v2/*.woff
-#   book/_static/vendor/mathjax/{a11y,input,sre}/                <- spoken mathematics: fetched when a reader asks for it
-#                                                                   in MathJax's menu (Accessibility > Activate)
-# The folder is a build product: git ignores it. Exit 3: npm is missing (pages then use the CDN).
+# Layout (the fonts are found relative to the style):
+#   book/_static/vendor/katex/katex.min.css
+#   book/_static/vendor/katex/fonts/*.woff2
+#   book/_static/vendor/katex/copy-tex.min.js     <- a copied equation is its TeX
+#   book/_static/vendor/text/text.css, *.woff2
+# The folder is a build product: git ignores it. Exit 3: npm is missing (pages then use MathJax from a CDN).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=book/_static/vendor
@@ -27,8 +28,8 @@ fi
 
 for tool in node npm; do
   command -v "$tool" >/dev/null 2>&1 || {
-    say "$tool is not installed: nothing vendored. The book still builds and then loads MathJax" >&2
-    say "from a CDN, so its equations need a network. Install Node.js 20 or later (npm comes with it)." >&2
+    say "$tool is not installed: nothing vendored. The book still builds; its pages then load" >&2
+    say "MathJax from a CDN, so equations need a network. Install Node.js 20 or later (npm comes with it)." >&2
     exit 3
   }
 done
@@ -37,26 +38,46 @@ lock=$(node -p 'require("crypto").createHash("sha256").update(require("fs").read
 if [ "$(cat "$stamp" 2>/dev/null || true)" = "$lock" ]; then
   say "node_modules is as package-lock.json says"
 else
-  say "npm ci (3 packages, about 40 MB unpacked)"
+  say "npm ci (5 packages, about 20 MB unpacked)"
   npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null
   printf '%s\n' "$lock" >"$stamp"
 fi
 
-mj=node_modules/mathjax
-version=$(node -p "require('./$mj/package.json').version")
-new=$target/.mathjax.$$
-trap 'rm -rf "$new"' EXIT
-rm -rf "$target"/.mathjax.*
-mkdir -p "$new/output/chtml/fonts" "$new/a11y" "$new/input" "$new/sre/mathmaps"
-cp "$mj/es5/tex-chtml-full.js" "$mj/LICENSE" "$new/"
-cp -R "$mj/es5/output/chtml/fonts/woff-v2" "$new/output/chtml/fonts/"
-cp "$mj"/es5/a11y/*.js "$new/a11y/"
-cp "$mj/es5/input/mml.js" "$new/input/"
-cp "$mj/es5/sre/mathmaps/base.json" "$mj/es5/sre/mathmaps/en.json" "$new/sre/mathmaps/"
+katex=node_modules/katex
+version=$(node -p "require('./$katex/package.json').version")
+new=$target/.katex.$$
+text=$target/.text.$$
+trap 'rm -rf "$new" "$text"' EXIT
+rm -rf "$target"/.katex.* "$target"/.text.*
+mkdir -p "$new/fonts"
+cp "$katex/dist/katex.min.css" "$katex/dist/contrib/copy-tex.min.js" "$katex/LICENSE" "$new/"
+cp "$katex"/dist/fonts/*.woff2 "$new/fonts/"
 printf '%s\n' "$version" >"$new/VERSION"
-rm -rf "$target/mathjax"
-mv "$new" "$target/mathjax"
+rm -rf "$target/katex" "$target/mathjax" # mathjax: vendored until equations were set at build time
+mv "$new" "$target/katex"
 
-files=$(find "$target/mathjax" -type f | wc -l | tr -d ' ')
-size=$(du -sk "$target/mathjax" | cut -f1)
-say "MathJax $version -> $target/mathjax ($files files, $size KB)"
+# Latin letters only, upright and italic; a reader whose line is slow gets the system's letters on
+# the first page (optional), so that nothing moves and nothing waits.
+source=node_modules/@fontsource-variable/source-sans-3
+mkdir -p "$text"
+cp "$source/LICENSE" "$text/"
+for style in normal italic; do
+  cp "$source/files/source-sans-3-latin-wght-$style.woff2" "$text/"
+  cat <<CSS >>"$text/text.css"
+@font-face {
+  font-family: "Book Text";
+  font-style: $style;
+  font-weight: 200 900;
+  font-display: optional;
+  size-adjust: 107%;
+  src: url(source-sans-3-latin-wght-$style.woff2) format("woff2");
+  unicode-range: U+0000-00FF, U+0131, U+0152-0153, U+02BB-02BC, U+02C6, U+02DA, U+02DC, U+2000-206F, U+20AC, U+2122, U+2191, U+2193, U+2212;
+}
+CSS
+done
+rm -rf "$target/text"
+mv "$text" "$target/text"
+
+files=$(find "$target/katex" -type f | wc -l | tr -d ' ')
+size=$(du -sk "$target/katex" | cut -f1)
+say "KaTeX $version -> $target/katex ($files files, $size KB); the typeface -> $target/text"

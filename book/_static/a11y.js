@@ -1,4 +1,5 @@
-// Mends in the theme's and the extensions' markup that CSS cannot make, so that the pages meet WCAG 2.1 AA.
+// Mends in the theme's and the extensions' markup that CSS cannot make, so that the pages meet WCAG 2.1 AA
+// and a keyboard need not stop where nothing is to be done.
 // Each says whose markup it is and what is wrong; tests/browser/check.mjs tells when one is missing.
 (() => {
   const each = (selector, mend) => document.querySelectorAll(selector).forEach(mend);
@@ -19,7 +20,53 @@
     each('summary[aria-label="Toggle hidden content"]', (e) => e.removeAttribute('aria-label'));
   }
 
+  // A box that scrolls can be scrolled by the keyboard; one that does not is no stop.
+  function scrollers() {
+    const boxes = [...document.querySelectorAll('.katex-display, .drawing')];
+    const wide = boxes.map((e) => e.scrollWidth > e.clientWidth + 1);
+    boxes.forEach((e, n) => {
+      if (wide[n]) e.tabIndex = 0;
+      else if (e.hasAttribute('tabindex')) e.removeAttribute('tabindex');
+    });
+  }
+
+  // A moving figure has many controls: a link leads past them.
+  function skips() {
+    each('rnn-time-gate, rnn-lstm-step, rnn-optimizer-paths, rnn-char-writer', (figure) => {
+      if (figure.previousElementSibling?.matches('.skip-figure')) return;
+      const end = document.createElement('span');
+      end.tabIndex = -1;
+      end.id = `after-${figure.localName}-${document.querySelectorAll('.skip-figure').length + 1}`;
+      const link = Object.assign(document.createElement('a'), { className: 'skip-figure', href: `#${end.id}`, textContent: 'Skip the moving figure' });
+      figure.before(link);
+      figure.after(end);
+    });
+  }
+
+  // pydata-sphinx-theme: the contents mark a heading when it comes into sight, so that after scrolling back
+  // the mark is one section off. It belongs to the first heading in the upper third, or else to the last one above.
+  function mark() {
+    const links = [...document.querySelectorAll('#pst-page-toc-nav a[href^="#"]')];
+    const tops = links.map(({ hash }) => document.getElementById(decodeURIComponent(hash.slice(1)))?.getBoundingClientRect().top ?? Infinity);
+    let now = tops.findIndex((top) => top > -10 && top < innerHeight * 0.3);
+    if (now < 0) now = tops.findLastIndex((top) => top < 0);
+    const end = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+    const asked = links.findIndex(({ hash }) => hash === location.hash);
+    if (end && tops[asked] >= 0 && tops[asked] < innerHeight) now = asked; // too near the end to scroll to
+    links.forEach((link, n) => {
+      link.classList.toggle('active', n === now);
+      if (n === now) link.setAttribute('aria-current', 'true');
+      else link.removeAttribute('aria-current');
+    });
+    each('#pst-page-toc-nav .toc-entry', (entry) => entry.classList.toggle('active', entry.contains(links[now] ?? null)));
+  }
+  let wait;
+  const later = () => { clearTimeout(wait); wait = setTimeout(mark, 120); };
+
   mend();
-  document.addEventListener('DOMContentLoaded', mend);
-  window.addEventListener('load', mend);
+  document.addEventListener('DOMContentLoaded', () => { mend(); skips(); });
+  window.addEventListener('load', () => { mend(); scrollers(); later(); });
+  window.addEventListener('resize', () => { scrollers(); later(); });
+  window.addEventListener('toggle', scrollers, true); // something was unfolded
+  window.addEventListener('scroll', later, { passive: true });
 })();

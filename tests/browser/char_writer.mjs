@@ -22,7 +22,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, loadavg } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { AXE_TAGS, BASE, FLAGS, KNOWN_ERRORS, browserPath, pagesOf, serve } from './check.mjs';
+import { AXE_TAGS, BASE, FLAGS, browserPath, pagesOf, serve } from './check.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../..');
@@ -51,8 +51,8 @@ async function open(browser, book, note, { options = DESKTOP, address = book.url
     asked.push(r.url());
     if (!r.url().startsWith(`${book.origin}/`) && !/^(data|blob|about|file):/.test(r.url())) note('offline', `asked for ${r.url()}`);
   });
-  page.on('pageerror', (e) => KNOWN_ERRORS.includes(e.message) || note('errors', `uncaught: ${e.message}`));
-  page.on('console', (m) => m.type() === 'error' && !quiet && !KNOWN_ERRORS.some((k) => m.text() === `Uncaught SyntaxError: ${k}`) && note('errors', m.text()));
+  page.on('pageerror', (e) => note('errors', `uncaught: ${e.message}`));
+  page.on('console', (m) => m.type() === 'error' && !quiet && note('errors', m.text()));
   await page.goto(address, { waitUntil: 'load' });
   const host = page.locator(TAG).first();
   const part = (selector) => host.locator(selector);

@@ -5,11 +5,13 @@
 //
 // Every page is opened three times (desktop light, desktop dark, phone 390 px wide) and must have
 //   offline   asked nobody but this book's own folder for anything
-//   errors    no console error, no uncaught exception, no missing file (KNOWN_ERRORS: the theme's own)
-//   maths     MathJax finished; every formula typeset; no TeX left in the text; no undefined macro or label
+//   errors    no console error, no uncaught exception, no missing file
+//   maths     every formula set, in KaTeX's fonts, with MathML for speech; copied, it is its TeX; no TeX left in the text
 //   images    every image loaded, with a text alternative that is not a file name
 //   a11y      no WCAG 2.1 A/AA violation that axe-core finds, with everything folded opened (ALLOWED: the theme's own)
-//   sideways  at 390 px the page does not scroll sideways and nothing is cut off
+//   sideways  at 390 px, at 320 px and with text twice as large, the page does not scroll sideways and nothing is cut off
+//   keyboard  no stop on a formula that has nothing to scroll
+//   contents  the contents beside the page mark the section that was gone to
 //   links     every link into the book has a page, and every #anchor an element
 // --pages takes parts of page names; --shots writes <page>.{light,dark,phone}.png.
 // CHROMIUM names another browser. Ends with "N passed, N failed" (pages); exit 1 if one failed.
@@ -19,9 +21,6 @@ import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, sta
 import { createRequire } from 'node:module';
 import { dirname, extname, join, posix, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-
-// What the theme logs on every page: sphinx-thebe adds its inline script twice. Matched whole.
-export const KNOWN_ERRORS = ["Identifier 'THEBE_JS_URL' has already been declared"];
 
 // Accessibility violations in markup that is the theme's: {rule, selector, reason}. What custom.css and
 // a11y.js can mend does not belong here. An entry that no page needs any more is reported.
@@ -38,11 +37,11 @@ const VIEWS = [
   { name: 'phone', theme: '', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true },
 ];
 // Outside names resolve to nothing, so that every such request fails as it does without a network; look() records it.
-// (Playwright's own routing would switch the browser's cache off, and every page would compile MathJax anew.)
+// (Playwright's own routing would switch the browser's cache off, and every page would load everything anew.)
 export const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', `--host-resolver-rules=${['MAP * ~NOTFOUND', '127.0.0.1', ...ALLOWED_OUTSIDE].join(', EXCLUDE ')}`];
 const BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.json': 'application/json',
+export const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.mjs': 'text/javascript', '.css': 'text/css', '.json': 'application/json',
   '.svg': 'image/svg+xml', '.png': 'image/png', '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg', '.gif': 'image/gif', '.webp': 'image/webp',
   '.woff': 'font/woff', '.woff2': 'font/woff2', '.ttf': 'font/ttf', '.ipynb': 'application/json', '.txt': 'text/plain; charset=utf-8' };
 export const BASE = '/book/'; // served below a folder, as on GitHub Pages: a link to "/x" is then dead, as it would be there
@@ -105,11 +104,8 @@ export function serve(root) {
 
 // ---- what runs inside the page ------------------------------------------------------------------
 
-/** Wait until MathJax is done, if the page loads it. */
+/** Wait until images and fonts are there. */
 async function settle() {
-  const wanted = document.querySelector('script[src*="mathjax" i], script[src*="tex-chtml"], script[src*="tex-mml"]');
-  for (let i = 0; wanted && !window.MathJax?.startup?.promise && i < 40; i++) await new Promise((r) => setTimeout(r, 50));
-  if (window.MathJax?.startup?.promise) await window.MathJax.startup.promise;
   for (const image of document.images) image.loading = 'eager';
   await Promise.all([...document.images].map((image) => image.complete || new Promise((r) => { image.onload = image.onerror = r; })));
   await document.fonts.ready;
@@ -130,18 +126,15 @@ function maths() {
   const bad = [];
   const short = (text) => text.trim().replace(/\s+/g, ' ').slice(0, 90);
   const formulas = [...document.querySelectorAll('span.math, div.math')].filter((e) => !e.closest('pre, code'));
-  const raw = formulas.filter((e) => !e.querySelector('mjx-container'));
-  if (raw.length) bad.push(`${raw.length} of ${formulas.length} formulas not typeset: ${short(raw[0].textContent)}`);
-  if (formulas.length && !window.MathJax?.version) bad.push('MathJax did not load');
-  for (const e of document.querySelectorAll('mjx-merror, [data-mjx-error]'))
-    bad.push(`MathJax error: ${e.getAttribute('data-mjx-error') ?? short(e.textContent)}`);
-  for (const item of window.MathJax?.startup?.document?.math ?? []) {
-    item.root?.walkTree?.((node) => {
-      if (node.isKind?.('mtext') && node.attributes?.get('mathcolor') === 'red') bad.push(`undefined macro in: ${short(item.math)}`);
-    });
-    if (/\\(eq)?ref\b/.test(item.math) && item.typesetRoot?.textContent.includes('???')) bad.push(`reference to no equation: ${short(item.math)}`);
-  }
-  const skip = 'script, style, noscript, template, textarea, pre, code, kbd, mjx-container, .sr-only';
+  const raw = formulas.filter((e) => !e.querySelector('.katex-html'));
+  if (raw.length) bad.push(`${raw.length} of ${formulas.length} formulas not set: ${short(raw[0].textContent)}`);
+  const set = formulas.filter((e) => e.querySelector('.katex-html'));
+  const told = set.filter((e) => e.querySelector('.katex-mathml > math') && e.querySelector('.katex-html[aria-hidden=true]'));
+  if (told.length < set.length) bad.push(`${set.length - told.length} of ${set.length} formulas without MathML for speech`);
+  for (const e of document.querySelectorAll('.katex-error, .katex [style*="#cc0000"]')) bad.push(`KaTeX error: ${short(e.title || e.textContent)}`);
+  const loaded = [...document.fonts].some((font) => /KaTeX_Main/.test(font.family) && font.status === 'loaded');
+  if (set.length && !loaded) bad.push("KaTeX's fonts are not used");
+  const skip = 'script, style, noscript, template, textarea, pre, code, kbd, .katex, .sr-only';
   const tex = /\$\$|\\[([]|\\(begin|end|frac|left|right|text|mathbf|partial|sum)\b|\$[^$\n]{0,200}[\\^_{][^$\n]{0,200}\$/;
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
@@ -149,7 +142,45 @@ function maths() {
     if (tex.test(node.data) && !node.parentElement.closest(skip)) bad.push(`raw TeX: ${short(node.data)}`);
   }
   if (tex.test(document.title)) bad.push(`raw TeX in the title: ${document.title}`);
-  return { count: document.querySelectorAll('mjx-container').length, bad: [...new Set(bad)] };
+  return { count: set.length, bad: [...new Set(bad)] };
+}
+
+/** Copies the page's first formula, as a reader does, and says what another program would get. */
+async function copied() {
+  const formula = [...document.querySelectorAll('.katex')].find((e) => e.checkVisibility());
+  const tex = formula?.querySelector('annotation[encoding="application/x-tex"]')?.textContent;
+  if (!tex) return [];
+  let text = '';
+  const listen = (event) => { text = event.clipboardData.getData('text/plain'); event.preventDefault(); };
+  document.addEventListener('copy', listen); // after the page's own
+  getSelection().selectAllChildren(formula);
+  document.execCommand('copy');
+  document.removeEventListener('copy', listen);
+  getSelection().removeAllRanges();
+  return text.includes(tex) ? [] : [`a copied formula is "${text.slice(0, 60)}", not its TeX ${tex.slice(0, 60)}`];
+}
+
+/** Formulas that stop the keyboard though nothing in them scrolls. */
+function stops() {
+  const boxes = [...document.querySelectorAll('span.math, div.math, .math *')].filter((e) => e.tabIndex >= 0 && !e.matches('a'));
+  const idle = boxes.filter((e) => e.scrollWidth <= e.clientWidth + 1);
+  return idle.length ? [`${idle.length} formulas stop the keyboard, the first: ${idle[0].textContent.slice(0, 40)}`] : [];
+}
+
+/** Goes to some headings by the contents, and back up; which entry is marked then? */
+async function contents() {
+  const bad = [];
+  const links = [...document.querySelectorAll('#pst-page-toc-nav a[href^="#"]')].filter((a) => a.checkVisibility());
+  const goals = [0, links.length >> 1, links.length - 2, links.length - 1, 1].map((n) => links[n]).filter(Boolean);
+  for (const link of goals) {
+    document.getElementById(decodeURIComponent(link.hash.slice(1))).scrollIntoView({ behavior: 'instant' });
+    history.replaceState(null, '', link.hash);
+    await new Promise((r) => setTimeout(r, 350));
+    const marked = [...document.querySelectorAll('#pst-page-toc-nav a.active')];
+    if (marked.length !== 1 || marked[0] !== link) bad.push(`at "${link.textContent.trim()}", marked: ${marked.map((a) => a.textContent.trim()).join(', ') || 'nothing'}`);
+  }
+  scrollTo({ top: 0, behavior: 'instant' });
+  return bad;
 }
 
 function images() {
@@ -173,7 +204,7 @@ function sideways(width) {
   // An element that sticks out must lie in a box that fits and scrolls; otherwise it is cut off or widens the page.
   const article = document.querySelector('article') ?? document.body;
   const out = [...article.querySelectorAll('*')].filter((e) => {
-    if (e.closest('mjx-assistive-mml, .sr-only, svg *') || !e.checkVisibility({ visibilityProperty: true, opacityProperty: true })) return false;
+    if (e.closest('.katex-mathml, .sr-only, svg *') || !e.checkVisibility({ visibilityProperty: true, opacityProperty: true })) return false;
     const box = e.getBoundingClientRect();
     if (box.width < 2 || box.height < 2 || (box.right <= width + 1 && box.left >= -1)) return false;
     for (let up = e.parentElement; up && up !== document.body; up = up.parentElement) {
@@ -272,9 +303,9 @@ async function look(context, view, page, book) {
   tab.on('request', (r) => own(r.url()) || ALLOWED_OUTSIDE.includes(new URL(r.url()).host) || outside.add(r.url().slice(0, 200)));
   tab.on('websocket', (s) => outside.add(s.url()));
   tab.on('response', (r) => r.status() >= 400 && own(r.url()) && note('errors', [`${r.status()} ${r.url().slice(origin.length + BASE.length)}`]));
-  tab.on('pageerror', (e) => KNOWN_ERRORS.includes(e.message) || note('errors', [`uncaught: ${e.message}`]));
+  tab.on('pageerror', (e) => note('errors', [`uncaught: ${e.message}`]));
   tab.on('console', (m) => {
-    if (m.type() !== 'error' || KNOWN_ERRORS.some((k) => m.text() === `Uncaught SyntaxError: ${k}`)) return;
+    if (m.type() !== 'error') return;
     // A refused outside request, or a file that is missing, is listed above under its own name.
     if (/^Failed to load resource/.test(m.text()) || (/ERR_FAILED|CORS policy/.test(m.text()) && outside.size)) return;
     note('errors', [`console: ${m.text().slice(0, 200)}`]);
@@ -283,7 +314,7 @@ async function look(context, view, page, book) {
   let used = [];
   try {
     await tab.goto(url, { waitUntil: 'load', timeout: TIMEOUT });
-    await within(TIMEOUT, tab.evaluate(settle), 'the page did not settle (MathJax, images or fonts)');
+    await within(TIMEOUT, tab.evaluate(settle), 'the page did not settle (images or fonts)');
     note('theme', await tab.evaluate(themeIs, view.theme || 'light'));
     if (shots) {
       const file = join(shots, `${page.replace(/\.html$/, '').replaceAll('/', '__')}.${view.name}.png`);
@@ -293,15 +324,26 @@ async function look(context, view, page, book) {
       await tab.screenshot({ path: file });
       await tab.setViewportSize(screen);
     }
+    if (view.name === 'light') note('contents', await tab.evaluate(contents));
     await tab.evaluate(unfold);
     if (view.name === 'light') {
       const found = await tab.evaluate(maths);
       formulas = found.count;
       note('maths', found.bad);
+      note('maths', await tab.evaluate(copied));
       note('images', await tab.evaluate(images));
       note('links', deadLinks(root, origin, url, await tab.evaluate(links)));
     }
-    if (view.name === 'phone') note('sideways', await tab.evaluate(sideways, view.viewport.width));
+    note('keyboard', await tab.evaluate(stops));
+    if (view.name === 'phone') {
+      note('sideways', await tab.evaluate(sideways, view.viewport.width));
+      await tab.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+      note('sideways', (await tab.evaluate(sideways, view.viewport.width)).map((text) => `text twice as large: ${text}`));
+      await tab.evaluate(() => { document.documentElement.style.fontSize = ''; });
+      await tab.setViewportSize({ width: 320, height: view.viewport.height });
+      note('sideways', (await tab.evaluate(sideways, 320)).map((text) => `320 px: ${text}`));
+      await tab.setViewportSize(view.viewport);
+    }
     await tab.evaluate(axe);
     const report = await tab.evaluate(accessibility, { tags: AXE_TAGS, allowed });
     note('a11y', report.bad);

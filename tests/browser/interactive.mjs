@@ -23,7 +23,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { AXE_TAGS, BASE, FLAGS, KNOWN_ERRORS, browserPath, pagesOf, serve } from './check.mjs';
+import { AXE_TAGS, BASE, FLAGS, browserPath, pagesOf, serve } from './check.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../..');
@@ -489,8 +489,8 @@ async function tryPage(browser, book, path) {
     page.setDefaultTimeout(60000);
     const own = (a) => a.startsWith(`${book.origin}/`) || /^(data|blob|about|file):/.test(a);
     page.on('request', (r) => own(r.url()) || note('offline', `asked for ${r.url()}`));
-    page.on('pageerror', (e) => KNOWN_ERRORS.includes(e.message) || note('errors', `uncaught: ${e.message}`));
-    page.on('console', (m) => m.type() === 'error' && !KNOWN_ERRORS.some((k) => m.text() === `Uncaught SyntaxError: ${k}`) && note('errors', m.text()));
+    page.on('pageerror', (e) => note('errors', `uncaught: ${e.message}`));
+    page.on('console', (m) => m.type() === 'error' && note('errors', m.text()));
     page.on('response', (r) => r.status() >= 400 && note('errors', `${r.status()} ${r.url()}`));
     await page.goto(address, { waitUntil: 'load' });
     await page.evaluate(() => { for (const fold of document.querySelectorAll('details')) fold.open = true; });

@@ -8,17 +8,20 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { check } from './check.mjs';
 
+const modules = createRequire(import.meta.url);
+const katex = modules('katex');
+const set = (tex, displayMode = false) => katex.renderToString(tex, { displayMode, throwOnError: false });
+
 const SOUND = `<!doctype html>
 <html lang="en" data-theme="light"><head><meta charset="utf-8"><title>A page</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <script>document.documentElement.dataset.theme = localStorage.getItem('theme') || 'light'</script>
-<script>const THEBE_JS_URL = 'x'</script><script>const THEBE_JS_URL = 'x'</script>
 <style>body { background: #fff; color: #111; margin: 8px } [data-theme=dark] body { background: #111; color: #eee }
-[data-theme=dark] a { color: #9cf } div.math { overflow-x: auto } pre { overflow-x: auto }</style>
-<script defer src="_static/mathjax/tex-chtml-full.js"></script></head>
+[data-theme=dark] a { color: #9cf } div.math { overflow-x: auto } span.math { display: inline-block } pre { overflow-x: auto }</style>
+<link rel="stylesheet" href="_static/katex/katex.min.css"><script defer src="_static/katex/contrib/copy-tex.min.js"></script></head>
 <body><main><article><h1 id="top">A page</h1>
-<p>Inline <span class="math">\\(h_t\\)</span>, <a href="#top">up</a>, <a href="sound.html#top">itself</a>, <code>$x_t$</code>, for $5 or $6.</p>
-<div class="math">\\[a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+\\alpha+\\beta+\\gamma+\\delta+\\epsilon+\\zeta\\]</div>
+<p>Inline <span class="math">${set('h_t')}</span>, <a href="#top">up</a>, <a href="sound.html#top">itself</a>, <code>$x_t$</code>, for $5 or $6.</p>
+<div class="math" tabindex="0">${set(String.raw`a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+\alpha+\beta+\gamma+\delta+\epsilon+\zeta+a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+a+b+c+d+e+f+g`, true)}</div>
 <pre tabindex="0">${'a long line of code '.repeat(12)}</pre>
 <img alt="A dot" width="20" height="20" src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='20' height='20'%3E%3Ccircle r='9' cx='10' cy='10'/%3E%3C/svg%3E">
 <details><summary>Solution</summary><p class="folded">Folded.</p></details>
@@ -29,11 +32,15 @@ const DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABA
 // name: [page, the kind of problem, what its line says]
 const BROKEN = {
   'maths-raw': [add('<p>So $$h_t = \\tanh(p_t)$$ holds.</p>'), 'maths', /raw TeX/],
-  'maths-single-dollar': [add('<p>So $W_{hh}$ holds.</p>').replace('<script defer', '<script>MathJax = {tex: {inlineMath: [["\\\\(", "\\\\)"]]}}</script><script defer'), 'maths', /raw TeX/],
-  'maths-no-mathjax': [SOUND.replace(/<script defer.*?<\/script>/, ''), 'maths', /2 of 2 formulas not typeset/],
-  'maths-error': [add('<p><span class="math">\\(\\frac{1}\\)</span></p>'), 'maths', /MathJax error/],
-  'maths-undefined': [add('<p><span class="math">\\(\\nosuchmacro\\)</span></p>'), 'maths', /undefined macro/],
-  'maths-dead-reference': [add('<p><span class="math">\\(\\eqref{nowhere}\\)</span></p>'), 'maths', /reference to no equation/],
+  'maths-single-dollar': [add('<p>So $W_{hh}$ holds.</p>'), 'maths', /raw TeX/],
+  'maths-not-set': [add('<p><span class="math">W</span></p>'), 'maths', /1 of 3 formulas not set: W/],
+  'maths-error': [add(`<p><span class="math">${set('\\frac{1}')}</span></p>`), 'maths', /KaTeX error|not set/],
+  'maths-undefined': [add(`<p><span class="math">${set('\\nosuchmacro')}</span></p>`), 'maths', /KaTeX error: .*nosuchmacro/],
+  'maths-no-style': [SOUND.replace(/<link rel="stylesheet".*?>/, ''), 'maths', /fonts are not used/],
+  'maths-no-speech': [add(`<p><span class="math">${katex.renderToString('x', { output: 'html' })}</span></p>`), 'maths', /1 of 3 formulas without MathML/],
+  'maths-no-copy': [SOUND.replace(/<script defer.*?<\/script>/, ''), 'maths', /not its TeX h_t/],
+  'maths-stop': [add(`<p><span class="math" tabindex="0">${set('x')}</span></p>`), 'keyboard', /1 formulas stop the keyboard/],
+  'contents-dead': [add('<nav id="pst-page-toc-nav"><a href="#top">A page</a></nav>'), 'contents', /marked: nothing/],
   'image-missing': [add('<img alt="A plot" src="nowhere.png">'), 'images', /did not load/],
   'image-404': [add('<img alt="A plot" src="nowhere.png">'), 'errors', /404 nowhere.png/],
   'image-no-alt': [add(`<img alt="" src="${DOT}">`), 'images', /no alt text/],
@@ -49,6 +56,8 @@ const BROKEN = {
   'contrast-dark-only': [add('<style>[data-theme=dark] .dim { color: #444 }</style><p class="dim">Faint.</p>'), 'a11y', /color-contrast: \.dim/],
   'contrast-folded': [add('<style>.folded { color: #bbb; background: #fff }</style>'), 'a11y', /color-contrast: \.folded/],
   'unnamed-slider': [add('<input type="range">'), 'a11y', /^label: input/],
+  'wide-at-320': [add('<div style="width: 340px">wide</div>'), 'sideways', /320 px: the page is 348 px wide/],
+  'wide-in-large-text': [add('<div style="width: 15rem; height: 1rem">wide</div>'), 'sideways', /text twice as large: the page is 488 px wide/],
   'wide': [add('<div style="width: 600px">wide</div>'), 'sideways', /608 px wide on a 390 px screen/],
   'cut-off': [add('<div style="overflow: hidden"><div style="width: 600px">cut</div></div>'), 'sideways', /sticks out/],
   'dead-page': [add('<p><a href="nowhere.html">there</a></p>'), 'links', /no such page/],
@@ -63,7 +72,7 @@ let wrong = 0;
 const verdict = (good, text) => { wrong += !good; console.log(`${good ? 'ok  ' : 'FAIL'} ${text}`); };
 try {
   mkdirSync(join(folder, '_static'));
-  symlinkSync(dirname(createRequire(import.meta.url).resolve('mathjax/es5/tex-chtml-full.js')), join(folder, '_static', 'mathjax'));
+  symlinkSync(dirname(modules.resolve('katex/dist/katex.min.css')), join(folder, '_static', 'katex'));
   writeFileSync(join(folder, 'sound.html'), SOUND);
   for (const [name, [html]] of Object.entries(BROKEN)) writeFileSync(join(folder, `${name}.html`), html);
 

@@ -1,0 +1,197 @@
+"""What a page loads, and what it need not wait for.
+
+Scripts wait until the page is parsed, and those that no page of this book needs are left out.
+All style is one file.
+Images get their size, so that nothing moves when they arrive. Of the theme's icon fonts only the
+icons that pages show are kept, and the colours for readers without scripts are written.
+"""
+
+import hashlib
+import logging
+import posixpath
+import re
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.util.images import get_image_size
+
+INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
+THEME = ["styles/theme.css", "styles/pydata-sphinx-theme.css"]  # as its layout.html links them
+SHEET = "book.css"
+sheets: dict[str, None] = {}  # in the order in which pages link them
+IMPORT = '@import "../basic.css";'  # in theme.css
+TYPEFACE = "vendor/text/text.css"
+WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
+# Live code on a Binder server is not switched on; the pages' own search form needs no index.
+UNUSED = re.compile(r"(?i:thebe)|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)")
+
+
+# ---- scripts -------------------------------------------------------------------------------------
+
+
+def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Each script once, after parsing; the search page keeps the order that it needs."""
+    kept: list[Any] = []
+    seen: set[str] = set()
+    for script in context["script_files"]:
+        text = f"{script.filename or ''}{script.attributes.get('body', '')}"
+        if UNUSED.search(text) or text in seen:
+            continue
+        seen.add(text)
+        if script.filename and page != "search":
+            more = {"defer": "defer"} | script.attributes
+            script = type(script)(script.filename, priority=script.priority, **more)
+        kept.append(script)
+    context["script_files"] = kept
+
+
+# ---- style ---------------------------------------------------------------------------------------
+
+
+def style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Note the style sheets of the theme, the extensions and the book: finish() makes them one."""
+    names = [str(file.filename) for file in context["css_files"]]
+    own = [name.removeprefix("_static/") for name in names if name.startswith("_static/")]
+    sheets.update(dict.fromkeys(name for name in THEME + own if "thebe" not in name))
+    context["css_files"] = [f for f in context["css_files"] if "://" in str(f.filename)]
+    context["book_css"] = f"_static/{SHEET}"
+
+
+def sheet(static: Path, names: Iterable[str]) -> str:
+    """These style sheets in one, so that a page waits for one request; what they name is found."""
+    whole = ""
+    for name in names:
+        text = (static / name).read_text("utf-8")
+        if IMPORT in text:
+            text = text.replace(IMPORT, (static / "basic.css").read_text("utf-8"))
+        text = re.sub(r"/\*# sourceMappingURL=.*?\*/", "", text)
+        folder = posixpath.dirname(name) or "."
+        whole += re.sub(r"url\(([\"']?)(?!data:|#|[\"'])", rf"url(\1{folder}/", text) + "\n"
+    return whole
+
+
+# ---- images --------------------------------------------------------------------------------------
+
+
+def shown_size(path: Path) -> tuple[int, int] | None:
+    """Width and height on a page: a figure's inches decide, not how finely it is drawn."""
+    size = get_image_size(str(path))
+    if size is None or path.suffix != ".png":
+        return size
+    with Image.open(path) as image:
+        dpi = image.info.get("dpi", (INCH, INCH))
+    return round(size[0] * INCH / dpi[0]), round(size[1] * INCH / dpi[1])
+
+
+def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give each image its size; all but the page's first wait until they are near."""
+    if "body" not in context:
+        return
+    sources = {name: app.srcdir / source for source, (_, name) in app.env.images.items()}
+    first = True
+
+    def mend(found: re.Match[str]) -> str:
+        nonlocal first
+        tag = found[0]
+        src = re.search(r'src="([^"]+)"', tag)
+        if not src:
+            return tag
+        name = src[1].rsplit("/", 1)[-1]
+        path = sources.get(name) or app.srcdir / "book/_static" / src[1].split("_static/")[-1]
+        size = shown_size(path)
+        if size and 'width="' not in tag:
+            tag = re.sub(r' style="(width|height):[^"]*"', "", tag)
+            tag = tag.replace("<img", f'<img width="{size[0]}" height="{size[1]}"', 1)
+        waits = "" if first else ' loading="lazy"'
+        first = False
+        tag = tag.replace("<img", f'<img{waits} decoding="async"', 1)
+        if not size or size[0] < WIDE:
+            return tag
+        return f'<span class="drawing wide" style="--width: {size[0]}px">{tag}</span>'
+
+    context["body"] = re.sub(r"<img\b[^>]*>", mend, context["body"])
+
+
+def waiting(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Links to where one already is are no stop for the keyboard; a figure's scripts wait."""
+    if "body" in context:
+        tabbed = 'class="headerlink" tabindex="-1"'
+        context["body"] = context["body"].replace('class="headerlink"', tabbed)
+        context["body"] = context["body"].replace("<script src=", "<script defer src=")
+
+
+# ---- once all pages are written ------------------------------------------------------------------
+
+
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table it cuts
+
+
+def icons(static: Path, pages: str) -> None:
+    """Keep of each icon font the icons that pages show, and drop the script that draws all."""
+    css = (static / "styles/pydata-sphinx-theme.css").read_text("utf-8")
+    names = set(re.findall(r"\bfa-[a-z0-9-]+", pages))
+    codes = {
+        code
+        for selector, code in re.findall(r'([^{}]*):before\{content:"\\(f[0-9a-f]+)"\}', css)
+        if names & set(re.findall(r"fa-[a-z0-9-]+", selector))
+    }
+    for path in (static / "vendor/fontawesome/webfonts").glob("*.woff2"):
+        font = TTFont(path.with_suffix(".ttf"))
+        cutter = subset.Subsetter()
+        cutter.populate(unicodes=[int(code, 16) for code in codes])
+        cutter.subset(font)
+        font.flavor = "woff2"
+        buffer = BytesIO()
+        font.save(buffer)
+        path.write_bytes(buffer.getvalue())
+        path.with_suffix(".ttf").unlink()
+    for path in static.glob("scripts/fontawesome.js*"):
+        path.unlink()
+
+
+def noscript(static: Path) -> None:
+    """The theme's colours for readers without scripts, by their system's setting."""
+    rule = re.compile(r"([^{}]*\[data-theme=\"?(light|dark)\"?\][^{}]*)\{([^{}]*)\}")
+    found: dict[str, list[str]] = {"light": [], "dark": []}
+    for path in [*static.glob("styles/*.css"), static / "pygments.css", static / "custom.css"]:
+        text = re.sub(r"/\*.*?\*/", "", path.read_text("utf-8"), flags=re.DOTALL)
+        for selector, theme, body in rule.findall(text):
+            auto = re.sub(rf'\[data-theme="?{theme}"?\]', '[data-theme="auto"]', selector)
+            found[theme].append(f"{auto}{{{body}}}")
+    css = ""
+    for theme, rules in found.items():
+        css += "\n".join([f"@media (prefers-color-scheme: {theme}) {{", *rules, "}\n"])
+    (static / "noscript.css").write_text(css, "utf-8")
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Write what depends on all pages, or on what extensions write last."""
+    if exception is not None or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    pages = {path: path.read_text("utf-8") for path in out.rglob("*.html")}
+    icons(out / "_static", "".join(pages.values()))
+    noscript(out / "_static")
+    whole = sheet(out / "_static", sheets)
+    (out / "_static" / SHEET).write_text(whole, "utf-8")
+    version = hashlib.sha256(whole.encode()).hexdigest()[:8]  # a browser keeps no older one
+    for path, text in pages.items():
+        path.write_text(text.replace(f'/{SHEET}"', f'/{SHEET}?v={version}"'), "utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Come after the extensions that add scripts; the typeface is there after tools/vendor.sh."""
+    if (Path(app.srcdir) / "book/_static" / TYPEFACE).exists():
+        app.add_css_file(TYPEFACE, priority=300)
+    app.connect("html-page-context", scripts, priority=990)
+    app.connect("html-page-context", style, priority=990)
+    app.connect("html-page-context", images, priority=990)
+    app.connect("html-page-context", waiting, priority=990)
+    app.connect("build-finished", finish, priority=990)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,151 @@
+"""What the book's pages are made of: equations, images, tables, colours without scripts."""
+
+import importlib
+import shutil
+from collections.abc import Iterator
+from html import escape
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from docutils import nodes
+from docutils.core import publish_doctree
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True, scope="module")
+def extensions() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "book/_ext"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def equations() -> Iterator[ModuleType]:
+    if not (shutil.which("node") and (ROOT / "node_modules/katex").exists()):
+        pytest.skip("equations are set by Node and KaTeX: run tools/vendor.sh")
+    module = importlib.import_module("equations")
+    yield module
+    module.stop()
+
+
+def test_an_equation_is_drawn_and_told_and_keeps_its_tex(equations: ModuleType) -> None:
+    html = equations.html("h_t = x", False)
+    assert 'class="katex-html" aria-hidden="true"' in html
+    assert '<math xmlns="http://www.w3.org/1998/Math/MathML"' in html
+    assert '<annotation encoding="application/x-tex">h_t = x</annotation>' in html
+    assert "katex-display" not in html and "katex-display" in equations.html("h_t = x", True)
+
+
+@pytest.mark.parametrize("tex", [r"\frac{1}", r"\nosuchmacro", "a & b", "x^2^3"])
+def test_tex_that_cannot_be_set_is_an_error(equations: ModuleType, tex: str) -> None:
+    with pytest.raises(ValueError, match="KaTeX"):
+        equations.html(tex, True)
+
+
+def test_what_is_copied_is_as_it_was_written(equations: ModuleType) -> None:
+    for tex in (r"\begin{aligned}a &= \frac{1}{2} \\ b &= x'\end{aligned}", r"a &< b \\ &= c"):
+        assert f">{escape(tex)}</annotation>" in equations.html(tex, True)
+
+
+def test_a_comma_stays_with_the_equation_before_it(equations: ModuleType) -> None:
+    doctree = publish_doctree("If :math:`a`, then :math:`b` or :math:`c`.")
+    equations.keep_together(None, doctree, "page")
+    assert [box.astext() for box in doctree.findall(nodes.inline)] == ["a,", "c."]
+    assert doctree.astext() == "If a, then b or c."
+
+
+@pytest.mark.parametrize(
+    ("pixels", "dpi", "shown"), [(1400, 200, 700), (910, 130, 700), (400, None, 400)]
+)
+def test_a_figure_is_shown_by_its_inches(
+    tmp_path: Path, pixels: int, dpi: int | None, shown: int
+) -> None:
+    page = importlib.import_module("page")
+    options = {} if dpi is None else {"dpi": (dpi, dpi)}
+    Image.new("L", (pixels, pixels // 2)).save(tmp_path / "a.png", **options)
+    assert page.shown_size(tmp_path / "a.png") == (shown, shown // 2)
+    assert page.shown_size(tmp_path / "none.png") is None
+
+
+TABLE = """
+======= ========= ===== ========= ========== ======
+name    1         2     3         4          5
+======= ========= ===== ========= ========== ======
+a       1         0.5   1 to 2    -          1, 2
+b       1,000     3e-4  3         --         3
+c       -12       12 %  4 (3 to 5)           4
+======= ========= ===== ========= ========== ======
+"""
+
+
+def test_columns_of_numbers_are_marked() -> None:
+    tables = importlib.import_module("tables")
+    doctree = publish_doctree(TABLE.replace("4 (3 to 5)           4", "4 of 5    none       4"))
+    tables.mark(None, doctree, "page")
+    marked = [
+        ["number" in cell["classes"] for cell in row.findall(nodes.entry)]
+        for row in doctree.findall(nodes.row)
+    ]
+    assert marked == [[False, True, True, True, False, False]] * 4
+
+
+@pytest.mark.parametrize(
+    "text", ["0.5", "-1", "\u22121", "1e-3", "1,000", "3 %", "4 of 5", "2 (1 to 3)"]
+)
+def test_what_is_a_number(text: str) -> None:
+    assert importlib.import_module("tables").is_number(text)
+
+
+@pytest.mark.parametrize("text", ["a", "1, 2", "T = 5", "to 3", "x", "5 ms", "1,00"])
+def test_what_is_no_number(text: str) -> None:
+    assert not importlib.import_module("tables").is_number(text)
+
+
+def test_style_is_one_file_and_finds_what_it_names(tmp_path: Path) -> None:
+    page = importlib.import_module("page")
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "basic.css").write_text("b { c: d }")
+    (tmp_path / "styles/theme.css").write_text(page.IMPORT)
+    (tmp_path / "styles/a.css").write_text('@font-face { src: url("f.woff2"), url(../g.woff2) }')
+    (tmp_path / "c.css").write_text("i { mask: url(data:image/svg+xml,x) url(#x) url('h.svg') }")
+    whole = page.sheet(tmp_path, ["styles/theme.css", "styles/a.css", "c.css"])
+    assert whole.splitlines() == [
+        "b { c: d }",
+        '@font-face { src: url("styles/f.woff2"), url(styles/../g.woff2) }',
+        "i { mask: url(data:image/svg+xml,x) url(#x) url('./h.svg') }",
+    ]
+
+
+def test_colours_without_scripts_follow_the_system(tmp_path: Path) -> None:
+    page = importlib.import_module("page")
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "styles/theme.css").write_text(
+        'a{b:c}html[data-theme=dark]{--ink:#fff}html[data-theme="light"] .x,p{--ink:#000}'
+    )
+    for name in ("pygments.css", "custom.css"):
+        (tmp_path / name).write_text("/* [data-theme=dark] {x} */")
+    page.noscript(tmp_path)
+    light, dark = (
+        (tmp_path / "noscript.css").read_text().split("@media (prefers-color-scheme: ")[1:]
+    )
+    assert light.split() == ["light)", "{", 'html[data-theme="auto"]', ".x,p{--ink:#000}", "}"]
+    assert dark.split() == ["dark)", "{", 'html[data-theme="auto"]{--ink:#fff}', "}"]
+
+
+def test_only_the_icons_that_pages_show_are_kept(tmp_path: Path) -> None:
+    import pydata_sphinx_theme
+    from fontTools.ttLib import TTFont
+
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
+    shutil.copytree(theme, tmp_path / "static")
+    page = importlib.import_module("page")
+    page.icons(tmp_path / "static", '<i class="fa-solid fa-sun"></i><i class="fab fa-github"></i>')
+    fonts = tmp_path / "static/vendor/fontawesome/webfonts"
+    kept = {p.stem: set(TTFont(p).getBestCmap()) for p in fonts.glob("*.woff2")}
+    assert 0xF185 in kept["fa-solid-900"] and len(kept["fa-solid-900"]) < 5
+    assert 0xF09B in kept["fa-brands-400"]
+    assert sum(p.stat().st_size for p in fonts.glob("*")) < 5000
+    assert not [*tmp_path.glob("static/scripts/fontawesome*")]
