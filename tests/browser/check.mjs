@@ -175,8 +175,12 @@ async function contents() {
   for (const link of goals) {
     document.getElementById(decodeURIComponent(link.hash.slice(1))).scrollIntoView({ behavior: 'instant' });
     history.replaceState(null, '', link.hash);
-    await new Promise((r) => setTimeout(r, 350));
-    const marked = [...document.querySelectorAll('#pst-page-toc-nav a.active')];
+    let marked;
+    for (let i = 0; i < 50; i++) { // the mark comes a moment later
+      await new Promise((r) => setTimeout(r, 100));
+      marked = [...document.querySelectorAll('#pst-page-toc-nav a.active')];
+      if (marked.length === 1 && marked[0] === link) break;
+    }
     if (marked.length !== 1 || marked[0] !== link) bad.push(`at "${link.textContent.trim()}", marked: ${marked.map((a) => a.textContent.trim()).join(', ') || 'nothing'}`);
   }
   scrollTo({ top: 0, behavior: 'instant' });
