@@ -142,7 +142,11 @@ def test_only_the_icons_that_pages_show_are_kept(tmp_path: Path) -> None:
     theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
     shutil.copytree(theme, tmp_path / "static")
     page = importlib.import_module("page")
-    page.icons(tmp_path / "static", '<i class="fa-solid fa-sun"></i><i class="fab fa-github"></i>')
+    css = (theme / "styles/pydata-sphinx-theme.css").read_text()
+    less, codes = page.shown_icons(css, {"fa-solid", "fa-sun", "fa-github"})
+    assert "fa-sun:" in less and "fa-moon:" not in less
+    assert codes == {0xF185, 0xF09B}
+    page.icons(tmp_path / "static", codes)
     fonts = tmp_path / "static/vendor/fontawesome/webfonts"
     kept = {p.stem: set(TTFont(p).getBestCmap()) for p in fonts.glob("*.woff2")}
     assert 0xF185 in kept["fa-solid-900"] and len(kept["fa-solid-900"]) < 5

@@ -132,19 +132,26 @@ def waiting(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table it cuts
 
 
-def icons(static: Path, pages: str) -> None:
+def shown_icons(css: str, names: set[str]) -> tuple[str, set[int]]:
+    """The style sheet with the named icons only, and their places in the icon fonts."""
+    codes = set()
+
+    def keep(rule: re.Match[str]) -> str:
+        if not names & set(re.findall(r"fa-[a-z0-9-]+", rule[1])):
+            return ""
+        codes.add(int(rule[2], 16))
+        return rule[0]
+
+    kept = re.sub(r'((?:\.fa-[a-z0-9-]+:{1,2}before,?)+)\{content:"\\([0-9a-f]+)"\}', keep, css)
+    return kept, codes
+
+
+def icons(static: Path, codes: set[int]) -> None:
     """Keep of each icon font the icons that pages show, and drop the script that draws all."""
-    css = (static / "styles/pydata-sphinx-theme.css").read_text("utf-8")
-    names = set(re.findall(r"\bfa-[a-z0-9-]+", pages))
-    codes = {
-        code
-        for selector, code in re.findall(r'([^{}]*):before\{content:"\\(f[0-9a-f]+)"\}', css)
-        if names & set(re.findall(r"fa-[a-z0-9-]+", selector))
-    }
     for path in (static / "vendor/fontawesome/webfonts").glob("*.woff2"):
         font = TTFont(path.with_suffix(".ttf"))
         cutter = subset.Subsetter()
-        cutter.populate(unicodes=[int(code, 16) for code in codes])
+        cutter.populate(unicodes=codes)
         cutter.subset(font)
         font.flavor = "woff2"
         buffer = BytesIO()
@@ -176,9 +183,10 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         return
     out = Path(app.outdir)
     pages = {path: path.read_text("utf-8") for path in out.rglob("*.html")}
-    icons(out / "_static", "".join(pages.values()))
     noscript(out / "_static")
-    whole = sheet(out / "_static", sheets)
+    names = set(re.findall(r"\bfa-[a-z0-9-]+", "".join(pages.values())))
+    whole, codes = shown_icons(sheet(out / "_static", sheets), names)
+    icons(out / "_static", codes)
     (out / "_static" / SHEET).write_text(whole, "utf-8")
     version = hashlib.sha256(whole.encode()).hexdigest()[:8]  # a browser keeps no older one
     for path, text in pages.items():

@@ -52,7 +52,7 @@
     if (now < 0) now = tops.findLastIndex((top) => top < 0);
     const end = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
     const asked = links.findIndex(({ hash }) => hash === location.hash);
-    if (end && tops[asked] >= 0 && tops[asked] < innerHeight) now = asked; // too near the end to scroll to
+    if (tops[asked] > -10 && tops[asked] < innerHeight * (end ? 1 : 0.3)) now = asked; // it is where the reader wanted to go
     links.forEach((link, n) => {
       link.classList.toggle('active', n === now);
       if (n === now) link.setAttribute('aria-current', 'true');

@@ -69,6 +69,7 @@ async function visit(browser, origin, page) {
   await tab.addInitScript(watch);
   const cdp = await context.newCDPSession(tab);
   await cdp.send('Network.enable');
+  await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
   await cdp.send('Network.emulateNetworkConditions', LINE);
   await cdp.send('Emulation.setCPUThrottlingRate', { rate: 4 });
   const bad = [], addresses = new Map(), sizes = new Map();
@@ -81,7 +82,6 @@ async function visit(browser, origin, page) {
   });
   cdp.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => sizes.set(addresses.get(requestId), encodedDataLength));
   await tab.goto(`${origin}${BASE}${page}`, { waitUntil: 'load', timeout: 120_000 });
-  await cdp.send('Performance.enable', { timeDomain: 'threadTicks' });
   const load = await tab.evaluate(() => performance.getEntriesByType('navigation')[0].loadEventStart);
   await tab.waitForFunction(() => window.seen.equations, null, { timeout: 120_000 });
   const { metrics } = await cdp.send('Performance.getMetrics');
