@@ -5,6 +5,7 @@ Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``laye
 ``models``, ``tensorfiles``, ``checkpoints``, ``training``, ``evaluation``, ``sampling``,
 ``metrics``, ``experiments``, ``figures``, ``check``.
 Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
+Live cells are in ``rnnlib.live``, which imports ipywidgets when one of them runs.
 """
 
 from rnnlib import bptt, cells, init, layers, models, optim, tasks, training
