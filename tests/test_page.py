@@ -111,15 +111,15 @@ def test_style_is_one_file_and_finds_what_it_names(tmp_path: Path) -> None:
     (tmp_path / "styles/theme.css").write_text(page.IMPORT)
     (tmp_path / "styles/a.css").write_text('@font-face { src: url("f.woff2"), url(../g.woff2) }')
     (tmp_path / "c.css").write_text("i { mask: url(data:image/svg+xml,x) url(#x) url('h.svg') }")
-    (tmp_path / "p.css").write_text("u { v: w }")
-    names = ("styles/theme.css", "styles/a.css", "c.css")
-    whole = page.sheet(tmp_path, dict.fromkeys(names, "all") | {"p.css": "print"})
+    (tmp_path / "print.css").write_text("p { q: r }")
+    media = {"styles/theme.css": "", "styles/a.css": "", "c.css": "", "print.css": "print"}
+    whole = page.sheet(tmp_path, media)
     assert whole.splitlines() == [
         "b { c: d }",
         '@font-face { src: url("styles/f.woff2"), url(styles/../g.woff2) }',
         "i { mask: url(data:image/svg+xml,x) url(#x) url('./h.svg') }",
         "@media print {",
-        "u { v: w }",
+        "p { q: r }",
         "}",
     ]
 

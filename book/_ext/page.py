@@ -24,7 +24,7 @@ from sphinx.util.images import get_image_size
 INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
 THEME = ["styles/theme.css", "styles/pydata-sphinx-theme.css"]  # as its layout.html links them
 SHEET = "book.css"
-sheets: dict[str, str] = {}  # in the order in which pages link them: for which medium
+sheets: dict[str, str] = {}  # and its media, in the order in which pages link them
 IMPORT = '@import "../basic.css";'  # in theme.css
 TYPEFACE = "vendor/text/text.css"
 WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
@@ -56,11 +56,11 @@ def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 
 def style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Note the style sheets of the theme, the extensions and the book: finish() makes them one."""
-    sheets.update(dict.fromkeys(THEME, "all"))
+    sheets.update(dict.fromkeys(THEME, ""))
     for file in context["css_files"]:
         name = str(file.filename)
         if name.startswith("_static/") and "thebe" not in name:
-            sheets[name.removeprefix("_static/")] = file.attributes.get("media") or "all"
+            sheets[name.removeprefix("_static/")] = file.attributes.get("media", "")
     context["css_files"] = [f for f in context["css_files"] if "://" in str(f.filename)]
     context["book_css"] = f"_static/{SHEET}"
 
@@ -68,14 +68,14 @@ def style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctre
 def sheet(static: Path, media: Mapping[str, str]) -> str:
     """These style sheets in one, so that a page waits for one request; what they name is found."""
     whole = ""
-    for name, medium in media.items():
+    for name, only in media.items():
         text = (static / name).read_text("utf-8")
         if IMPORT in text:
             text = text.replace(IMPORT, (static / "basic.css").read_text("utf-8"))
         text = re.sub(r"/\*# sourceMappingURL=.*?\*/", "", text)
         folder = posixpath.dirname(name) or "."
-        text = re.sub(r"url\(([\"']?)(?!data:|#|[\"'])", rf"url(\1{folder}/", text)
-        whole += f"{text}\n" if medium == "all" else f"@media {medium} {{\n{text}\n}}\n"
+        text = re.sub(r"url\(([\"']?)(?!data:|#|[\"'])", rf"url(\1{folder}/", text) + "\n"
+        whole += f"@media {only} {{\n{text}}}\n" if only else text
     return whole
 
 

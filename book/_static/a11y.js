@@ -68,5 +68,6 @@
   window.addEventListener('load', () => { mend(); scrollers(); later(); });
   window.addEventListener('resize', () => { scrollers(); later(); });
   window.addEventListener('toggle', scrollers, true); // something was unfolded
+  window.addEventListener('hashchange', later);
   window.addEventListener('scroll', later, { passive: true });
 })();

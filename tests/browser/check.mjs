@@ -173,8 +173,7 @@ async function contents() {
   const links = [...document.querySelectorAll('#pst-page-toc-nav a[href^="#"]')].filter((a) => a.checkVisibility());
   const goals = [0, links.length >> 1, links.length - 2, links.length - 1, 1].map((n) => links[n]).filter(Boolean);
   for (const link of goals) {
-    document.getElementById(decodeURIComponent(link.hash.slice(1))).scrollIntoView({ behavior: 'instant' });
-    history.replaceState(null, '', link.hash);
+    location.replace(link.hash);
     let marked;
     for (let i = 0; i < 50; i++) { // the mark comes a moment later
       await new Promise((r) => setTimeout(r, 100));

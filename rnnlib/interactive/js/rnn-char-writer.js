@@ -67,7 +67,7 @@ if (!customElements.get('rnn-char-writer')) {
     .legend { margin: 0.25rem; }
     .legend span { padding: 0.12em 0.35em; }
     .below { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); gap: 0 1.5rem; margin: 0 0.25rem; }
-    .row { grid-template-columns: 6.8rem 1fr 3.6rem; margin-bottom: 0.3rem; }
+    .row { grid-template-columns: minmax(0, 6.8rem) minmax(0, 1fr) minmax(0, 3.6rem); margin-bottom: 0.3rem; }
     .sliders { display: block; margin: 0; }
     table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
     caption { text-align: left; padding: 0.5rem 0 0.2rem; font-weight: bold; }

@@ -39,7 +39,7 @@ globalThis.RnnFigure ??= (() => {
       border: 1px solid ${GREY}; border-radius: 0.3rem; cursor: pointer; }
     button:hover { background: #e2e2e2; }
     .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); column-gap: 1rem; margin: 0 0.25rem; }
-    .row { display: grid; grid-template-columns: 7.5rem 1fr 4.2rem; align-items: center; column-gap: 0.5rem; }
+    .row { display: grid; grid-template-columns: minmax(0, 7.5rem) minmax(0, 1fr) minmax(0, 4.2rem); overflow-wrap: anywhere; align-items: center; column-gap: 0.5rem; }
     input, select { width: 100%; min-width: 0; height: 44px; margin: 0; accent-color: ${BLUE}; cursor: pointer; }
     input[type=checkbox] { width: 1.1rem; margin-right: 0.4rem; }
     select { grid-column: 2 / -1; font: inherit; color: ${INK}; background: #fff; border: 1px solid ${GREY}; border-radius: 0.3rem; }
