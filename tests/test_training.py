@@ -779,13 +779,16 @@ def test_a_checkpoint_is_saved_to_a_file_in_a_folder_that_is_there(tmp_path) -> 
 
 def test_weights_may_be_tied_or_lie_across_the_memory(tmp_path) -> None:
     model, history = nn.Module(), History()
-    model.tied = model.w = nn.Parameter(torch.randn(3, 4, generator=seeded()).T)
+    model.tied = model.w = nn.Parameter(torch.randn(3, 4, generator=seeded()))
+    model.across = nn.Parameter(torch.randn(3, 4, generator=seeded(1)).T)
     run = (model, torch.optim.SGD(model.parameters(), lr=1.0), Numbers(), history)
-    before = model.w.detach().clone()
+    before = [w.detach().clone() for w in model.parameters()]
     training.save_checkpoint(tmp_path / "c", *run)
-    model.w.data.zero_()
+    for w in model.parameters():
+        w.data.zero_()
     training.load_checkpoint(tmp_path / "c", *run)
-    assert torch.equal(model.w, before) and model.tied is model.w and not model.w.is_contiguous()
+    assert same(model.parameters(), before) and model.tied is model.w
+    assert not model.across.is_contiguous()
 
 
 def test_the_generator_of_the_gpu_is_kept_if_there_is_one(tmp_path, monkeypatch) -> None:
