@@ -42,7 +42,7 @@ def search(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
 def setup(app: Sphinx) -> dict[str, Any]:
     """Come after the theme has made its buttons."""
     app.add_css_file("reading.css")
-    app.add_css_file("print.css", media="print")
+    app.add_css_file("print.css")
     app.add_js_file("reading.js", defer="defer")
     app.connect("config-inited", steps)
     app.connect("html-page-context", print_menu, priority=900)
