@@ -6,7 +6,8 @@
 
 The name is that of a page in book/, or any label: {chapter}`clipping` links to the label and
 reads "chapter 3" where that stands. Sphinx numbers the pages of a numbered part by itself, and with
-them equations, figures and exercises; a notebook under its page counts on.
+them equations, figures and exercises; equations and figures of the notebook under a page count on,
+and its exercises have numbers of their own.
 """
 
 from docutils import nodes

@@ -235,7 +235,8 @@ figures.table(
 # %% [markdown]
 # Mean over three seeds and their range; training over the last 500 steps, held-out text in windows of 30 as in training.
 #
-# Is the held-out end harder than the rest? An n-gram model, which is explained next, was tested on it and on the piece before it:
+# Is the held-out end harder than the rest?
+# An n-gram model, which is explained next, was tested on it and on the piece before it:
 
 # %% tags=["paste:harder"]
 rows = []
@@ -432,7 +433,9 @@ figures.table(["", "after The old woman"], rows)
 # ### Live: your beginning, your temperature
 #
 # The trained model goes on with what you type; the bars are what it expects right after it.
-# Where does the text stop being words, as the temperature rises? Cut off all but the `top_k` most likely (0: none) at temperature 2: does that mend it?
+# A field acts when Enter is pressed.
+# Where does the text stop being words, as the temperature rises?
+# Let only the `top_k` most likely through at temperature 2 (0 lets all through): does that mend it?
 
 # %% tags=["live"] mystnb={"image": {"alt": "Bars of the probability of the twelve most likely characters after the beginning The old woman and a blank, at temperature 0.7: w and h are the most likely, then s, c and t; the others are near zero."}}
 from rnnlib import live
@@ -899,8 +902,8 @@ figures.table(["trained on", "bits a character"], [[k, f"{v:.2f}"] for k, v in t
 # <details>
 # <summary>Hint 2</summary>
 #
-# Subtract the largest logit, then divide by the temperature, then take powers.
-# Zero needs a branch of its own.
+# Does the order of the two matter: subtract, and divide by the temperature?
+# What happens at $\tau = 0$?
 #
 # </details>
 
@@ -949,8 +952,7 @@ check.answer("probabilities", yours, expected)
 # <details>
 # <summary>Hint 2</summary>
 #
-# Count the sums that are still too small.
-# One character more is needed.
+# At which character does the sum reach the mass, and does that character belong to the nucleus?
 #
 # </details>
 

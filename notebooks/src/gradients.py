@@ -156,8 +156,9 @@ for scale, biases in [(1.0, True), (0.01, True), (1.0, False), (0.01, False)]:
 # ### Live: a cell of your own
 #
 # Choose a cell, multiply its recurrent weights by a gain, and set the bias of the gate that keeps (the RNN has none).
-# The line is the gradient as measured, the dots are what the spectral radius $\rho$ predicts.
-# With a gain of 3 the RNN's $\rho$ is far above one: does its gradient grow as $\rho$ says? Where else does $\rho$ fail, and why?
+# The line is the gradient as measured; the dots fall or rise as the spectral radius $\rho$ says, and meet it 20 steps back.
+# With a gain of 3 the RNN's $\rho$ is far above one: does its gradient grow as $\rho$ says?
+# Where else does $\rho$ fail, and why?
 
 # %% tags=["live"] mystnb={"image": {"alt": "Length of the gradient against steps back from the loss on a logarithmic scale, for a plain RNN whose recurrent weights are multiplied by 1.5: the measured line falls nearly straight, by about five orders of magnitude over 60 steps, and the dotted prediction runs close by."}}
 from rnnlib import live
@@ -590,7 +591,7 @@ print(f"norm of the first that is not 0:   {shares[1].norm() / dW.norm():.0e} of
 #
 # *Medium · 10 minutes · with a check*
 #
-# `norms` holds the length of the gradient at the steps $t = 1, \dots, T$, in this order.
+# `norms (T,)` holds the length of the gradient at the steps $t = 1, \dots, T$, in this order.
 # Going back from $t$ to $t-1$ multiplies it by a factor, $\text{norm}_{t-1} / \text{norm}_t$.
 # Return the geometric mean of these factors for $t = T-1, \dots, 2$.
 # The step from $T$ is left out: at the loss the LSTM is special, so the last entry is not used.
@@ -606,7 +607,6 @@ print(f"norm of the first that is not 0:   {shares[1].norm() / dW.norm():.0e} of
 # <details>
 # <summary>Hint 2</summary>
 #
-# Only the first norm and the last but one are left.
 # How many factors are there?
 #
 # </details>
@@ -637,7 +637,7 @@ check.answer("factors", [mean_factor(run) for run in runs], expected)
 #
 # *Medium · 15 minutes · with a check*
 #
-# A vector is multiplied by the matrices $J_1, J_2, \dots, J_T$ in turn, `J (T, H, H)`.
+# A vector `v (H,)` is multiplied by the matrices $J_1, J_2, \dots, J_T$ in turn, `J (T, H, H)`.
 # Return the mean logarithm of its growth, $\frac1T \ln \frac{\lVert J_T \cdots J_2 J_1 v \rVert}{\lVert v \rVert}$.
 # After 500 steps the product can be as large as $10^{800}$ or as small as $10^{-800}$, and no floating-point number holds that.
 #
@@ -651,7 +651,7 @@ check.answer("factors", [mean_factor(run) for run in runs], expected)
 # <details>
 # <summary>Hint 2</summary>
 #
-# After each step add the logarithm of the length, and divide the vector by its length.
+# You may divide the vector by any number in between, if you keep count of it.
 #
 # </details>
 
@@ -695,7 +695,7 @@ check.answer("growth", yours, expected)
 #
 # *Easy · 10 minutes · with a check*
 #
-# Complete the function: it gets a list of NumPy gradients and returns the list, clipped by norm.
+# Complete the function: it gets a list of NumPy gradients, arrays of any shape, and a number `max_norm`, and returns the list, clipped by norm.
 #
 # <details>
 # <summary>Hint 1</summary>
@@ -707,7 +707,8 @@ check.answer("growth", yours, expected)
 # <details>
 # <summary>Hint 2</summary>
 #
-# All arrays are multiplied by the same number, $\min(1, \text{max\_norm} / \text{norm})$.
+# All arrays are multiplied by one number.
+# When is it 1?
 #
 # </details>
 

@@ -603,7 +603,8 @@ figures.table(
 #
 # Choose the cell, the bias of its gate that keeps, and how many palindromes of ten digits it may learn by heart.
 # It is then tested on fresh ones of other lengths.
-# Which bias carries the GRU furthest beyond ten digits? How few palindromes are enough?
+# Which bias carries the GRU furthest beyond ten digits?
+# How few palindromes are enough?
 
 # %% tags=["live"] mystnb={"image": {"alt": "Accuracy on fresh palindromes against their length, 5 to 30 digits, for a GRU with update bias 1 trained on 300 palindromes of ten digits: near one from 8 to 15 digits, lower at 5, and falling to about 0.7 at 30."}}
 from rnnlib import live
@@ -821,7 +822,7 @@ check.answer("parameters", [gru_parameters(*stack) for stack in stacks], expecte
 #
 # `dh (N, H)` is the whole gradient $\delta h_t$ at one step.
 # Return the gradient that this step sends to $h_{t-1}$, `(N, H)`.
-# `h` is $h_{t-1}$, `r`, `z` and `n` are the values of the gates and of the candidate, `W_h` is packed r, z, n.
+# `h` is $h_{t-1}$, `r`, `z` and `n` are the gates and the candidate, all `(N, H)`; `W_h (3H, H)` is packed r, z, n, and `b_nh` is `(H,)`.
 #
 # <details>
 # <summary>Hint 1</summary>
@@ -874,6 +875,7 @@ check.answer("what reaches h_{t-1}", yours, expected)
 # *Medium · 10 minutes · with a check*
 #
 # You are given the weights of a GRU in which $1 - z$ keeps the old state, $h_t = (1 - z_t) \odot h_{t-1} + z_t \odot n_t$, with the reset gate after the product, packed z, r, n.
+# They are `W_x (3H, D)`, `W_h (3H, H)` and `b (3H,)`; `b_nh` stays as it is.
 # Return `W_x`, `W_h` and `b` for `bptt.gru_forward`, in a dict by these names.
 #
 # <details>
@@ -906,8 +908,9 @@ shapes = {"W_x": (15, 3), "W_h": (15, 5), "b": (15,), "b_nh": (5,)}
 drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
 x, h0 = rng.normal(size=(4, 6, 3)), rng.normal(size=(4, 5))
 yours = from_paper(*(paper(drawn[name]) for name in ("W_x", "W_h", "b")))
-states = None if yours is None else bptt.gru_forward(x, h0, drawn | yours)[0]
-check.answer("states", states, bptt.gru_forward(x, h0, drawn)[0])
+if isinstance(yours, dict):
+    yours = bptt.gru_forward(x, h0, yours | {"b_nh": drawn["b_nh"]})[0]
+check.answer("states from your dict", yours, bptt.gru_forward(x, h0, drawn)[0])
 
 # %% [markdown]
 # <details>

@@ -624,8 +624,10 @@ figures.table(["changed", "own first digit", "the other's"], rows)
 # ### Live: your own number, and your own interference
 #
 # The first of these networks reads the digits that you type; it was trained on 30 of them.
+# A field acts when Enter is pressed.
 # From the step of your choice on you can forbid it to write ($i = 0$) or to copy ($f = 0$).
-# How early can writing stop without changing the answer? And what does it answer after 20 digits, or 60?
+# How early can writing stop without changing the answer?
+# And what does it answer after 20 digits, or 60?
 
 # %% tags=["live"] mystnb={"image": {"alt": "Heat map of the cell states of 32 units over the 30 digits of one number, read without interference. Pale after the first digit, some rows take a colour, red or blue, that deepens step by step."}}
 from rnnlib import live
@@ -877,8 +879,8 @@ check.answer("h and c", yours, np.stack(expected, axis=1))
 # <details>
 # <summary>Hint 2</summary>
 #
-# It is $f_{t+1} \odot \dots \odot f_T$, without $f_t$; at $t = T$ it is one.
-# A loop from the end does it, or `np.cumprod` over the reversed time.
+# Which gate does $c_t$ meet first on its way to $c_T$, and is $f_t$ on that way?
+# What is the derivative of $c_T$ by itself?
 #
 # </details>
 
@@ -915,7 +917,7 @@ check.answer("dc_T / dc_t", along_the_cell(f.numpy()), expected)
 #
 # ### Exercise 3: repack
 #
-# *Medium · 5 minutes · with a check*
+# *Easy · 5 minutes · with a check*
 #
 # A library packs the weights of an LSTM as $f, o, i, g$.
 # Its array is `W (4H, n)`, or `(4H,)` for the bias.

@@ -869,7 +869,9 @@ interactive.optimizer_paths()
 #
 # Write a loss of `w1` and `w2`, such as `w1**2 + 10 * w2**2` or `cos(3 * w1) + w2**4`, choose a method and a rate, and see where it goes.
 # `sin`, `cos`, `exp`, `log`, `sqrt`, `tanh` and `abs` are there.
-# Can you write one on which SGD beats Adam at every rate of both?
+# A power is written with two stars, as `w1**2`.
+# A field acts when Enter is pressed.
+# Can you write one on which SGD at its best rate ends lower than Adam at its best?
 
 # %% tags=["live"] mystnb={"image": {"alt": "Left, a map of the loss with two hollows and a dent at the left edge. From the start at (-1.5, 1), marked by a circle, the path of momentum swings into the dent and stays there. Right, the loss against the step: it falls with some ripples and levels off at 2.4."}}
 from rnnlib import live
@@ -1670,7 +1672,7 @@ Markdown(f"The number of different winners over these {len(one_rates)} rates is 
 #
 # *Medium · 15 minutes · with a check*
 #
-# Complete one step of Adam for NumPy arrays: `w`, the gradient `g`, the running means `m` and `v` of the steps before, and the number `t` of this step, from 1.
+# Complete one step of Adam for NumPy arrays: `w`, the gradient `g`, the running means `m` and `v` of the steps before, all of one shape, and the number `t` of this step, from 1.
 # Return `(w, m, v)` after the step.
 #
 # <details>
@@ -1734,7 +1736,7 @@ check.answer("20 steps of Adam", None if mine is None else mine - start, expecte
 #
 # ### Exercise 2: the limit with momentum
 #
-# *Hard · 20 minutes · with a check*
+# *Medium · 10 minutes · with a check*
 #
 # Some write momentum as a mean of gradients, $b_t = \mu\,b_{t-1} + (1 - \mu)\,g_t$ and $w_t = w_{t-1} - \eta\,b_t$.
 # On a loss $\frac12\lambda w^2$ this is stable below a learning rate.
@@ -1743,14 +1745,15 @@ check.answer("20 steps of Adam", None if mine is None else mine - start, expecte
 # <details>
 # <summary>Hint 1</summary>
 #
-# Write the method as one recursion for the weights alone:
-# use $w_t - w_{t-1}$ in the place of $-\eta\,b_t$, and the same a step before.
+# The page gives the limit for momentum as a sum.
+# How do the two learning rates belong together?
 #
 # </details>
 #
 # <details>
 # <summary>Hint 2</summary>
 #
+# Or start afresh, and write the method as one recursion for the weights alone.
 # Solutions are powers $r^t$.
 # As $\eta$ grows, one root reaches the circle $\lvert r \rvert = 1$ first at $r = -1$.
 #
@@ -1787,7 +1790,8 @@ check.answer("limits", [momentum_limit(*case) for case in cases], limits)
 #     return 2 * (1 + mu) / ((1 - mu) * curvature)
 # ```
 #
-# The recursion is $w_{t+1} = (1 + \mu - (1 - \mu)\,\eta\lambda)\,w_t - \mu\,w_{t-1}$.
+# The mean is $1 - \mu$ times the sum, so the limit is $1/(1 - \mu)$ times the page's.
+# Without the page: the recursion is $w_{t+1} = (1 + \mu - (1 - \mu)\,\eta\lambda)\,w_t - \mu\,w_{t-1}$.
 # With $w_t = (-1)^t$ it says $-1 = (1 + \mu - (1 - \mu)\,\eta\lambda) + \mu$.
 #
 # </details>
@@ -1838,6 +1842,6 @@ check.answer("steps", [unbiased_after(*case) for case in cases], counted)
 #     return math.ceil(math.log(off) / math.log(beta))
 # ```
 #
-# With $\beta_2 = 0.999$ it is thousands of steps: without the correction a short training never leaves the start.
+# With $\beta_2 = 0.999$ and one percent it takes thousands of steps: without the correction, $v$ is too small and the steps are too long during all of a short training.
 #
 # </details>

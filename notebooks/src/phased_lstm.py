@@ -220,7 +220,8 @@ plt.show()
 #
 # The same unit reads a wave of your period, sampled every so many milliseconds, or at times that are off by a random share of that.
 # The lines are its cell state with the gate and without, the dots are the samples.
-# Sample ten times as densely: both states change, for every sample writes. What stays as it was?
+# Sample ten times as densely: both states change, for every sample writes.
+# What stays as it was?
 # Then let the leak be 0.05, and compare one sample a millisecond with ten.
 
 # %% tags=["live"] mystnb={"image": {"alt": "Above, a wave of period 5.5 ms over 60 ms with a dot for each sample, one a millisecond. Below, the cell state of the unit: without a gate it swings with the wave all the time; with the gate it moves in the three shaded open phases and is level between them."}}
@@ -769,7 +770,7 @@ figures.table(["the recording starts at", "largest error of $k$"], rows)
 #
 # *Medium · 15 minutes · with a check*
 #
-# Complete the time gate for one unit and an array of times, some of them negative.
+# Complete the time gate for one unit and times `t (M,)`, some of them negative; the result is `(M,)`.
 # `tau` is the period, `s` the shift, `r_on` the open share and `leak` the leak $\alpha$.
 #
 # <details>
@@ -828,8 +829,8 @@ check.answer("gate", my_gate(t, 9.3, 4.1, 0.32, 0.013), expected)
 # <details>
 # <summary>Hint 2</summary>
 #
-# $\partial\phi/\partial s = -1/\tau$.
-# The slope $\partial k/\partial\phi$ is $2/r_{on}$, $-2/r_{on}$ or $\alpha$, by the branch.
+# How does $\phi$ move if $s$ does?
+# The slope $\partial k/\partial\phi$ is a number on each of the three branches.
 #
 # </details>
 

@@ -212,6 +212,7 @@ figures.table(
 # ## Live: your own number
 #
 # Type the digits of a number, all but the last, and see what each reader trained on ten digits would answer.
+# A field acts when Enter is pressed.
 # Then change the order of the digits, the one in the middle, or their count: which readers notice?
 
 # %% tags=["live"] mystnb={"image": {"alt": "A row for each reader and a column for each digit from 0 to 9, darker where the reader gives the digit more probability. For 314155141 the bag, the whole window and the RNN are dark at 3, and the window of three digits is grey all over."}}
@@ -465,7 +466,8 @@ check.answer("from counts", answer_from_counts(x.sum(dim=1)), y)
 # <details>
 # <summary>Hint 2</summary>
 #
-# $h_3 = w^3 h_0 + w^2 x_1 + w\,x_2 + x_3$.
+# $h_0$ has three factors $w$ on its way.
+# How many have $x_1$, $x_2$ and $x_3$?
 #
 # </details>
 

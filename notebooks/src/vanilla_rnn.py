@@ -119,6 +119,7 @@ assert worst_autograd < 1e-12 and worst_difference < 1e-7
 # ## Live: back through your own sequence
 #
 # One unit, $h_t = \tanh(x_t + w\,h_{t-1})$, reads your numbers, and the loss is $\frac12 (h_T - y)^2$ at the end.
+# A field acts when Enter is pressed.
 # `back` says how many steps the sweep has come back.
 # Each step it has passed adds its share $\delta a_t\, h_{t-1}$ to the gradient of $w$; the hollow bars are still to come.
 # Try $w = 0.2$ and $w = 2$: how many steps back would have been enough?
@@ -594,7 +595,7 @@ figures.table(["gradient", "loss at the start", "loss at the end", "accuracy at 
 # <details>
 # <summary>Hint 2</summary>
 #
-# That is $\hat y$ with one taken off at the label.
+# Which entry of the gradient does $-p_y$ change?
 # What does the mean over the batch add?
 #
 # </details>
@@ -630,7 +631,7 @@ check.answer("dp", my_dp(logits, labels), leaf.grad)
 #
 # Complete the loop body.
 # The loss is at the last step, and `dh` arrives as its gradient by $h_T$, `(N, H)`.
-# `h0` is the first state `(N, H)`, `h` are the states $h_1$ to $h_T$, `(N, T, H)`.
+# `h0` is the first state `(N, H)`, `h` are the states $h_1$ to $h_T$, `(N, T, H)`, and `W_hh` is `(H, H)`.
 # Return the gradient of $W_{hh}$, summed over the batch.
 #
 # <details>
@@ -659,15 +660,16 @@ def my_dW_hh(dh, h0, h, W_hh):
 
 
 rng = np.random.default_rng(2)
-shapes = {"W_hx": (5, 3), "W_hh": (5, 5), "b_h": (5,)}
-drawn = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-inputs, first = rng.normal(size=(4, 6, 3)), rng.normal(size=(4, 5))
-states, cache = bptt.rnn_forward(inputs, first, drawn)
-from_loss = np.zeros_like(states)
-from_loss[:, -1] = rng.normal(size=(4, 5))
-expected = bptt.rnn_backward(from_loss, cache)["W_hh"]
-yours = my_dW_hh(from_loss[:, -1], first, states, drawn["W_hh"])
-check.answer("dW_hh", yours, expected)
+W_hh = torch.tensor(rng.normal(size=(5, 5)), requires_grad=True)
+steps = [torch.tensor(rng.normal(size=(4, 5)))]  # h_0
+for _ in range(6):
+    from_input = torch.tensor(rng.normal(size=(4, 5)))  # W_hx x_t + b_h
+    steps.append(torch.tanh(from_input + steps[-1] @ W_hh.T))
+dh_end = rng.normal(size=(4, 5))
+(steps[-1] * torch.tensor(dh_end)).sum().backward()
+states = torch.stack(steps[1:], dim=1).detach().numpy()
+yours = my_dW_hh(dh_end, steps[0].numpy(), states, W_hh.detach().numpy())
+check.answer("dW_hh", yours, W_hh.grad)
 
 # %% [markdown]
 # <details>
@@ -690,7 +692,7 @@ check.answer("dW_hh", yours, expected)
 #
 # *Easy · 5 minutes · with a check*
 #
-# Write the same for $h_t = \operatorname{relu}(a_t)$: the gradient of $W_{hh}$, from the states alone.
+# Write the same for $h_t = \operatorname{relu}(a_t)$: the gradient of $W_{hh}$, from the states; the $a_t$ are not given.
 #
 # <details>
 # <summary>Hint 1</summary>
