@@ -57,7 +57,7 @@ def test_an_output_is_the_element_and_the_scripts_that_define_it(
     assert html.index("globalThis.RnnFigure ??=") < html.index("customElements.define(")
     assert f"if (!customElements.get('{figure.tag}'))" in html  # defined once a page
     assert interactive.FALLBACK in html
-    assert len(html) < 40_000  # of the 3 MB that a notebook may hold
+    assert len(html) < 40_000  # of the 4 MB that a notebook may hold
 
 
 @by_tag

@@ -40,7 +40,7 @@ INSTALL_METADATA = {
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 LANGUAGE |= {"pygments_lexer": "ipython3"}
-MAX_BYTES = 3_000_000
+MAX_BYTES = 4_000_000
 MACHINE_PATH = re.compile(
     r"(?<![\w.:/-])(?:/(?:home|root|tmp|Users|mnt|work|opt|var)/|[A-Z]:\\)[^\s'\"]*"
 )
