@@ -124,6 +124,12 @@ def test_style_is_one_file_and_finds_what_it_names(tmp_path: Path) -> None:
     ]
 
 
+def test_a_fold_of_the_sidebar_has_a_name() -> None:
+    before = '<li><a href="x.html">1. One</a><details open><summary><span class="toctree-toggle"'
+    after = before.replace("<summary>", '<summary aria-label="What belongs to 1. One">')
+    assert importlib.import_module("page").folds(before) == after
+
+
 def test_colours_without_scripts_follow_the_system(tmp_path: Path) -> None:
     page = importlib.import_module("page")
     (tmp_path / "styles").mkdir()

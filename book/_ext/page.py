@@ -180,6 +180,12 @@ def noscript(static: Path) -> None:
     (static / "noscript.css").write_text(css, "utf-8")
 
 
+def folds(page: str) -> str:
+    """Name the buttons that unfold a chapter in the sidebar, which show an arrow only."""
+    arrow = re.compile(r"(>([^<]+)</a><details[^>]*><summary)(><span class=\"toctree-toggle\")")
+    return arrow.sub(r'\1 aria-label="What belongs to \2"\3', page)
+
+
 def finish(app: Sphinx, exception: Exception | None) -> None:
     """Write what depends on all pages, or on what extensions write last."""
     if exception is not None or app.builder.format != "html":
@@ -193,7 +199,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     (out / "_static" / SHEET).write_text(whole, "utf-8")
     version = hashlib.sha256(whole.encode()).hexdigest()[:8]  # a browser keeps no older one
     for path, text in pages.items():
-        path.write_text(text.replace(f'/{SHEET}"', f'/{SHEET}?v={version}"'), "utf-8")
+        text = text.replace(f'/{SHEET}"', f'/{SHEET}?v={version}"')
+        path.write_text(folds(text), "utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

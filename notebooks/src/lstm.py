@@ -98,7 +98,7 @@ figures.table(["state", "number named after 50 steps", "its slope by the first v
 #
 # ## Claim: the derivatives within one step
 #
-# The page derives what one step makes of its parts: the derivatives of $h_t$ by $o_t, c_t, f_t, i_t, g_t, c_{t-1}, h_{t-1}, x_t$.
+# The page derives what one step makes of its parts: the derivatives of $h_t$ by $o_t$, $c_t$, $f_t$, $i_t$, $g_t$, $c_{t-1}$, $h_{t-1}$, $x_t$.
 # We write each formula down as it stands there, for one sequence in double precision, and compare with autograd's Jacobians.
 
 # %% tags=["paste:jacobians"]

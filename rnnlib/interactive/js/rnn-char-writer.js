@@ -81,7 +81,7 @@ if (!customElements.get('rnn-char-writer')) {
     :host([compact]) :is(.below, .legend, .says, .top .row) { display: none; }
     :host([compact]) textarea { height: 2.6rem; }
     :host([compact]:not([loaded])) :is(.presets, .beginning) { display: none; }
-    :host([compact]) :is(.paper, .still) { height: 9.5rem; }
+    :host([compact]) .paper { height: 9.5rem; }
     :host(:not([loaded])) ::slotted(.fallback) { display: block !important; }
     @media (prefers-reduced-motion: no-preference) { .writing::after { animation: blink 1s steps(2) infinite; } }
     @keyframes blink { to { opacity: 0; } }
