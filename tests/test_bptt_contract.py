@@ -1,8 +1,10 @@
 """How the functions of ``rnnlib.bptt`` are called: what each takes, refuses by name, and returns."""
 
 import ast
+import importlib
 import inspect
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +196,9 @@ def test_no_public_function_has_more_than_five_arguments() -> None:
 
 
 def test_pages_show_the_mathematics_and_nothing_else() -> None:
+    """As ``book/_ext/shown_code.py`` shows it: the line of shapes, the signature, the equations."""
+    sys.path.insert(0, str(ROOT / "book" / "_ext"))
+    shown_code = importlib.import_module("shown_code")
     shown = []
     pattern = r"```\{literalinclude\} \.\./rnnlib/bptt/(\w+)\.py\n:pyobject: (\w+)\n((?::.*\n)*)```"
     for page in sorted((ROOT / "book").glob("*.md")):
@@ -201,12 +206,11 @@ def test_pages_show_the_mathematics_and_nothing_else() -> None:
             source = (ROOT / "rnnlib" / "bptt" / f"{file}.py").read_text("utf-8")
             nodes = ast.parse(source).body
             node = next(n for n in nodes if isinstance(n, ast.FunctionDef) and n.name == name)
-            start, doc = node.decorator_list[0].lineno, node.body[0]
-            # the line of shapes, the signature, and all behind the docstring
-            lines = f"1-{doc.lineno - start},{doc.end_lineno - start + 2}-"
-            assert options == f":language: python\n:lines: {lines}\n", f"{page.name}: {name}"
-            body = "\n".join(source.splitlines()[doc.end_lineno : node.end_lineno])
-            assert not re.search(r"validate|raise |assert |isinstance|fmt:|\"\"\"", body), name
+            lines = source.splitlines()[node.decorator_list[0].lineno - 1 : node.end_lineno]
+            code = shown_code.mathematics("\n".join(lines))
+            assert options == ":language: python\n", f"{page.name}: {name}"
+            assert code.startswith("@shapes(") and f"\ndef {name}(" in code, name
+            assert not re.search(r"validate|raise |assert |isinstance|fmt:|\"\"\"", code), name
             shown.append(name)
     cells = {f"{cell}_{way}" for cell in CELLS for way in ("forward", "backward")}
     assert set(shown) == cells | {"cross_entropy"}

@@ -140,7 +140,7 @@ def test_errors_of_the_paths_name_the_argument(
 @pytest.mark.parametrize("path", sorted(JS.iterdir()), ids=lambda path: path.name)
 def test_a_script_stands_alone_and_is_small(path: Path) -> None:
     source = path.read_text("utf-8")
-    assert path.suffix == ".js" and len(source.encode()) < 20_000
+    assert path.suffix == ".js" and len(source.encode()) < 21_000
     assert "</script" not in source and "<!--" not in source  # it stands inside a page
     assert "://" not in source and "import " not in re.sub(r"//.*", "", source)
     assert not [line for line in source.splitlines() if len(line) > 180]

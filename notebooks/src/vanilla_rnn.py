@@ -419,7 +419,7 @@ Markdown(f"Even lengths: {sums['even']}. Odd lengths: {sums['odd']}.")
 # The other half is drawn in that plane, each number as its first digit.
 # Above each panel stands how often the nearest mean names the first digit: 0.1 would be guessing.
 
-# %% mystnb={"image": {"alt": "Eight scatter plots of hidden states, each point drawn as the first digit of its number. In the upper row, for the network that solves 20 digits, the ten digits stay apart after 1, 5, 10 and 19 digits, and from 5 on they lie on a ring. In the lower row, for the network trained on 40 digits, the clusters are there after 1 digit and have run together into one cloud after 10 and 19."}} tags=["paste:inside"]
+# %% mystnb={"image": {"alt": "Eight scatter plots of hidden states, each point drawn as the first digit of its number. In the upper row, for the network that solves 20 digits, the ten digits stay apart after 1, 5, 10 and 19 digits, and from 5 on they lie on a ring. In the lower row, for the network trained on 40 digits, the clusters are there after 1 digit and have run together into one cloud after 10 and 19."}}
 def trained_on(T, steps):
     model, source, optimizer = course_model(T, one_hot=True, seed=0)
     training.train(
