@@ -23,12 +23,15 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     Each module gets its own mode back, after an error or an interruption too.
     """
     before = modes(model)
+    trains = any(before.values())  # else nothing is to be done, at each character of a text
     try:
-        model.eval()
+        if trains:
+            model.eval()
         with torch.no_grad():
             yield
     finally:
-        put_back(model, before)
+        if trains:
+            put_back(model, before)
 
 
 def modes(model: nn.Module) -> dict[nn.Module, bool]:
