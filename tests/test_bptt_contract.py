@@ -1,10 +1,8 @@
 """How the functions of ``rnnlib.bptt`` are called: what each takes, refuses by name, and returns."""
 
 import ast
-import importlib
 import inspect
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import bptt_call
+from shown_code import mathematics
 
 from rnnlib import bptt
 
@@ -197,8 +196,6 @@ def test_no_public_function_has_more_than_five_arguments() -> None:
 
 def test_pages_show_the_mathematics_and_nothing_else() -> None:
     """As ``book/_ext/shown_code.py`` shows it: the line of shapes, the signature, the equations."""
-    sys.path.insert(0, str(ROOT / "book" / "_ext"))
-    shown_code = importlib.import_module("shown_code")
     shown = []
     pattern = r"```\{literalinclude\} \.\./rnnlib/bptt/(\w+)\.py\n:pyobject: (\w+)\n((?::.*\n)*)```"
     for page in sorted((ROOT / "book").glob("*.md")):
@@ -207,7 +204,7 @@ def test_pages_show_the_mathematics_and_nothing_else() -> None:
             nodes = ast.parse(source).body
             node = next(n for n in nodes if isinstance(n, ast.FunctionDef) and n.name == name)
             lines = source.splitlines()[node.decorator_list[0].lineno - 1 : node.end_lineno]
-            code = shown_code.mathematics("\n".join(lines))
+            code = mathematics("\n".join(lines))
             assert options == ":language: python\n", f"{page.name}: {name}"
             assert code.startswith("@shapes(") and f"\ndef {name}(" in code, name
             assert not re.search(r"validate|raise |assert |isinstance|fmt:|\"\"\"", code), name

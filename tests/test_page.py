@@ -15,13 +15,6 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(autouse=True, scope="module")
-def extensions() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "book/_ext"))
-        yield
-
-
 @pytest.fixture(scope="module")
 def equations() -> Iterator[ModuleType]:
     if not (shutil.which("node") and (ROOT / "node_modules/katex").exists()):

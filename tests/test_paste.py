@@ -2,16 +2,13 @@
 
 import base64
 import re
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from paste import paste
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-from paste import paste  # noqa: E402
 
 
 def notebook(root: Path, *cells: nbformat.NotebookNode) -> None:

@@ -2,16 +2,12 @@
 
 import ast
 import re
-import sys
 from pathlib import Path
 
 import pytest
+from shown_code import mathematics
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "book/_ext"))
-
-from shown_code import mathematics  # noqa: E402
-
 INCLUDE = re.compile(r"```\{literalinclude\} (\S+)\n((?::[^\n]*\n)*)")
 INCLUDED = [
     (page.stem, path, options)

@@ -22,7 +22,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, loadavg } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { AXE_TAGS, BASE, FLAGS, browserPath, pagesOf, serve } from './check.mjs';
+import { AXE_TAGS, BASE, openBook, pagesOf } from './check.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../..');
@@ -395,14 +395,12 @@ const STEPS = new Map([ // what each of them may find
 ]);
 
 export async function check(expected, root, { only = '', swap = null, names = Object.keys(expected), shots = '', log = console.log } = {}) {
-  const { chromium } = await import('playwright-core');
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   const path = pagesOf(root).find((page) => readFileSync(join(root, page), 'utf8').includes(`<${TAG}>`)); // not the small one of the start page
   if (!path) throw new Error(`no page in ${root} shows ${TAG}`);
   if (!names.length) throw new Error('there are no weights in data/weights');
   if (shots) mkdirSync(shots, { recursive: true });
-  const browser = await chromium.launch({ executablePath: browserPath(), args: FLAGS });
-  const { server, origin } = await serve(root);
+  const { browser, origin, close } = await openBook(root);
   const book = { root, origin, axe, path, url: origin + BASE + path };
   const result = { passed: 0, failed: 0, problems: [] };
   const step = async (title, job) => {
@@ -426,8 +424,7 @@ export async function check(expected, root, { only = '', swap = null, names = Ob
       else await step(title, (note) => job(browser, book, name, note, swap, shots));
     }
   } finally {
-    await browser.close();
-    server.close();
+    await close();
   }
   log(`${result.passed} passed, ${result.failed} failed`);
   return result;

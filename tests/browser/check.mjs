@@ -102,6 +102,15 @@ export function serve(root) {
   return new Promise((done) => server.listen(0, '127.0.0.1', () => done({ server, origin: `http://127.0.0.1:${server.address().port}` })));
 }
 
+/** The built book, served, and the browser that looks at it; close() ends both. */
+export async function openBook(root) {
+  const { chromium } = await import('playwright-core');
+  const executablePath = browserPath();
+  const { server, origin } = await serve(root);
+  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  return { browser, origin, close: async () => { await browser.close(); server.close(); } };
+}
+
 // ---- what runs inside the page ------------------------------------------------------------------
 
 /** Wait until images and fonts are there. */
@@ -370,15 +379,12 @@ function redirect(root, page) {
 
 /** Checks a folder; returns {passed, failed, problems: {page: [{kind, text, view}]}}. */
 export async function check(root, { pages = [], shots = '', jobs = 2, allowed = ALLOWED, log = console.log } = {}) {
-  const { chromium } = await import('playwright-core');
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
   const todo = pagesOf(root).filter((p) => !pages.length || pages.some((part) => p.includes(part)));
   if (!todo.length) throw new Error(`no page to check in ${root}`);
   if (shots) mkdirSync(shots, { recursive: true });
-  const executablePath = browserPath();
   const began = Date.now();
-  const { server, origin } = await serve(root);
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const { browser, origin, close } = await openBook(root);
   const book = { root, origin, axe, shots, allowed };
   const result = { passed: 0, failed: 0, problems: {} };
   const needed = new Set();
@@ -419,8 +425,7 @@ export async function check(root, { pages = [], shots = '', jobs = 2, allowed = 
     };
     await Promise.all(Array.from({ length: jobs }, work));
   } finally {
-    await browser.close();
-    server.close();
+    await close();
   }
   if (!pages.length) allowed.forEach((a, i) => needed.has(i) || log(`note: no page needs this allowance any more, remove it: ${a.rule} ${a.selector}`));
   log(`${todo.length} pages in ${((Date.now() - began) / 1000).toFixed(0)} s`);

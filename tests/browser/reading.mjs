@@ -6,12 +6,10 @@
 // Ends with "N passed, N failed"; exit 1 if one failed.
 
 import { resolve } from 'node:path';
-import { BASE, FLAGS, browserPath, serve } from './check.mjs';
+import { BASE, openBook } from './check.mjs';
 
 const root = resolve(process.argv[2] ?? '_build/html');
-const { chromium } = await import('playwright-core');
-const { server, origin } = await serve(root);
-const browser = await chromium.launch({ executablePath: browserPath(), args: FLAGS });
+const { browser, origin, close } = await openBook(root);
 let passed = 0;
 let failed = 0;
 const test = async (name, run) => {
@@ -117,8 +115,7 @@ try {
     return (await tab.evaluate(() => document.querySelectorAll('details[open]').length)) === folded ? '' : 'not folded again';
   });
 } finally {
-  await browser.close();
-  server.close();
+  await close();
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed ? 1 : 0;

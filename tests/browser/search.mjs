@@ -8,7 +8,7 @@
 
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { BASE, FLAGS, browserPath, serve } from './check.mjs';
+import { BASE, openBook } from './check.mjs';
 
 // What is asked, and the page that derives or explains it.
 const FIRST = {
@@ -31,9 +31,7 @@ const NOTHING = 'zzyzx';
 const TEX = /\\[a-zA-Z]+|\\[([]|\$|[_^]\{/;
 
 const root = resolve(process.argv[2] ?? '_build/html');
-const { chromium } = await import('playwright-core');
-const { server, origin } = await serve(root);
-const browser = await chromium.launch({ executablePath: browserPath(), args: FLAGS });
+const { browser, origin, close } = await openBook(root);
 let passed = 0;
 let failed = 0;
 const say = (query, bad) => {
@@ -85,8 +83,7 @@ try {
   say('the first result leads to the section', seen ? [] : ['its heading is not on the screen']);
   say('nothing is asked of another host', [...outside]);
 } finally {
-  await browser.close();
-  server.close();
+  await close();
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed ? 1 : 0;
