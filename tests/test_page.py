@@ -88,10 +88,11 @@ def test_columns_of_numbers_are_marked() -> None:
 
 RANGES = """
 ===== ============ =========== ============== =====
-name  mean (range) steps       both           plain
+name  mean (range) steps       share          plain
 ===== ============ =========== ============== =====
 a     2 (1 to 3)   10          5 (4 to 6)     1
-b     4            12          0.3 to 0.5     2
+b     0.3 to 0.5   1 to 2      1 of 2         2
+c     4            12          1              3
 ===== ============ =========== ============== =====
 """
 
@@ -106,9 +107,10 @@ def test_ranges_stand_in_a_column_of_their_own() -> None:
         [cell.astext() for cell in row.findall(nodes.entry)] for row in doctree.findall(nodes.row)
     ]
     assert rows == [
-        ["", "mean", "range", "steps", "both", "plain"],
-        ["a", "2", "1 to 3", "10", "5 (4 to 6)", "1"],  # a column of two kinds stays as it is
-        ["b", "4", "", "12", "0.3 to 0.5", "2"],
+        ["", "mean", "range", "steps", "share", "plain"],
+        ["a", "2", "1 to 3", "10", "5 (4 to 6)", "1"],
+        ["b", "", "0.3 to 0.5", "1 to 2", "1 of 2", "2"],  # these columns are of two kinds
+        ["c", "4", "", "12", "1", "3"],
     ]
     [group] = doctree.findall(nodes.tgroup)
     assert group["cols"] == len([*group.findall(nodes.colspec)]) == 6

@@ -12,7 +12,8 @@ from sphinx.application import Sphinx
 # With a sign, thousands, a power of ten, a per cent or a multiplication sign.
 DIGITS = r"[-\u2212+±]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?[%×x]?"
 NUMBER = re.compile(DIGITS, re.IGNORECASE)
-RANGED = re.compile(rf"({DIGITS}) \(({DIGITS} to {DIGITS})\)", re.IGNORECASE)
+RANGE = rf"{DIGITS} to {DIGITS}"
+RANGED = re.compile(rf"({DIGITS}) \(({RANGE})\)|(?P<alone>{RANGE})", re.IGNORECASE)
 BETWEEN = {"to", "of", "±", "\u2013", "%"}
 NOTHING = {"", "-", "--", "\u2013", "\u2014", "nan", "none", "never", "overflow"}
 
@@ -47,9 +48,9 @@ def split(table: nodes.table) -> None:
     heads = rows[: len(rows) - len(below)]
     for n, spec in enumerate(specs):
         texts = [text for row in below if (text := text_of(row[n])) not in NOTHING]
-        if not any(map(RANGED.fullmatch, texts)) or not all(map(is_number, texts)):
-            continue
-        if not all(RANGED.fullmatch(text) or NUMBER.fullmatch(text) for text in texts):
+        if not any(text.endswith(")") for text in texts) or not all(
+            RANGED.fullmatch(text) or NUMBER.fullmatch(text) for text in texts
+        ):
             continue
         spec.parent.insert(spec.parent.index(spec) + 1, spec.deepcopy())
         group["cols"] += 1
@@ -62,8 +63,8 @@ def split(table: nodes.table) -> None:
                     text.parent.replace(text, nodes.Text(re.sub(r",? \(range\)$", "", text)))
             elif found := RANGED.fullmatch(text_of(cell)):
                 [text] = cell.findall(nodes.Text)  # alone, or in bold
-                text.parent.replace(text, nodes.Text(found[1]))
-                beside[0] += nodes.Text(found[2])
+                text.parent.replace(text, nodes.Text(found[1] or ""))
+                beside[0] += nodes.Text(found[2] or found["alone"])
 
 
 def mark(app: Sphinx, doctree: nodes.document, page: str) -> None:
