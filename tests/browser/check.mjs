@@ -114,7 +114,7 @@ export async function openBook(root) {
 // ---- what runs inside the page ------------------------------------------------------------------
 
 /** Wait until images and fonts are there, and all sections laid out. */
-async function settle() {
+export async function settle() {
   for (const image of document.images) image.loading = 'eager';
   await Promise.all([...document.images].map((image) => image.complete || new Promise((r) => { image.onload = image.onerror = r; })));
   await document.fonts.ready;
