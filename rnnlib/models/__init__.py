@@ -2,5 +2,6 @@
 
 from rnnlib.models.character import CharacterModel
 from rnnlib.models.classifier import Classifier, latch
+from rnnlib.models.ngram import NGramLM
 
-__all__ = ["CharacterModel", "Classifier", "latch"]
+__all__ = ["CharacterModel", "Classifier", "NGramLM", "latch"]
