@@ -15,6 +15,7 @@ from rnnlib.experiments import (
     palindrome,
     palindrome_memory,
     shakespeare,
+    wikitext,
 )
 
 STUDIES = {
@@ -26,6 +27,7 @@ STUDIES = {
     "optimizers": optimizers,
     "char_lm": char_lm,
     "shakespeare": shakespeare,
+    "wikitext": wikitext,
 }
 
 
