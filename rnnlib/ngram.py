@@ -73,14 +73,14 @@ class NGram:
     def __init__(self, text: str, order: int, vocabulary: Vocabulary):
         self.order = validate.positive_int("order", order)
         self.vocabulary = validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
-        grams = self._grams(text)
+        grams = self.grams(text)
         if len(grams) < order:
             raise ValueError(f"text must have at least order={order} symbols, got {len(grams)}")
         counts = [Counter(g[-n:] for g in grams if len(g) >= n) for n in range(1, order + 1)]
         self.longest = [Table(count) for count in counts]
         self.shorter = [Table(contexts(count)) for count in counts[1:]]
 
-    def _grams(self, text: str, name: str = "text") -> Sequence[Gram]:
+    def grams(self, text: str, name: str = "text") -> Sequence[Gram]:
         """Each symbol of a text behind the order - 1 that stand before it, or as many as do."""
         numbers = self.vocabulary.encode(text, name)
         if isinstance(self.vocabulary, Words):
@@ -99,7 +99,7 @@ class NGram:
             raise ValueError(f"symbol must be one symbol, got {symbol!r}")
         cut = self.vocabulary.cut
         whole = self.vocabulary.join([*cut(context), *cut(symbol)])
-        return self._probabilities(self._grams(whole)[-1])
+        return self._probabilities(self.grams(whole)[-1])
 
     def _probabilities(self, gram: Gram) -> list[float]:
         p, found = 1 / len(self.vocabulary), []
@@ -112,7 +112,7 @@ class NGram:
 
     def log_probabilities(self, text: str) -> Tensor:
         """ln P of each of the M symbols of a text, by the models of order 1, 2, ...: (order, M)."""
-        if not (grams := self._grams(text)):
+        if not (grams := self.grams(text)):
             raise ValueError("text must have at least one symbol, got none")
         return torch.tensor([self._probabilities(g) for g in grams], dtype=torch.float64).log().T
 
@@ -146,8 +146,8 @@ def mixture(log_p: Tensor, log_q: Tensor, share: float) -> Tensor:
 def choose_share(log_p: Tensor, log_q: Tensor, steps: int = 100) -> float:
     r"""The $\lambda$ with which ``mixture`` gives a text the highest likelihood.
 
-    By expectation and maximisation: the mean, over the symbols, of the share of P in the mixture,
-    $\lambda \leftarrow \frac1M \sum_m \lambda P_m / (\lambda P_m + (1 - \lambda) Q_m)$, from a half on.
+    By expectation and maximisation, from a half on: the mean of P's share in the mixture,
+    $\lambda \leftarrow \frac1M \sum_m \lambda P_m / (\lambda P_m + (1 - \lambda) Q_m)$.
     Source: Jelinek and Mercer (1980).
     """
     share = 0.5

@@ -11,6 +11,7 @@ from rnnlib.experiments import (
     frequency,
     gradient_flow,
     memory,
+    ngram_lm,
     optimizers,
     palindrome,
     palindrome_memory,
@@ -26,6 +27,7 @@ STUDIES = {
     "optimizers": optimizers,
     "char_lm": char_lm,
     "shakespeare": shakespeare,
+    "ngram_lm": ngram_lm,
 }
 
 

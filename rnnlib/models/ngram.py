@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
 
-ACTIVATIONS = {"tanh": torch.tanh, "linear": nn.Identity()}
+ACTIVATIONS = {"tanh": nn.Tanh, "linear": nn.Identity}
 
 
 class NGramLM(nn.Module):
@@ -43,7 +42,7 @@ class NGramLM(nn.Module):
         self.context = validate.positive_int("context", context)
         self.E = validate.positive_int("embedding", embedding)
         self.H = validate.positive_int("hidden", hidden)
-        self.f = ACTIVATIONS[validate.one_of("activation", activation, list(ACTIVATIONS))]
+        self.f = ACTIVATIONS[validate.one_of("activation", activation, list(ACTIVATIONS))]()
         self.embedding = nn.Embedding(self.K, self.E)
         self.hidden = nn.Linear(self.context * self.E, self.H)
         self.readout = nn.Linear(self.H, self.K)
