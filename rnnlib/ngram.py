@@ -34,9 +34,10 @@ class Table:
 
     def __init__(self, counts: Mapping[Gram, int]):
         validate.instance("counts", counts, Mapping, "a mapping of n-grams to integers")
-        kinds, lengths = {*map(type, counts)}, {*map(len, counts)}
+        kinds = {*map(type, counts)}
         if kinds not in ({str}, {tuple}, set()) or {*map(type, counts.values())} - {int}:
             raise TypeError("counts must be a mapping of str or of tuples to int, got other types")
+        lengths = {*map(len, counts)}
         if len(lengths) > 1 or 0 in lengths or min(counts.values(), default=1) < 1:
             raise ValueError("counts must be at least 1, of n-grams of one length")
         self.counts = counts
@@ -140,7 +141,8 @@ def mixture(log_p: Tensor, log_q: Tensor, share: float) -> Tensor:
     validate.tensor("log_p", log_p, ("M",), finite=True)
     validate.tensor("log_q", log_q, (len(log_p),), like=log_p, finite=True)
     validate.real("share", share, 0.0, 1.0)
-    return torch.logaddexp(log_p + math.log(share), log_q + math.log1p(-share))
+    log_shares = log_p.new_tensor([share, 1 - share]).log()
+    return torch.logaddexp(log_p + log_shares[0], log_q + log_shares[1])
 
 
 def choose_share(log_p: Tensor, log_q: Tensor, steps: int = 100) -> float:
@@ -152,7 +154,7 @@ def choose_share(log_p: Tensor, log_q: Tensor, steps: int = 100) -> float:
     """
     share = 0.5
     for _ in range(validate.positive_int("steps", steps)):
-        share = (log_p + math.log(share) - mixture(log_p, log_q, share)).exp().mean().item()
+        share *= (log_p - mixture(log_p, log_q, share)).exp().mean().item()
     return share
 
 
