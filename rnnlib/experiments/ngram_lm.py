@@ -38,8 +38,9 @@ from rnnlib.text import context_windows
 n = 4
 LONGEST = 5  # order of the counts
 NETWORK: dict[str, Any] = {
-    "activation": "tanh", "embedding": 16, "hidden": 128, "dropout": 0.0, "weight_decay": 0.0,
-    "frequencies": True, "optimizer": "adam", "lr": 3e-3, "batch": 256, "epochs": 5,
+    "activation": "tanh", "embedding": 16, "hidden": 128, "dropout": 0.0, "scale": 0.1,
+    "frequencies": True, "optimizer": "adam", "lr": 2e-3, "weight_decay": 0.0, "batch": 256,
+    "epochs": 4,
 }  # fmt: skip
 FREQUENT = (0, 10, 100, 1000)  # groups of targets, by rank: 10 words, 90, 900, all others
 DROPPED = (10, 5, 2, 0)  # curriculum: so many words are no targets, for a quarter of the steps each
@@ -76,7 +77,8 @@ def build(rows: Tensor, K: int, settings: dict[str, Any]) -> NGramLM:
     counts = torch.bincount(rows[:, -1], minlength=K) + 1.0  # no word has a frequency of zero
     return NGramLM(
         K, n - 1, settings["embedding"], settings["hidden"], settings["activation"],
-        settings["dropout"], frequencies=counts / counts.sum() if settings["frequencies"] else None,
+        settings["dropout"], scale=settings["scale"],
+        frequencies=counts / counts.sum() if settings["frequencies"] else None,
         generator=torch.Generator().manual_seed(settings["seed"]),
     )  # fmt: skip
 
