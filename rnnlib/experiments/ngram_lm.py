@@ -4,7 +4,8 @@ Parts, a record each, data/results/ngram_lm_PART.json unless --name says otherwi
 
 counts      interpolated Kneser-Ney of orders 1 to 5
 hidden      linear against tanh at 128, 256 and 512 hidden units, embedding 16
-embedding   embeddings 32, 64 and 128 at 256 hidden units
+scale       a table that begins at N(0, 1) or N(0, 0.01^2) in place of N(0, 0.1^2)
+embedding   embeddings 32, 64 and 128 at 256 hidden units, and 16 to 128 with dropout
 best        512 hidden units, embedding 128, dropout; mixed with the counts; the test text
 curriculum  first without the most frequent words as targets, against plain training
 map         an embedding of 2 numbers a word, to be drawn
@@ -260,7 +261,7 @@ def curriculum(settings: dict[str, Any]) -> dict[str, Any]:
     text = words.load(settings["corpus"])
     rows, validation = (windows(part, settings["corpus"]) for part in text[:2])
     seen = rows[: len(validation) // 4]
-    held = validation[: len(validation) // 2]
+    held = validation[: len(validation) // 4]
     steps = settings["epochs"] * (len(rows) // settings["batch"]) // POINTS * POINTS
     network = build(rows, len(text.vocabulary), settings)
     log_frequency = (torch.bincount(rows[:, -1], minlength=len(text.vocabulary)) + 1.0).log()
@@ -283,8 +284,11 @@ def curriculum(settings: dict[str, Any]) -> dict[str, Any]:
         network, source, loss, method(network, settings), steps,
         evaluate=evaluate, eval_every=steps // POINTS,
     )  # fmt: skip
+    log_p, right = log_probabilities(network.eval(), validation)
     return {
         "steps": steps,
+        "validation": round(-log_p.mean().item(), 5),  # of all of it
+        "accuracy": round(right.double().mean().item(), 5),
         "loss": study.means(history.loss, steps // POINTS, 4),
         "evaluations": rounded(history.evaluations),
     }
@@ -327,8 +331,11 @@ def plan(part: str, seeds: int) -> list[dict[str, Any]]:
             changes = [
                 {"activation": f, "hidden": H} for f in ("linear", "tanh") for H in (128, 256, 512)
             ]
+        case "scale":
+            changes = [{"scale": scale} for scale in (1.0, 0.01)]
         case "embedding":
-            changes = [{"embedding": E, "hidden": 256} for E in (32, 64, 128)]
+            sizes = [(E, rate) for rate in (0.0, 0.3) for E in (16, 32, 64, 128)]
+            changes = [{"embedding": E, "hidden": 256, "dropout": rate} for E, rate in sizes[1:]]
         case "best":
             changes = [{"embedding": 128, "hidden": 512, "dropout": 0.3, "epochs": 10}]
         case "curriculum":
@@ -344,7 +351,7 @@ def plan(part: str, seeds: int) -> list[dict[str, Any]]:
     return [{"seed": seed} | NETWORK | change for seed, change in every]
 
 
-PARTS = ("counts", "hidden", "embedding", "best", "curriculum", "map")
+PARTS = ("counts", "hidden", "scale", "embedding", "best", "curriculum", "map")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
