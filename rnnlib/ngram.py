@@ -34,9 +34,10 @@ class Table:
 
     def __init__(self, counts: Mapping[Gram, int]):
         validate.instance("counts", counts, Mapping, "a mapping of n-grams to integers")
-        kinds, lengths = {*map(type, counts)}, {*map(len, counts)}
+        kinds = {*map(type, counts)}
         if kinds not in ({str}, {tuple}, set()) or {*map(type, counts.values())} - {int}:
             raise TypeError("counts must be a mapping of str or of tuples to int, got other types")
+        lengths = {*map(len, counts)}
         if len(lengths) > 1 or 0 in lengths or min(counts.values(), default=1) < 1:
             raise ValueError("counts must be at least 1, of n-grams of one length")
         self.counts = counts
@@ -73,14 +74,14 @@ class NGram:
     def __init__(self, text: str, order: int, vocabulary: Vocabulary):
         self.order = validate.positive_int("order", order)
         self.vocabulary = validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
-        grams = self._grams(text)
+        grams = self.grams(text)
         if len(grams) < order:
             raise ValueError(f"text must have at least order={order} symbols, got {len(grams)}")
         counts = [Counter(g[-n:] for g in grams if len(g) >= n) for n in range(1, order + 1)]
         self.longest = [Table(count) for count in counts]
         self.shorter = [Table(contexts(count)) for count in counts[1:]]
 
-    def _grams(self, text: str, name: str = "text") -> Sequence[Gram]:
+    def grams(self, text: str, name: str = "text") -> Sequence[Gram]:
         """Each symbol of a text behind the order - 1 that stand before it, or as many as do."""
         numbers = self.vocabulary.encode(text, name)
         if isinstance(self.vocabulary, Words):
@@ -99,7 +100,7 @@ class NGram:
             raise ValueError(f"symbol must be one symbol, got {symbol!r}")
         cut = self.vocabulary.cut
         whole = self.vocabulary.join([*cut(context), *cut(symbol)])
-        return self._probabilities(self._grams(whole)[-1])
+        return self._probabilities(self.grams(whole)[-1])
 
     def _probabilities(self, gram: Gram) -> list[float]:
         p, found = 1 / len(self.vocabulary), []
@@ -112,7 +113,7 @@ class NGram:
 
     def log_probabilities(self, text: str) -> Tensor:
         """ln P of each of the M symbols of a text, by the models of order 1, 2, ...: (order, M)."""
-        if not (grams := self._grams(text)):
+        if not (grams := self.grams(text)):
             raise ValueError("text must have at least one symbol, got none")
         return torch.tensor([self._probabilities(g) for g in grams], dtype=torch.float64).log().T
 
@@ -140,19 +141,20 @@ def mixture(log_p: Tensor, log_q: Tensor, share: float) -> Tensor:
     validate.tensor("log_p", log_p, ("M",), finite=True)
     validate.tensor("log_q", log_q, (len(log_p),), like=log_p, finite=True)
     validate.real("share", share, 0.0, 1.0)
-    return torch.logaddexp(log_p + math.log(share), log_q + math.log1p(-share))
+    log_shares = log_p.new_tensor([share, 1 - share]).log()
+    return torch.logaddexp(log_p + log_shares[0], log_q + log_shares[1])
 
 
 def choose_share(log_p: Tensor, log_q: Tensor, steps: int = 100) -> float:
     r"""The $\lambda$ with which ``mixture`` gives a text the highest likelihood.
 
-    By expectation and maximisation: the mean, over the symbols, of the share of P in the mixture,
-    $\lambda \leftarrow \frac1M \sum_m \lambda P_m / (\lambda P_m + (1 - \lambda) Q_m)$, from a half on.
+    By expectation and maximisation, from a half on: the mean of P's share in the mixture,
+    $\lambda \leftarrow \frac1M \sum_m \lambda P_m / (\lambda P_m + (1 - \lambda) Q_m)$.
     Source: Jelinek and Mercer (1980).
     """
     share = 0.5
     for _ in range(validate.positive_int("steps", steps)):
-        share = (log_p + math.log(share) - mixture(log_p, log_q, share)).exp().mean().item()
+        share *= (log_p - mixture(log_p, log_q, share)).exp().mean().item()
     return share
 
 

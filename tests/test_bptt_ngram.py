@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import largest_error, seeded
+from helpers import largest_error
 from torch.nn import functional
 
 from rnnlib import bptt

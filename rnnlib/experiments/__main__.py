@@ -11,6 +11,7 @@ from rnnlib.experiments import (
     frequency,
     gradient_flow,
     memory,
+    ngram_lm,
     optimizers,
     palindrome,
     palindrome_memory,
@@ -28,6 +29,7 @@ STUDIES = {
     "char_lm": char_lm,
     "shakespeare": shakespeare,
     "wikitext": wikitext,
+    "ngram_lm": ngram_lm,
 }
 
 

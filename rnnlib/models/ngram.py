@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
 
-ACTIVATIONS = {"tanh": torch.tanh, "linear": nn.Identity()}
+ACTIVATIONS = {"tanh": nn.Tanh, "linear": nn.Identity}
 
 
 class NGramLM(nn.Module):
@@ -22,7 +21,8 @@ class NGramLM(nn.Module):
     h (H,) has ``hidden`` units, and f is ``activation``, "tanh" or "linear". In training, each
     entry of x and of h is left out with the probability ``dropout``. ``frequencies`` (K,): how
     often each word comes, all above zero; their logarithms are where b_p begins, else at zero.
-    The table begins at N(0, 1), other weights at torch's default.
+    The table begins at N(0, ``scale``^2): a rare word, which is seldom moved, should begin near
+    zero, where it says nothing. Biases begin at zero, other weights at torch's default.
     Source: Bengio, Ducharme, Vincent and Jauvin (2003), without their direct connections.
     """
 
@@ -35,6 +35,7 @@ class NGramLM(nn.Module):
         activation: str = "tanh",
         dropout: float = 0.0,
         *,
+        scale: float = 0.1,
         frequencies: Tensor | None = None,
         generator: Generator | None = None,
     ):
@@ -43,17 +44,20 @@ class NGramLM(nn.Module):
         self.context = validate.positive_int("context", context)
         self.E = validate.positive_int("embedding", embedding)
         self.H = validate.positive_int("hidden", hidden)
-        self.f = ACTIVATIONS[validate.one_of("activation", activation, list(ACTIVATIONS))]
+        self.f = ACTIVATIONS[validate.one_of("activation", activation, list(ACTIVATIONS))]()
         self.embedding = nn.Embedding(self.K, self.E)
         self.hidden = nn.Linear(self.context * self.E, self.H)
         self.readout = nn.Linear(self.H, self.K)
         self.dropout = nn.Dropout(validate.real("dropout", dropout, 0.0, 1.0))
-        nn.init.normal_(self.embedding.weight, generator=generator)
+        std = validate.real("scale", scale, low=0.0)
+        nn.init.normal_(self.embedding.weight, std=std, generator=generator)
         for layer in (self.hidden, self.readout):
             init.uniform_(layer.weight, 1 / math.sqrt(layer.in_features), generator)
             nn.init.zeros_(layer.bias)
         if frequencies is not None:
-            validate.tensor("frequencies", frequencies, (self.K,), finite=True)
+            least = validate.tensor("frequencies", frequencies, (self.K,), finite=True).min()
+            if least <= 0:
+                raise ValueError(f"frequencies must be above 0, got {least}")
             self.readout.bias.data.copy_(frequencies.log())
 
     def forward(self, numbers: Tensor) -> Tensor:
