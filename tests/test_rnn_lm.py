@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy
 
 import rnnlib
 from rnnlib import metrics, optim, training
-from rnnlib.models import RNNLM, Dropout
+from rnnlib.models import RNNLM
+from rnnlib.models.dropout import Dropout, WordDropout
 from rnnlib.text import Contiguous, Windows
 
 K, E, H = 9, 4, 6
@@ -134,8 +135,41 @@ def test_dropout_is_after_the_table_after_each_layer_and_nowhere_else() -> None:
     assert torch.equal(made.eval()(NUMBERS)[0], model(L=3)(NUMBERS)[0])
 
 
+def test_a_word_that_is_left_out_is_so_at_all_its_places() -> None:
+    drop = WordDropout(0.4, 500, generator=seeded(4))
+    numbers = torch.randint(500, (30, 40), generator=seeded(2))
+    kept = drop(torch.ones(30, 40, 6, dtype=F64), numbers)
+    by_word = torch.zeros(500, dtype=F64)
+    by_word[numbers] = kept[:, :, 0]
+    assert torch.equal(kept, by_word[numbers][:, :, None].expand_as(kept))
+    assert set(kept.unique().tolist()) == {0, 1 / 0.6}
+    assert kept.mean().item() == pytest.approx(1, abs=0.07)
+    x = normal(30, 40, 6)
+    assert drop.eval()(x, numbers) is x
+    made = model(word_dropout=0.9)
+    same_word = torch.full((2, 3), 4)
+    rows = [made.word_drop(made.embedding(same_word), same_word) for _ in range(40)]
+    assert 25 < sum(not row.any() for row in rows) < 40
+    assert made(NUMBERS)[0].ne(made.eval()(NUMBERS)[0]).any()
+
+
+def test_dropout_may_differ_by_place_and_the_readout_begin_at_log_frequencies() -> None:
+    made = model(dropout=(0.1, 0.0, 0.3))
+    assert [drop.p for drop in made.drops] == [0.1, 0.0, 0.3]
+    with pytest.raises(ValueError, match=r"dropout must be one number, .* 3 in all, got 2"):
+        model(dropout=[0.1, 0.2])
+    shares = torch.arange(1, K + 1) / 45
+    assert torch.equal(model(frequencies=shares).readout.bias, shares.log().double())
+    for wrong, says in [
+        (shares - 1 / 45, "frequencies must be above 0, got 0"),
+        (shares[1:], "shape"),
+    ]:
+        with pytest.raises(ValueError, match=says):
+            model(frequencies=wrong)
+
+
 def test_torchs_kernel_and_ours_leave_out_the_same() -> None:
-    own, fast = model(dropout=0.5), model(dropout=0.5).fast()
+    own, fast = model(dropout=0.5, word_dropout=0.3), model(dropout=0.5, word_dropout=0.3).fast()
     assert torch.allclose(own(NUMBERS)[0], fast(NUMBERS)[0], rtol=1e-12)
     assert not torch.allclose(own(NUMBERS)[0], fast.eval()(NUMBERS)[0], rtol=1e-3)
 
@@ -144,7 +178,17 @@ class Run:
     """A run of some steps: its weights at the end, and the losses."""
 
     def __init__(self, steps: int, carried: bool, checkpoint: Any = None, seed: int = 3):
-        made = RNNLM(K, rnnlib.LSTM, H, H, 2, tied=True, dropout=0.4, generator=seeded(seed))
+        made = RNNLM(
+            K,
+            rnnlib.LSTM,
+            H,
+            H,
+            2,
+            tied=True,
+            dropout=0.4,
+            word_dropout=0.2,
+            generator=seeded(seed),
+        )
         text = torch.randint(K, (400,), generator=seeded(2))
         if carried:
             of: Any = lambda m, x, y, state: m.loss(x, y, state)  # noqa: E731

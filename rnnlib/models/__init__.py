@@ -2,8 +2,7 @@
 
 from rnnlib.models.character import CharacterModel
 from rnnlib.models.classifier import Classifier, latch
-from rnnlib.models.dropout import Dropout
 from rnnlib.models.ngram import NGramLM
 from rnnlib.models.rnn_lm import RNNLM
 
-__all__ = ["RNNLM", "CharacterModel", "Classifier", "Dropout", "NGramLM", "latch"]
+__all__ = ["RNNLM", "CharacterModel", "Classifier", "NGramLM", "latch"]

@@ -28,9 +28,31 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         N, T, D = x.shape
-        kept = x.new_empty(N, 1 if self.locked else T, D)
-        return x * kept.bernoulli_(1 - self.p, generator=self.generator) / (1 - self.p)
+        return x * self.mask(x, N, 1 if self.locked else T, D)
+
+    def mask(self, like: Tensor, *shape: int) -> Tensor:
+        """Entries 0 with the probability p, the others 1 / (1 - p)."""
+        kept = like.new_empty(shape).bernoulli_(1 - self.p, generator=self.generator)
+        return kept / (1 - self.p)
 
     def extra_repr(self) -> str:
         """What print shows."""
         return f"p={self.p}, locked={self.locked}"
+
+
+class WordDropout(Dropout):
+    r"""In training, all places of a word in a batch are zero with the probability p.
+
+    x (N, T, E), rows of a table of K words, and their numbers (N, T) -> (N, T, E).
+    Source: Gal and Ghahramani (2016).
+    """
+
+    def __init__(self, p: float, K: int, *, generator: Generator | None = None):
+        super().__init__(p, generator=generator)
+        self.K = K
+
+    def forward(self, x: Tensor, numbers: Tensor) -> Tensor:  # type: ignore[override]
+        """x (N, T, E), numbers (N, T) -> (N, T, E), all of it as it is in evaluation mode."""
+        if not self.training or self.p == 0:
+            return x
+        return x * self.mask(x, self.K)[numbers, None]

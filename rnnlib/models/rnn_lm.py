@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self, cast
 
 import torch
@@ -10,7 +11,7 @@ from torch import Generator, Tensor, nn
 from rnnlib import fused, init, validate
 from rnnlib.cells import State
 from rnnlib.layers import Convertible, Recurrent
-from rnnlib.models.dropout import Dropout
+from rnnlib.models.dropout import Dropout, WordDropout
 
 
 class RNNLM(nn.Module):
@@ -21,9 +22,12 @@ class RNNLM(nn.Module):
     ``LSTM`` or ``GRU``; there are ``num_layers`` L of them, of ``hidden`` H units each.
     ``tied``: the table is the readout's weight too, $W_{ph} = C$, one Parameter; E must be H.
     ``dropout``: share of entries left out in training, of the table's rows that come in and of
-    each layer's outputs; ``locked``: the same entries at all steps of a window.
+    each layer's outputs, one number or one a place, L + 1; ``locked``: the same entries at all
+    steps of a window. ``word_dropout``: share of the words whose rows are zero in a batch.
+    ``frequencies`` (K,): how often each word comes, all above zero; their logarithms are where
+    b_p begins, else at zero.
     ``generator``: where the first weights, and dropout's draws, come from.
-    Table and readout begin at U(-0.1, 0.1), b_p at zero, the layers at torch's default.
+    Table and readout begin at U(-0.1, 0.1), the layers at torch's default.
     Source: Mikolov, Karafiát, Burget, Černocký and Khudanpur (2010); dropout: Zaremba, Sutskever
     and Vinyals (2014); tied weights: Press and Wolf (2017); Inan, Khosravi and Socher (2017).
     """
@@ -37,8 +41,10 @@ class RNNLM(nn.Module):
         num_layers: int = 1,
         *,
         tied: bool = False,
-        dropout: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
         locked: bool = False,
+        word_dropout: float = 0.0,
+        frequencies: Tensor | None = None,
         generator: Generator | None = None,
     ):
         super().__init__()
@@ -59,14 +65,23 @@ class RNNLM(nn.Module):
                     f"the table (K, E): got embedding={self.E}, hidden={self.H}"
                 )
             self.readout.weight = self.embedding.weight
-        drops = [
-            Dropout(dropout, locked=locked, generator=generator) for _ in range(len(sizes) + 1)
-        ]
-        self.drops = nn.ModuleList(drops)  # after the table and after each layer
+        rates = dropout if isinstance(dropout, Sequence) else [dropout] * (len(sizes) + 1)
+        if len(rates) != len(sizes) + 1:
+            raise ValueError(
+                f"dropout must be one number, or one after the table and each layer, "
+                f"{len(sizes) + 1} in all, got {len(rates)}"
+            )
+        self.drops = nn.ModuleList(Dropout(p, locked=locked, generator=generator) for p in rates)
+        self.word_drop = WordDropout(word_dropout, self.K, generator=generator)
         init.uniform_(self.embedding.weight, 0.1, generator)
         if not tied:
             init.uniform_(self.readout.weight, 0.1, generator)
         nn.init.zeros_(self.readout.bias)
+        if frequencies is not None:
+            least = validate.tensor("frequencies", frequencies, (self.K,), finite=True).min()
+            if least <= 0:
+                raise ValueError(f"frequencies must be above 0, got {least}")
+            self.readout.bias.data.copy_(frequencies.log())
 
     def forward(self, numbers: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Numbers (N, T), state (L, N, H) or zeros -> logits (N, T, K), state after step T."""
@@ -77,9 +92,10 @@ class RNNLM(nn.Module):
         """Numbers (N, T) -> what is read out, (N, T, H), and the state after step T."""
         validate.integers("numbers", numbers, ("N", "T"))
         try:
-            x = self.drops[0](self.embedding(numbers))  # (N, T, E)
+            x = self.embedding(numbers)  # (N, T, E)
         except (IndexError, RuntimeError) as error:  # torch found one outside
             raise ValueError(f"numbers must be in [0, {self.K}): {error}") from error
+        x = self.drops[0](self.word_drop(x, numbers))
         before = [None] * len(self.layers) if state is None else _by_layer(state)
         after = []
         for layer, drop, h in zip(self.layers, self.drops[1:], before, strict=True):
