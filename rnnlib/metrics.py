@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import validate
+from rnnlib.cells import each
 from rnnlib.evaluation import logits_and_state, predict
 from rnnlib.text import padded
 from rnnlib.training import Metrics
@@ -119,20 +120,24 @@ def next_character_loss(model: nn.Module, batch: Tensor) -> tuple[Tensor, Metric
     return loss, {"accuracy": (logits.argmax(dim=2) == target).float().mean().item()}
 
 
-def carried(model: nn.Module, numbers: Tensor, piece: int = 1000) -> Metrics:
+def carried(model: nn.Module, numbers: Tensor, piece: int = 1000, strands: int = 1) -> Metrics:
     """``nats`` a symbol and ``accuracy`` on a text (M,), read once with the state carried.
 
     The state is zero before the first symbol; the M - 1 others are predicted, each from all
     that stands before it. ``piece`` symbols go through the model at a time: it changes
-    nothing but the memory needed. The model is in evaluation mode for that time, see
-    ``rnnlib.evaluation``.
+    nothing but the memory needed. With more ``strands`` the text is cut into so many, which are
+    read side by side, in less time: each begins at zero, so a few symbols lack what came before.
+    The model is in evaluation mode for that time, see ``rnnlib.evaluation``.
     """
-    _check(numbers)
+    _check(numbers, validate.positive_int("strands", strands) + 1)
     validate.positive_int("piece", piece)
-    state = None
-    total = Sum()
-    for start in range(0, len(numbers) - 1, piece):
-        state = total.add(model, numbers[None, start : start + piece + 1], state)
+    S = (len(numbers) - 1) // strands  # steps of each; what is left over goes on from the last
+    side = torch.stack([numbers[n * S : n * S + S + 1] for n in range(strands)])
+    state, total = None, Sum()
+    for start in range(0, S, piece):
+        state = total.add(model, side[:, start : start + piece + 1], state)
+    if len(rest := numbers[strands * S :]) > 1:
+        total.add(model, rest[None], each(state, lambda part: part[:, -1:].contiguous()))
     return total.mean()
 
 
@@ -201,7 +206,7 @@ class Sum:
         return {"nats": self.nats / self.symbols, "accuracy": self.right / self.symbols}
 
 
-def _check(numbers: Tensor) -> None:
+def _check(numbers: Tensor, least: int = 2) -> None:
     validate.labels("numbers", numbers, ("M",), 2**31)
-    if len(numbers) < 2:
-        raise ValueError(f"numbers must be at least 2 symbols, got {len(numbers)}")
+    if len(numbers) < least:
+        raise ValueError(f"numbers must be at least {least} symbols, got {len(numbers)}")

@@ -223,6 +223,23 @@ def test_the_carried_state_in_pieces_equals_the_whole(piece) -> None:
     assert found["accuracy"] == (log_p.argmax(-1) == NUMBERS[1:]).double().mean().item()
 
 
+@pytest.mark.parametrize("strands", [2, 5, 33, 102])
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_strands_side_by_side_are_the_pieces_one_after_the_other(strands, piece) -> None:
+    S = 102 // strands
+    nats, right = 0.0, 0
+    for n in range(strands):  # each from zero; the last has what is left over, too
+        text = NUMBERS[n * S : (n + 1) * S + 1 if n < strands - 1 else None]
+        log_p = model()(text[None, :-1])[0][0].log_softmax(-1)
+        nats -= log_p[torch.arange(len(text) - 1), text[1:]].sum().item()
+        right += (log_p.argmax(-1) == text[1:]).sum().item()
+    found = metrics.carried(model(), NUMBERS, piece, strands)
+    assert found["nats"] == pytest.approx(nats / 102, rel=1e-12)
+    assert found["accuracy"] == right / 102
+    with pytest.raises(ValueError, match="numbers must be at least 104 symbols, got 103"):
+        metrics.carried(model(), NUMBERS, piece, 103)
+
+
 def test_the_sums_are_float64_and_what_is_returned_are_plain_numbers() -> None:
     made = model().float()
     log_p = made(NUMBERS[None, :-1])[0][0].double().log_softmax(-1)

@@ -15,6 +15,7 @@ from rnnlib.experiments import (
     optimizers,
     palindrome,
     palindrome_memory,
+    rnn_lm,
     shakespeare,
     wikitext,
 )
@@ -30,6 +31,7 @@ STUDIES = {
     "shakespeare": shakespeare,
     "wikitext": wikitext,
     "ngram_lm": ngram_lm,
+    "rnn_lm": rnn_lm,
 }
 
 

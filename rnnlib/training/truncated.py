@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import validate
+from rnnlib.cells import each
 from rnnlib.text import Contiguous
 from rnnlib.training.history import Metrics
 
@@ -57,9 +58,9 @@ class TruncatedBPTT:
             self.state = None
         if self.resets and self.state is not None:
             kept = torch.rand(len(window), 1, generator=self.generator) >= self.resets  # (N, 1)
-            self.state = _each(self.state, lambda part: part * kept.to(part))
+            self.state = each(self.state, lambda part: part * kept.to(part))
         loss, state = self.of(model, window[:, :-1], window[:, 1:], self.state)
-        self.state = _each(state, Tensor.detach)
+        self.state = each(state, Tensor.detach)
         return loss, {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -73,8 +74,3 @@ class TruncatedBPTT:
         self.state = state["state"]
         if self.generator:
             self.generator.set_state(state["random"])
-
-
-def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """A state, h or (h, c), with each of its tensors changed."""
-    return change(state) if isinstance(state, Tensor) else tuple(change(part) for part in state)
