@@ -1,7 +1,7 @@
 r"""The loss of a readout over many words, with its backward by hand.
 
-Over 33,278 words this is nearly all that a step of a language model costs. Autograd keeps the
-logits, their log-softmax and the gradient of each, (N, K) tensors all: the time goes into memory.
+Over 33,278 words this is nearly all that a step of a language model costs. Autograd makes the
+logits, their log-softmax and the gradient of each, (N, K) tensors all, and new memory takes time.
 Here one such tensor is turned, in place, into $\hat y - y$, which is all that the backward needs.
 """
 
@@ -49,13 +49,14 @@ class _Readout(Function):
         ctx: Any, h: Tensor, W: Tensor, b: Tensor, y: Tensor, products: torch.dtype
     ) -> Tensor:
         h, W_rounded = h.to(products), W.to(products)
-        p = torch.add(h @ W_rounded.T, b)  # (N, K), the sum in the weights' type
-        log_y_hat = p.log_softmax(dim=1)
-        loss = -log_y_hat.gather(1, y).mean()
+        p = (h @ W_rounded.T).to(W.dtype).add_(b)  # (N, K), and all that comes is in its place
+        p -= p.amax(dim=1, keepdim=True)  # changes no softmax, and no exponential overflows
+        p_y = p.gather(1, y)
+        Z = p.exp_().sum(dim=1, keepdim=True)
+        loss = (Z.log() - p_y).mean()
         if not any(ctx.needs_input_grad):
             return loss
-        dp = log_y_hat.exp_()  # in place, and so is what comes: ŷ - y, N times dL/dp
-        dp.scatter_add_(1, y, dp.new_full(y.shape, -1.0))
+        dp = p.div_(Z).scatter_add_(1, y, -torch.ones_like(p_y))  # ŷ - y, N times dL/dp
         ctx.save_for_backward(h, W_rounded, dp.to(products), dp.sum(dim=0))
         return loss
 
