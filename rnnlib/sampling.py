@@ -171,12 +171,12 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line: write with a weights file; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m rnnlib.sampling",
-        description="Write with a trained character model.",
+        description="Write with a trained model of characters or words.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("weights", help="a weights file, as data/weights/char_grimm.safetensors")
     parser.add_argument("--prompt", default="", help="the beginning; without one it is drawn")
-    parser.add_argument("--length", type=int, default=200, help="characters to write")
+    parser.add_argument("--length", type=int, default=200, help="characters or words to write")
     parser.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
     parser.add_argument("--top-k", type=int, help="draw among the k most probable only")
     parser.add_argument("--top-p", type=float, help="draw among the most probable of mass p only")
@@ -186,13 +186,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model, vocabulary, _ = checkpoints.load_model(path)
         validate.positive_int("length", length, minimum=0)
-        characters = stream(model.fast(), vocabulary, **options)
+        symbols = stream(model.fast(), vocabulary, **options)
     except ValueError as error:
         parser.error(str(error))
     print(options["prompt"], end="", flush=True)
+    before = "".join(vocabulary.cut(options["prompt"])[-1:])
     try:
-        for character in itertools.islice(characters, length):
-            print(character, end="", flush=True)
+        for symbol in itertools.islice(symbols, length):
+            joined = vocabulary.join([before, symbol] if before else [symbol])
+            print(joined.removeprefix(before), end="", flush=True)
+            before = symbol
     except KeyboardInterrupt:
         return 130
     finally:

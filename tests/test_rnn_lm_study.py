@@ -9,7 +9,7 @@ import torch
 from helpers import normal, seeded
 from torch.nn.functional import cross_entropy
 
-from rnnlib import LSTM, tensorfiles, training
+from rnnlib import LSTM, checkpoints, training
 from rnnlib.experiments import rnn_lm, words
 from rnnlib.experiments.__main__ import main
 from rnnlib.models import RNNLM
@@ -146,11 +146,10 @@ def test_the_best_reads_the_test_text_and_keeps_its_weights(tmp_path, monkeypatc
     monkeypatch.setattr(rnn_lm.study, "data_dir", lambda: tmp_path)
     settings = SMALL | {"embedding": 6, "layers": 2, "tied": True, "seed": 0, "dropout": 0.2}
     found = rnn_lm.run(part="best", **settings)
-    weights, about = tensorfiles.load(tmp_path / "checkpoints" / "rnn_lm_best.safetensors")
-    assert json.loads(about["settings"]) == settings
-    assert len(json.loads(about["symbols"])) == K
-    made = RNNLM(K, LSTM, 6, 6, 2, tied=True)
-    made.load_state_dict({name: w.float() for name, w in weights.items()}, strict=False)
+    made, vocabulary, kept = checkpoints.load_model(
+        tmp_path / "checkpoints" / "rnn_lm_best.safetensors"
+    )
+    assert kept == settings and len(vocabulary) == K
     test = rnn_lm.measured(made, TEXT[350:400])["nats"]
     assert found["test"]["nats"] == pytest.approx(test, abs=2e-3)  # rounded to half precision
 

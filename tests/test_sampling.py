@@ -472,6 +472,15 @@ def test_the_command_writes_what_generate_does(weights, capsys) -> None:
     assert capsys.readouterr().out == "cab" + generate(trained(), VOCABULARY, "cab", 200) + "\n"
 
 
+@pytest.mark.parametrize("prompt", ["once upon a", ""])
+def test_the_command_writes_words_with_spaces(prompt, tmp_path, capsys) -> None:
+    checkpoints.save_model(tmp_path / "w", of_words(), WORDS, {}, torch.float32)
+    assert sampling.main([str(tmp_path / "w"), "--prompt", prompt, "--length", "40"]) == 0
+    symbols = list(itertools.islice(stream(of_words(), WORDS, prompt), 40))
+    expected = WORDS.join([*WORDS.cut(prompt), *symbols])
+    assert capsys.readouterr().out == expected + "\n"
+
+
 class Pipe(io.RawIOBase):
     """A pipe that keeps the pieces in which it was written."""
 
@@ -500,8 +509,8 @@ def test_the_command_explains_itself(capsys) -> None:
     assert stop.value.code == 0
     help_text = " ".join(capsys.readouterr().out.split())
     for words in [
-        "python -m rnnlib.sampling", "Write with a trained character model.",
-        "weights a weights file", "PROMPT the beginning", "LENGTH characters to write",
+        "python -m rnnlib.sampling", "Write with a trained model of characters or words.",
+        "weights a weights file", "PROMPT the beginning", "LENGTH characters or words to write",
         "0 is greedy (default: 1.0)", "TOP_K draw among the k most", "TOP_P draw among the most",
         "SEED the same seed writes the same text",
     ]:  # fmt: skip

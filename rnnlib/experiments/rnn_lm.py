@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
 import time
 from typing import Any
@@ -27,7 +26,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from rnnlib import metrics, tensorfiles, training
+from rnnlib import checkpoints, metrics, training
 from rnnlib.cells import each
 from rnnlib.evaluation import evaluating
 from rnnlib.experiments import study, words
@@ -245,14 +244,10 @@ def rounded(found: Any) -> Any:
 
 def keep(model: RNNLM, settings: dict[str, Any]) -> None:
     """Write the weights, with vocabulary and settings beside them."""
-    weights = {name: w.half().contiguous() for name, w in model.state_dict().items()}
-    if settings["tied"]:
-        del weights["readout.weight"]
-    symbols = words.load(settings["corpus"]).vocabulary.symbols
     folder = study.data_dir() / "checkpoints"
     folder.mkdir(exist_ok=True)
-    about = {"symbols": json.dumps(symbols), "settings": json.dumps(settings)}
-    tensorfiles.save(folder / "rnn_lm_best.safetensors", weights, about)
+    vocabulary = words.load(settings["corpus"]).vocabulary
+    checkpoints.save_model(folder / "rnn_lm_best.safetensors", model, vocabulary, settings)
 
 
 # ---- the study ----------------------------------------------------------------------------------
