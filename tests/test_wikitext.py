@@ -23,6 +23,13 @@ SMALL: dict[str, Any] = wikitext.PUBLISHED | {
 }  # fmt: skip
 
 
+def of(variant: str) -> dict[str, Any]:
+    """A small run of a variant."""
+    rates = {} if variant == "published" else {"lr": 0.02}
+    sizes = {name: SMALL[name] for name in ("hidden", "batch", "T", "products")}
+    return SMALL | wikitext.variants()[variant] | sizes | rates | {"variant": variant}
+
+
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch) -> None:
     """A text without rules, so that validation soon gets worse; a checkpoint every 13 steps."""
@@ -50,12 +57,15 @@ def test_an_evaluation_reads_strands_with_the_state_carried(T) -> None:
     assert found == pytest.approx((sum(nats) / 10).item(), rel=1e-12)
 
 
-def test_a_run_goes_on_to_the_same_last_digit(tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("variant", ["published", "resets"])
+def test_a_run_goes_on_to_the_same_last_digit(variant, tmp_path, monkeypatch) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
     parts.mkdir()
-    expected = wikitext.run(folder=whole, **SMALL)
-    step = wikitext.optim.SGD.step
+    small = of(variant)
+    expected = wikitext.run(folder=whole, **small)
+    kind: Any = wikitext.optim.SGD if variant == "published" else torch.optim.AdamW
+    step = kind.step
 
     def interrupted(*_: Any) -> Any:
         if len(seen) == 44:  # in the second epoch, five steps after a checkpoint
@@ -64,17 +74,22 @@ def test_a_run_goes_on_to_the_same_last_digit(tmp_path, monkeypatch) -> None:
         return step(*_)
 
     seen: list[int] = []
-    monkeypatch.setattr(wikitext.optim.SGD, "step", interrupted)
+    monkeypatch.setattr(kind, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        wikitext.run(folder=parts, **SMALL)
-    monkeypatch.setattr(wikitext.optim.SGD, "step", step)
-    wikitext.run(folder=parts, **SMALL | {"epochs": 2})
-    found = wikitext.run(folder=parts, **SMALL)
+        wikitext.run(folder=parts, **small)
+    monkeypatch.setattr(kind, "step", step)
+    if variant == "published":  # its rate does not depend on the end
+        wikitext.run(folder=parts, **small | {"epochs": 2})
+    found = wikitext.run(folder=parts, **small)
     for record in (found, expected):
         for timed in (record, *record["epochs"]):
             timed.pop("wall_seconds", None), timed.pop("processor_seconds", None)
     assert found == expected
-    (a, _), (b, _) = (tensorfiles.load(f / "tiny_published_1.checkpoint") for f in (whole, parts))
+    (file,) = (path.name for path in whole.iterdir())
+    assert file == (
+        "tiny_published_1.checkpoint" if variant == "published" else "tiny_resets_1_3.checkpoint"
+    )
+    (a, _), (b, _) = (tensorfiles.load(folder / file) for folder in (whole, parts))
     assert a.keys() == b.keys()
     del a["/random/torch"]  # the global generator, which nothing draws from
     assert same(a.values(), [b[key] for key in a])
@@ -82,15 +97,15 @@ def test_a_run_goes_on_to_the_same_last_digit(tmp_path, monkeypatch) -> None:
 
 
 def test_the_rate_is_divided_when_validation_does_not_improve(tmp_path) -> None:
-    found = wikitext.run(folder=tmp_path, **SMALL | {"epochs": 8})
+    found = wikitext.run(folder=tmp_path, **SMALL | {"epochs": 8, "lr": 20.0})
     epochs = found["epochs"]
     assert [e["step"] for e in epochs] == [34 * k for k in range(1, 9)]
-    rate, best = 8.0, math.inf
+    rate, best = 20.0, math.inf
     for epoch in epochs:
         assert epoch["lr"] == rate
         rate /= 1 if epoch["nats"] < best else 4
         best = min(best, epoch["nats"])
-    assert 8 * 4**-7 < rate < 8  # it has fallen, and not each time
+    assert 20 * 4**-7 < epochs[-1]["lr"] < 20  # it has fallen, and not each time
     assert found["valid_perplexity"] == pytest.approx(math.exp(best), rel=1e-14)
     assert epochs[found["best_epoch"] - 1]["nats"] == best
     assert ["test_nats" in e for e in epochs] == [False, True] + 6 * [False]
@@ -102,6 +117,50 @@ def test_the_test_text_is_read_with_the_best_weights(tmp_path) -> None:
     again = wikitext.run(folder=tmp_path / "..", **SMALL | {"epochs": found["best_epoch"]})
     assert found["test_nats"] == again["test_nats"]
     assert found["test_perplexity"] == pytest.approx(math.exp(found["test_nats"]), rel=1e-14)
+
+
+def test_variants_build_on_each_other_and_the_first_is_as_published() -> None:
+    every = wikitext.variants()
+    assert list(every) == list(wikitext.CHANGES)
+    assert every["published"] == wikitext.PUBLISHED
+    assert len({len(s) for s in every.values()}) == 1  # no name is misspelt
+    last = every["resets"]
+    assert last["optimizer"] == "adamw" and last["locked"] and last["resets"] == 0.01
+    assert last["first"] == "book" and last["hidden"] == 200
+
+
+def test_the_beginning_of_the_book() -> None:
+    settings = wikitext.variants()["beginning"] | {"hidden": 8}
+    made = wikitext.build(TEXTS["train"], K, settings, seeded(1))
+    counts = torch.bincount(TEXTS["train"], minlength=K) + 1
+    assert torch.allclose(made.readout.bias, (counts / counts.sum()).log())
+    for layer in made.layers:
+        cell = layer.cells[0]
+        for W in cell.W_h.chunk(4):
+            assert torch.allclose(W @ W.T, torch.eye(8), atol=1e-6)
+        assert cell.b.tolist() == 8 * [0] + 8 * [1] + 16 * [0]
+        assert 0.5 < cell.W_x.abs().max() < (6 / 16) ** 0.5
+    plain = wikitext.build(
+        TEXTS["train"], K, settings | wikitext.PUBLISHED | {"hidden": 8}, seeded(1)
+    )
+    assert not plain.readout.bias.any()
+    assert plain.layers[0].cells[0].b.std() > 0.1
+
+
+def test_adamw_spares_the_biases_and_its_rate_rises_and_falls() -> None:
+    settings = of("adamw")
+    made = wikitext.build(TEXTS["train"], K, settings, seeded(1))
+    decay = {
+        id(w): group["weight_decay"]
+        for group in wikitext.method(made, settings).param_groups
+        for w in group["params"]
+    }
+    assert len(decay) == 8  # table, three weights of two layers, the readout's bias
+    assert all(decay[id(w)] == (0.01 if w.ndim > 1 else 0) for w in made.parameters())
+    rates = [wikitext.rate(k, 1000, 2.0) for k in range(1000)]
+    assert rates[0] == pytest.approx(0.01) and rates[199] == pytest.approx(2 * 0.801)
+    assert max(rates) == rates[199] and rates[600] == pytest.approx(0.8)
+    assert rates[-1] == pytest.approx(0.002)
 
 
 def test_the_published_model_has_as_many_weights_as_published() -> None:
