@@ -15,7 +15,7 @@ import torch
 from helpers import normal, seeded
 from torch import nn
 
-from rnnlib import LSTM, checkpoints, embeddings, sampling
+from rnnlib import LSTM, checkpoints, sampling
 from rnnlib.models import RNNLM, CharacterModel
 from rnnlib.sampling import generate, likeliest, probabilities, read, stream
 from rnnlib.text import END, UNK, Vocabulary, Words
@@ -429,26 +429,6 @@ def test_a_text_without_a_word_is_no_prompt_to_read() -> None:
     with pytest.raises(ValueError, match=r"prompt must hold a symbol .* got ' '"):
         stream(of_words(), WORDS, " ", state=1)
     assert generate(of_words(), WORDS, " ", 9, seed=1) == generate(of_words(), WORDS, "", 9, seed=1)
-
-
-def test_the_nearest_words_by_cosine() -> None:
-    table = normal(7, 3, seed=4)
-    expected = torch.cosine_similarity(table, table[4:5])
-    found = embeddings.nearest(table, WORDS, "a", 4)
-    order = [k for k in expected.argsort(descending=True).tolist() if k != 4][:4]
-    assert [word for word, _ in found] == [WORDS.symbols[k] for k in order]
-    assert [cosine for _, cosine in found] == pytest.approx(expected[order].tolist(), rel=1e-12)
-    scaled = embeddings.nearest(table * torch.arange(1, 8)[:, None], WORDS, "a", 4)
-    assert [word for word, _ in scaled] == [word for word, _ in found]  # lengths do not matter
-    assert len(embeddings.nearest(table, WORDS, "a", 99)) == 6
-    for wrong, says in [
-        ({"word": "twice"}, "word must be in the vocabulary, got 'twice'"),
-        ({"table": table[:5]}, r"table must have shape \(7, E\), got \(5, 3\)"),
-        ({"table": table / 0}, "table must"),
-        ({"k": 0}, "k must be at least 1, got 0"),
-    ]:
-        with pytest.raises(ValueError, match=says):
-            embeddings.nearest(**{"table": table, "vocabulary": WORDS, "word": "a"} | wrong)
 
 
 # ---- the command --------------------------------------------------------------------------------

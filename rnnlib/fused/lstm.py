@@ -131,7 +131,7 @@ def refuse_second_derivatives() -> None:
     if torch.is_grad_enabled():  # it is only under create_graph=True
         raise RuntimeError(
             "rnnlib.fused has a first derivative only, got create_graph=True: "
-            "rnnlib.LSTM has them all"
+            "rnnlib.LSTM and torch's cross_entropy have them all"
         )
 
 
