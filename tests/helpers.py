@@ -82,9 +82,10 @@ def bptt_call(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     ``weights``, ``state`` and ``cache`` are made of the arrays, unless they are given as a whole.
     """
     names = inspect.signature(function).parameters
-    made = {"weights": {name: a for name, a in given.items() if name[0] in "Wb"}}
+    made = {"weights": {name: a for name, a in given.items() if name[0] in "WbC"}}
     made["state"] = (given.get("h0"), given.get("c0"))
     if "cache" in names:
         kind = get_type_hints(function)["cache"]
         made["cache"] = kind(*(given[name] for name in kind._fields))
-    return function(**{name: (made | given)[name] for name in names})
+    found = made | given  # what is not there has a default
+    return function(**{name: found[name] for name in names if name in found})

@@ -16,6 +16,7 @@ from rnnlib import bptt
 
 ROOT = Path(__file__).parents[1]
 N, T, D, H, K = 2, 4, 3, 5, 7
+M, E = 3, 6  # words before, entries of a word's row
 READOUT = {"h": (N, T, H), "W_ph": (K, H), "b_p": (K,), "dp": (N, T, K), "p": (N, T, K)}
 CELLS = {
     "rnn": {"x": (N, T, D), "h0": (N, H), "W_hx": (H, D), "W_hh": (H, H), "b_h": (H,)},
@@ -28,6 +29,9 @@ CELLS = {
         "b_nh": (H,), "gates": (N, T, 3 * H),
     },
 }  # fmt: skip
+NGRAM = {
+    "C": (K, E), "W_hx": (H, M * E), "b_h": (H,), "x": (N, M * E), "slope": (N, H), "dh": (N, H),
+}  # fmt: skip
 TAKES = {  # every array that a function takes
     "rnn_forward": "x h0 W_hx W_hh b_h",
     "rnn_backward": "dh_immediate x h0 h W_hx W_hh",
@@ -38,6 +42,9 @@ TAKES = {  # every array that a function takes
     "gru_forward": "x h0 W_x W_h b b_nh",
     "gru_backward": "dh_immediate x h0 h gates W_x W_h b_nh",
     "gru_loss": "x h0 W_x W_h b b_nh W_ph b_p y",
+    "ngram_forward": "words C W_hx b_h",
+    "ngram_backward": "dh words C x slope W_hx",
+    "ngram_loss": "words C W_hx b_h W_ph b_p y",
     "readout_forward": "h W_ph b_p",
     "readout_backward": "dp h W_ph",
     "readout_loss": "h W_ph b_p y",
@@ -46,6 +53,7 @@ TAKES = {  # every array that a function takes
 }
 FREE = {("softmax", "p", axis) for axis in range(3)} | {  # sizes that nothing else has
     ("rnn_forward", "x", 1), ("lstm_forward", "x", 1), ("gru_forward", "x", 1),
+    ("ngram_forward", "words", 0), ("ngram_forward", "C", 0), ("ngram_backward", "C", 0),
     ("readout_forward", "h", 0), ("readout_forward", "h", 1), ("cross_entropy", "p", 2),
 }  # fmt: skip
 EACH = [(name, array) for name, arrays in TAKES.items() for array in arrays.split()]
@@ -54,9 +62,11 @@ EACH = [(name, array) for name, arrays in TAKES.items() for array in arrays.spli
 def right(function: str) -> dict[str, Any]:
     """Arrays at random that fit the function, by their names."""
     rng = np.random.default_rng(0)
-    shapes = READOUT | {"dh_immediate": (N, T, H)} | CELLS.get(function.split("_")[0], {})
+    kinds = CELLS | {"ngram": NGRAM}
+    shapes = READOUT | {"dh_immediate": (N, T, H)} | kinds.get(function.split("_")[0], {})
     arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-    arrays["y"] = rng.integers(0, K, (N, T))
+    arrays["y"] = rng.integers(0, K, N if function == "ngram_loss" else (N, T))
+    arrays["words"] = rng.integers(0, K, (N, M))
     return {name: arrays[name] for name in TAKES[function].split()}
 
 
@@ -88,16 +98,19 @@ SPOILED = {
     "infinite": lambda a: with_entry(a, -np.inf),
     "empty": lambda a: a[..., :0],
 }
-SPOILED_LABELS = {k: SPOILED[k] for k in ("a list", "a tensor", "nothing", "masked", "truths")} | {
+SPOILED_WORDS = {k: SPOILED[k] for k in ("a list", "a tensor", "nothing", "masked", "truths")} | {
     "floating": lambda y: y.astype(float),
     "too large": lambda y: with_entry(y, K),
     "negative": lambda y: with_entry(y, -1),
-    "of another shape": lambda y: y[:, 1:],
-    "of another batch": lambda y: np.concatenate([y, y]),
-    "for each sequence of another batch": lambda y: y[:1, 0],
     "one-hot": lambda y: np.eye(K, dtype=int)[y],
-    "empty": lambda y: y[:, :0],
+    "empty": lambda y: y[..., :0],
 }
+SPOILED_LABELS = SPOILED_WORDS | {
+    "of another shape": lambda y: y[..., 1:],
+    "of another batch": lambda y: np.concatenate([y, y]),
+    "for each sequence of another batch": lambda y: y.reshape(-1)[:1],
+}
+SPOILED_AS = {"y": SPOILED_LABELS, "words": SPOILED_WORDS}
 
 
 @pytest.mark.parametrize("function", TAKES)
@@ -108,7 +121,7 @@ def test_arrays_that_fit_are_taken(function) -> None:
 @pytest.mark.parametrize(("function", "array"), EACH)
 def test_each_array_that_is_spoiled_is_refused_by_its_name(function, array) -> None:
     given = right(function)
-    for what, spoil in (SPOILED_LABELS if array == "y" else SPOILED).items():
+    for what, spoil in SPOILED_AS.get(array, SPOILED).items():
         if (array, what) != ("p", "of another type"):  # p has no other array to differ from
             refused(function, given | {array: spoil(given[array])}, array)
     if given[array].ndim == 2:
@@ -129,17 +142,17 @@ def test_every_size_counts(function, array) -> None:
             assert "must have shape" in refused(function, given | {array: other}, array)
 
 
-@pytest.mark.parametrize("function", [f for f in TAKES if f.split("_")[0] in CELLS])
+@pytest.mark.parametrize("function", [f for f in TAKES if f.split("_")[0] in {*CELLS, "ngram"}])
 def test_what_holds_the_arrays_is_refused_by_its_name(function) -> None:
     given = right(function)
     names = inspect.signature(getattr(bptt, function)).parameters
     if "weights" in names:
-        weights = {name: a for name, a in given.items() if name[0] in "Wb"}
+        weights = {name: a for name, a in given.items() if name[0] in "WbC"}
         for name in weights:
             less = {k: v for k, v in weights.items() if k != name}
             assert repr(name) in refused(function, given | {"weights": less}, "weights")
         for name in ("W_hz", "x", 3):
-            more = weights | {name: given["x"]}
+            more = weights | {name: np.zeros(3)}
             assert repr(name) in refused(function, given | {"weights": more}, "weights")
         for other in (list(weights.values()), None, {}, np.zeros(3)):
             refused(function, given | {"weights": other}, "weights")
@@ -148,7 +161,10 @@ def test_what_holds_the_arrays_is_refused_by_its_name(function) -> None:
         for other in (h0, np.stack([h0, c0]), (h0,), (h0, c0, c0), None, {"h0": h0, "c0": c0}):
             assert "(h0, c0)" in refused(function, given | {"state": other}, "state")
     if "cache" in names:
-        kinds = {"rnn": bptt.RNNCache, "lstm": bptt.LSTMCache, "gru": bptt.GRUCache}
+        kinds = {
+            "rnn": bptt.RNNCache, "lstm": bptt.LSTMCache, "gru": bptt.GRUCache,
+            "ngram": bptt.NGramCache,
+        }  # fmt: skip
         kind = kinds.pop(function.split("_")[0])
         fields = [given[name] for name in kind._fields]
         others = [other(*(given["x"] for _ in other._fields)) for other in kinds.values()]

@@ -1,11 +1,13 @@
-"""The classifier: a layer, its last output, a readout; and the model of characters."""
+"""The classifier: a layer, its last output, a readout; and the models of characters and n-grams."""
+
+from typing import Any
 
 import pytest
 import torch
 from helpers import F64, LAYERS, largest_error, layer, normal, same, seeded
 
 from rnnlib import models, tasks
-from rnnlib.models import CharacterModel, Classifier
+from rnnlib.models import CharacterModel, Classifier, NGramLM
 
 each_kind = pytest.mark.parametrize("kind", LAYERS)
 
@@ -113,3 +115,102 @@ def test_forget_biases_begin_at_one_and_the_generator_decides_the_rest() -> None
         first, again, other = (characters(embedding, s).state_dict() for s in (1, 1, 2))
         assert same(first.values(), again.values())
         assert not any(torch.equal(first[k], other[k]) for k in first)
+
+
+# ---- n-grams ------------------------------------------------------------------------------------
+
+
+def ngrams(activation: str = "tanh", **options: Any) -> NGramLM:
+    return NGramLM(7, 3, 4, 5, activation, generator=seeded(), **options).double()
+
+
+def contexts(N: int = 6) -> torch.Tensor:
+    return torch.randint(7, (N, 3), generator=seeded(1))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "linear"])
+def test_logits_of_ngrams_are_the_readout_of_the_hidden_layer(activation) -> None:
+    model = ngrams(activation)
+    C, W_hx, b_h, W_ph, b_p = model.parameters()
+    for words, p in zip(contexts(), model(contexts()), strict=True):
+        a = W_hx @ torch.cat([C[w] for w in words]) + b_h
+        h = a.tanh() if activation == "tanh" else a
+        assert largest_error({"p": p}, {"p": W_ph @ h + b_p}) <= 1e-14
+
+
+def test_the_order_of_the_words_counts_and_a_row_is_shared_by_all_places() -> None:
+    model, words = ngrams(), torch.tensor([[1, 2, 3]])
+    assert not torch.equal(model(words), model(words.flip(1)))
+    before = [model(torch.full((1, 3), 6))]
+    with torch.no_grad():
+        model.embedding.weight[6] += 1
+        for place in range(3):
+            one = words.clone()
+            one[0, place] = 6
+            before.append(model(one))
+    assert len({p.sum().item() for p in before}) == 4
+
+
+def test_ngram_parameters_are_as_many_as_the_formula_says() -> None:
+    #   the table, the hidden layer, the readout: K E + H ((n-1) E + 1) + K (H + 1)
+    for K, context, E, H in [(7, 3, 4, 5), (11, 2, 3, 8), (8000, 3, 16, 128)]:
+        model = NGramLM(K, context, E, H)
+        expected = K * E + H * (context * E + 1) + K * (H + 1)
+        assert sum(w.numel() for w in model.parameters()) == expected
+    assert expected == 8000 * 16 + 6_272 + 8000 * 129
+
+
+def test_the_bias_begins_at_the_logarithms_of_the_frequencies() -> None:
+    frequencies = torch.tensor([0.4, 0.2, 0.1, 0.1, 0.1, 0.05, 0.05])
+    model = ngrams(frequencies=frequencies)
+    assert torch.equal(model.readout.bias, frequencies.log().double())
+    assert not ngrams().readout.bias.any()
+    with torch.no_grad():
+        model.readout.weight.zero_()  # what is left is the frequencies
+    p = model(contexts()).softmax(dim=1)
+    assert largest_error({"p": p}, {"p": frequencies.double().expand(6, -1)}) <= 1e-7
+
+
+def test_dropout_works_in_training_alone_and_on_both_layers() -> None:
+    model = ngrams(dropout=0.5)
+    assert not torch.equal(model(contexts()), model(contexts()))
+    model.eval()
+    assert torch.equal(model(contexts()), ngrams()(contexts()))
+    model.train()
+    seen: dict[str, torch.Tensor] = {}
+    for name, layer_ in (("x", model.hidden), ("h", model.readout)):
+        layer_.register_forward_pre_hook(lambda _, args, name=name: seen.update({name: args[0]}))
+    model(contexts(200))
+    assert 0.4 < (seen["x"] == 0).double().mean() < 0.6
+    assert 0.4 < (seen["h"] == 0).double().mean() < 0.6
+    assert torch.equal(ngrams(dropout=1.0)(contexts()), torch.zeros(6, 7, dtype=F64))
+
+
+def test_the_generator_decides_all_weights_of_ngrams() -> None:
+    first, again, other = (NGramLM(50, 3, 4, 100, generator=seeded(s)) for s in (1, 1, 2))
+    assert same(first.state_dict().values(), again.state_dict().values())
+    for name in ("embedding.weight", "hidden.weight", "readout.weight"):
+        assert not torch.equal(first.state_dict()[name], other.state_dict()[name])
+    assert 0.09 < first.embedding.weight.std() < 0.11
+    assert 0.9 < NGramLM(50, 3, 4, 100, scale=1.0, generator=seeded()).embedding.weight.std() < 1.1
+    assert 0.27 < first.hidden.weight.abs().max() <= 12**-0.5
+    assert 0.09 < first.readout.weight.abs().max() <= 0.1
+
+
+def test_wrong_ngrams_are_refused_by_name() -> None:
+    for call, error, says in [
+        (lambda: NGramLM(0, 3, 4, 5), ValueError, "vocabulary_size must be at least 1, got 0"),
+        (lambda: NGramLM(7, 0, 4, 5), ValueError, "context must be at least 1, got 0"),
+        (lambda: NGramLM(7, 3, 0, 5), ValueError, "embedding must be at least 1, got 0"),
+        (lambda: NGramLM(7, 3, 4, 2.0), TypeError, r"hidden must be an integer, got 2\.0"),
+        (lambda: ngrams("relu"), ValueError, "activation must be one of .*'linear'.* got 'relu'"),
+        (lambda: ngrams(dropout=1.5), ValueError, r"dropout must be .* in \[0.0, 1.0\], got 1.5"),
+        (lambda: ngrams(scale=-1.0), ValueError, r"scale must be .* in \[0.0, inf\], got -1.0"),
+        (lambda: ngrams(frequencies=torch.ones(6)), ValueError, r"frequencies must have .*\(7,\)"),
+        (lambda: ngrams(frequencies=torch.zeros(7)), ValueError, "frequencies must be above 0"),
+        (lambda: ngrams()(contexts()[:, :2]), ValueError, r"numbers must have .*\(N, 3\), got"),
+        (lambda: ngrams()(contexts().float()), TypeError, "numbers must hold integers"),
+        (lambda: ngrams()(contexts() + 7), ValueError, r"numbers must be in \[0, 7\)"),
+    ]:
+        with pytest.raises(error, match=says):
+            call()

@@ -53,11 +53,11 @@ def test_probabilities_sum_to_one_after_any_context() -> None:
 def test_unknown_characters_have_no_probability() -> None:
     model = NGram(words(200), 3, Vocabulary(" abcd"))
     for context, character, error, says in [
-        ("ab", "Z", ValueError, "character must hold known characters only, got 'Z' at place 0"),
+        ("ab", "Z", ValueError, "symbol must hold known characters only, got 'Z' at place 0"),
         ("aZb", "a", ValueError, "context must hold known characters only, got 'Z' at place 1"),
-        ("ab", "", ValueError, "character must be one character, got ''"),
-        ("ab", "ab", ValueError, "character must be one character, got 'ab'"),
-        ("ab", 3, TypeError, "character must be a str, got int"),
+        ("ab", "", ValueError, "symbol must be one symbol, got ''"),
+        ("ab", "ab", ValueError, "symbol must be one symbol, got 'ab'"),
+        ("ab", 3, TypeError, "symbol must be a str, got int"),
         (["a"], "b", TypeError, "context must be a str, got list"),
     ]:
         with pytest.raises(error, match=says):
@@ -75,23 +75,28 @@ def test_texts_are_of_the_vocabulary_and_not_empty() -> None:
         ValueError, match="text must hold known characters only, got 'Z' at place 2"
     ):
         model.bits_per_character("abZ")
-    with pytest.raises(ValueError, match="text must have at least one character, got none"):
+    with pytest.raises(ValueError, match="text must have at least one symbol, got none"):
         model.bits_per_character("")
 
 
 def test_counts_are_whole_numbers_of_grams_of_one_length() -> None:
     for counts, error, says in [
         ([("ab", 2)], TypeError, "counts must be a mapping of n-grams to integers, got list"),
-        ({"ab": 2.0}, TypeError, "counts must be a mapping of str to int"),
-        ({"ab": True}, TypeError, "counts must be a mapping of str to int"),
-        ({("a", "b"): 2}, TypeError, "counts must be a mapping of str to int"),
+        ({"ab": 2.0}, TypeError, "counts must be a mapping of str or of tuples to int"),
+        ({"ab": True}, TypeError, "counts must be a mapping of str or of tuples to int"),
+        (
+            {("a", "b"): 2, "ab": 2},
+            TypeError,
+            "counts must be a mapping of str or of tuples to int",
+        ),
+        ({3: 2}, TypeError, "counts must be a mapping of str or of tuples to int"),
         ({"ab": 0, "ba": 1}, ValueError, "counts must be at least 1, of n-grams of one length"),
         ({"ab": 2, "a": 1}, ValueError, "counts must be at least 1, of n-grams of one length"),
         ({"": 2}, ValueError, "counts must be at least 1, of n-grams of one length"),
     ]:
         with pytest.raises(error, match=says):
             Table(counts)
-    assert Table({}).mix("a", "b", 0.25) == 0.25  # nothing seen: the shorter context's
+    assert Table({}).mix("ab", 0.25) == 0.25  # nothing seen: the shorter context's
 
 
 def test_the_longest_order_fits_before_the_end_of_the_text() -> None:
@@ -102,7 +107,7 @@ def test_the_longest_order_fits_before_the_end_of_the_text() -> None:
     with pytest.raises(TypeError, match=r"longest must be an integer, got 2\.0"):
         choose_order(text, 2.0, Vocabulary(" abcd"))
     assert NGram("abc", 3, Vocabulary("abc")).order == 3  # as long as the text
-    with pytest.raises(ValueError, match="text must have at least order=4 characters, got 3"):
+    with pytest.raises(ValueError, match="text must have at least order=4 symbols, got 3"):
         NGram("abc", 4, Vocabulary("abc"))
 
 

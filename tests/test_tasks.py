@@ -12,6 +12,7 @@ from rnnlib.tasks import (
     Batches,
     PalindromeBatches,
     PalindromeDataset,
+    Shuffled,
     adding,
     adding_baseline,
     copying,
@@ -247,3 +248,40 @@ def test_batches_follow_their_seed_and_go_on_from_where_they_stood(draw) -> None
     state, later = source.state_dict(), next(source)
     other.load_state_dict(state)
     assert all(torch.equal(a, b) for a, b in zip(later, next(other), strict=True))
+
+
+def test_shuffled_rows_come_once_a_round_in_a_new_order() -> None:
+    rows = torch.arange(20).view(10, 2)
+    source = Shuffled(rows, 5, seed=0)
+    rounds = [torch.cat([next(source), next(source)]) for _ in range(3)]
+    for some in rounds:
+        assert torch.equal(some.sort(dim=0).values, rows)
+    assert not torch.equal(rounds[0], rounds[1])
+    assert not torch.equal(rounds[0], rows)
+    uneven = Shuffled(rows, 4, seed=0)  # two batches a round, two rows left out
+    for _ in range(20):
+        batch = torch.cat([next(uneven), next(uneven)])
+        assert len(batch.unique(dim=0)) == 8
+
+
+def test_shuffled_rows_repeat_by_seed_and_go_on_from_where_they_were() -> None:
+    first, again, other = (Shuffled(torch.arange(50), 8, seed) for seed in (1, 1, 2))
+    assert torch.equal(next(first), next(again))
+    state = first.state_dict()
+    expected = [next(first) for _ in range(20)]
+    other.load_state_dict(state)
+    assert all(torch.equal(batch, next(other)) for batch in expected)
+    assert torch.equal(next(iter(again)), expected[0])
+
+
+def test_shuffled_rows_are_enough_for_a_batch() -> None:
+    assert len(next(Shuffled(torch.arange(5), 5, seed=0))) == 5
+    for call, error, says in [
+        (lambda: Shuffled(torch.arange(5), 6, seed=0), ValueError, "rows must be at least N=6"),
+        (lambda: Shuffled([1, 2], 1, seed=0), TypeError, "rows must be a torch.Tensor, got list"),
+        (lambda: Shuffled(torch.tensor(3), 1, seed=0), ValueError, "rows must be at least N=1"),
+        (lambda: Shuffled(torch.arange(5), 0, seed=0), ValueError, "N must be at least 1, got 0"),
+        (lambda: Shuffled(torch.arange(5), 2, seed=-1), ValueError, "seed must be at least 0"),
+    ]:
+        with pytest.raises(error, match=says):
+            call()

@@ -761,8 +761,8 @@ WRONG += [
     Wrong("symbols", lambda: ngram.NGram("abc", 2, "abc"), TypeError, "vocabulary", ("Vocabulary", "str")),
     Wrong("text too short", lambda: ngram.NGram("abc", 4, ABC), ValueError, "text", ("order=4", "3")),
     Wrong("unknown character", lambda: ngram.NGram("abcd", 2, ABC), ValueError, "text", ("'d' at place 3",)),
-    Wrong("unknown character", lambda: ngram.NGram("abc", 2, ABC).probabilities("a", "d"), ValueError, "character", ("'d'",)),
-    Wrong("no text", lambda: ngram.NGram("abc", 2, ABC).bits_per_character(""), ValueError, "text", ("one character",)),
+    Wrong("unknown character", lambda: ngram.NGram("abc", 2, ABC).probabilities("a", "d"), ValueError, "symbol", ("'d'",)),
+    Wrong("no text", lambda: ngram.NGram("abc", 2, ABC).bits_per_character(""), ValueError, "text", ("one symbol",)),
 ]  # fmt: skip
 
 

@@ -7,9 +7,11 @@ A forward pass returns the hidden states and a cache; the backward pass takes th
     loss, grads = lstm_loss(x, y, (h0, c0), weights)  # both, with a softmax readout
 
 - ``rnn_*`` and ``gru_*`` are called alike, with the state h0 in place of (h0, c0).
+- ``ngram_*`` take the numbers of the words before, ``words`` (N, M), and have no state and no time.
 - ``weights`` is a dict by the names that the gradients have, so that a step of training is
   ``for name in weights: weights[name] -= lr * grads[name]``:
-  RNN W_hx, W_hh, b_h; LSTM W_x, W_h, b; GRU W_x, W_h, b, b_nh; and W_ph, b_p for the readout.
+  RNN W_hx, W_hh, b_h; LSTM W_x, W_h, b; GRU W_x, W_h, b, b_nh; n-gram C, W_hx, b_h;
+  and W_ph, b_p for the readout.
 - A cache holds the arrays themselves, so change none of them before the backward pass.
 - All arrays are finite, floating and of one data type, labels integers; what does not fit is
   refused by name (``shapes``).
@@ -21,6 +23,7 @@ A gradient of the loss has its variable's shape and the prefix ``d``: ``dW_hh`` 
 
 from rnnlib.bptt.gru import GRUCache, gru_backward, gru_forward, gru_loss
 from rnnlib.bptt.lstm import LSTMCache, lstm_backward, lstm_forward, lstm_loss, sigmoid
+from rnnlib.bptt.ngram import NGramCache, ngram_backward, ngram_forward, ngram_loss
 from rnnlib.bptt.readout import (
     cross_entropy,
     readout_backward,
@@ -35,6 +38,7 @@ __all__ = [
     "Array",
     "GRUCache",
     "LSTMCache",
+    "NGramCache",
     "RNNCache",
     "cross_entropy",
     "gru_backward",
@@ -43,6 +47,9 @@ __all__ = [
     "lstm_backward",
     "lstm_forward",
     "lstm_loss",
+    "ngram_backward",
+    "ngram_forward",
+    "ngram_loss",
     "readout_backward",
     "readout_forward",
     "readout_loss",

@@ -11,10 +11,13 @@ from rnnlib.experiments import (
     frequency,
     gradient_flow,
     memory,
+    ngram_lm,
     optimizers,
     palindrome,
     palindrome_memory,
+    rnn_lm,
     shakespeare,
+    wikitext,
 )
 
 STUDIES = {
@@ -26,6 +29,9 @@ STUDIES = {
     "optimizers": optimizers,
     "char_lm": char_lm,
     "shakespeare": shakespeare,
+    "wikitext": wikitext,
+    "ngram_lm": ngram_lm,
+    "rnn_lm": rnn_lm,
 }
 
 

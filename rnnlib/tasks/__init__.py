@@ -1,7 +1,7 @@
 """Synthetic tasks: seeded generators of (inputs, labels) that test one ability each."""
 
 from rnnlib.tasks.adding import adding, adding_baseline
-from rnnlib.tasks.batches import Batches
+from rnnlib.tasks.batches import Batches, Shuffled
 from rnnlib.tasks.copying import copying, copying_baseline
 from rnnlib.tasks.frequency import frequency, frequency_chance
 from rnnlib.tasks.palindrome import PalindromeBatches, PalindromeDataset, palindromes
@@ -10,6 +10,7 @@ __all__ = [
     "Batches",
     "PalindromeBatches",
     "PalindromeDataset",
+    "Shuffled",
     "adding",
     "adding_baseline",
     "copying",

@@ -1,9 +1,12 @@
-"""An endless source of batches that can say where it stands."""
+"""Endless sources of batches that can say where they stand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
+
+import torch
+from torch import Tensor
 
 from rnnlib import validate
 
@@ -33,4 +36,37 @@ class Batches:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where ``state_dict`` was taken."""
+        self.generator.set_state(state["generator"])
+
+
+class Shuffled:
+    """All rows of a tensor (M, ...), N at a time, in a new random order each round.
+
+    A round is an epoch: M // N batches; the M % N rows at the end of its order are left out.
+    """
+
+    def __init__(self, rows: Tensor, N: int, seed: int):
+        self.rows = validate.instance("rows", rows, Tensor, "a torch.Tensor")
+        self.N = validate.positive_int("N", N)
+        if rows.ndim < 1 or len(rows) < N:
+            raise ValueError(f"rows must be at least N={N}, got shape {tuple(rows.shape)}")
+        self.generator = validate.seed("seed", seed)
+        self.order = torch.empty(0, dtype=torch.int64)  # of what is left of the round
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Tensor:
+        if len(self.order) < self.N:
+            self.order = torch.randperm(len(self.rows), generator=self.generator)
+        chosen, self.order = self.order[: self.N], self.order[self.N :]
+        return self.rows[chosen]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the source stands: what is left of the round, and the generator's state."""
+        return {"order": self.order.clone(), "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where ``state_dict`` was taken."""
+        self.order = state["order"].clone()
         self.generator.set_state(state["generator"])

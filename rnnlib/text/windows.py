@@ -1,71 +1,34 @@
-"""Text as numbers: a vocabulary of characters, a held-out end, and windows to train on."""
+"""A text cut up to train on: a held-out end, windows, strands, lines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from rnnlib import validate
 from rnnlib.tasks.batches import Batches
+from rnnlib.text.vocabulary import Words
 
 
-class Vocabulary:
-    """K characters, numbered 0 to K-1 in the order of ``symbols``.
-
-    Raises ValueError unless ``symbols`` are distinct and sorted, as ``Vocabulary.of`` has them:
-    so a set of characters has one numbering only.
-    """
-
-    def __init__(self, symbols: str):
-        self.symbols = validate.instance("symbols", symbols, str, "a str")
-        if not symbols or symbols != "".join(sorted(set(symbols))):
-            raise ValueError(
-                f"symbols must be distinct characters in order, at least one, got {symbols!r}"
-            )
-        self._numbers = {character: k for k, character in enumerate(symbols)}
-
-    @classmethod
-    def of(cls, text: str) -> Vocabulary:
-        """The characters of ``text``."""
-        if not validate.instance("text", text, str, "a str"):
-            raise ValueError("text must hold at least one character, got ''")
-        return cls("".join(sorted(set(text))))
-
-    def __len__(self) -> int:
-        return len(self.symbols)
-
-    def encode(self, text: str, name: str = "text") -> Tensor:
-        """T characters -> their numbers (T,), as int64; ``name`` is what an error calls them."""
-        validate.instance(name, text, str, "a str")
-        try:
-            return torch.tensor([self._numbers[c] for c in text], dtype=torch.int64)
-        except KeyError as error:
-            place = next(t for t, c in enumerate(text) if c not in self._numbers)
-            raise ValueError(
-                f"{name} must hold known characters only, got {text[place]!r} at place {place}; "
-                f"known are {self.symbols!r}"
-            ) from error
-
-    def decode(self, numbers: Tensor) -> str:
-        """Numbers (T,) -> T characters."""
-        validate.labels("numbers", numbers, ("T",), len(self))
-        return "".join(self.symbols[k] for k in numbers.tolist())
-
-
-def split(text: str, held_out: float = 0.05) -> tuple[str, str]:
+def split(text: str, held_out: float = 0.05, *, whole_lines: bool = False) -> tuple[str, str]:
     """The text without its end, and its end: the share ``held_out`` of the characters.
 
     The held-out part is in one piece. Windows drawn at random would overlap the training text.
+    With ``whole_lines`` the cut is at the first line that begins at that place or after it.
     """
     if len(validate.instance("text", text, str, "a str")) < 2:
         raise ValueError(f"text must hold at least 2 characters to be split, got {text!r}")
     share = validate.real("held_out", held_out, 0.0, 1.0)
     cut = round(len(text) * (1 - share))
+    if whole_lines:
+        cut = text.find("\n", max(cut - 1, 0)) + 1
     if not 0 < cut < len(text):
         raise ValueError(
-            f"held_out must leave characters on both sides of {len(text)}, got {held_out}"
+            f"held_out must leave {'lines' if whole_lines else 'characters'} on both "
+            f"sides of {len(text)}, got {held_out}"
         )
     return text[:cut], text[cut:]
 
@@ -119,6 +82,44 @@ class Contiguous:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where ``state_dict`` was taken."""
         self.taken = state["taken"]
+
+
+def context_windows(numbers: Tensor, n: int, vocabulary: Words) -> Tensor:
+    """Each word of a text (M,) behind the n - 1 that stand before it in its line: (M, n).
+
+    Where a line has fewer, START stands in their place: a line is read without the one before.
+    """
+    validate.labels("numbers", numbers, ("M",), len(vocabulary))
+    validate.positive_int("n", n)
+    places = torch.arange(len(numbers))
+    begins = torch.where(numbers.roll(1) == vocabulary.end, places, 0).cummax(0).values
+    within = places - begins  # (M,): how many words stand before it in its line
+    found = torch.full((len(numbers), n), vocabulary.start)
+    for back in range(n):
+        found[:, n - 1 - back] = torch.where(within >= back, numbers.roll(back), vocabulary.start)
+    return found
+
+
+def lines(numbers: Tensor, vocabulary: Words) -> list[Tensor]:
+    """The lines of a text (M,), each with its END; what stands behind the last END too."""
+    validate.labels("numbers", numbers, ("M",), len(vocabulary))
+    ends = (numbers == vocabulary.end).nonzero()[:, 0] + 1
+    return [line for line in numbers.tensor_split(ends) if len(line)]
+
+
+def padded(sequences: Sequence[Tensor], fill: int) -> tuple[Tensor, Tensor]:
+    """Sequences of numbers (T_n,) as one tensor (N, T) with ``fill`` behind each; lengths (N,).
+
+    What the fill is does not matter to a model that reads from the left and to a loss that is
+    given the lengths; see ``rnnlib.metrics``.
+    """
+    sequences = list(validate.instance("sequences", sequences, Sequence, "a sequence of tensors"))
+    for sequence in sequences:
+        validate.integers("sequences", sequence, ("T_n",))
+    if not sequences:
+        raise ValueError("sequences must hold at least one, got none")
+    lengths = torch.tensor([len(sequence) for sequence in sequences])
+    return nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=fill), lengths
 
 
 def _check(numbers: Tensor, T: int, N: int, *, strands: bool = False) -> None:

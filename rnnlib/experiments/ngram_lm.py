@@ -1,0 +1,370 @@
+"""Neural 4-grams of words on WikiText-2, and counting on the same words.
+
+Parts, a record each, data/results/ngram_lm_PART.json unless --name says otherwise:
+
+counts      interpolated Kneser-Ney of orders 1 to 5
+hidden      linear against tanh at 128, 256 and 512 hidden units, embedding 16
+scale       a table that begins at N(0, 1) or N(0, 0.01^2) in place of N(0, 0.1^2)
+embedding   embeddings 32, 64 and 128 at 256 hidden units, and 16 to 128 with dropout
+best        512 hidden units, embedding 128, dropout; mixed with the counts; the test text
+curriculum  first without the most frequent words as targets, against plain training
+map         an embedding of 2 numbers a word, to be drawn
+
+Networks read windows of 4 words in a new order each epoch; the products of training are made in
+bfloat16. After each epoch perplexity and accuracy are taken in float32; the weights of the epoch
+with the lowest validation loss are kept. The weights of seed 0 of "best", and the table of "map",
+go to data/checkpoints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from rnnlib import ngram, optim, tasks, tensorfiles, training
+from rnnlib.experiments import study, words
+from rnnlib.experiments.study import run_study
+from rnnlib.models import NGramLM
+from rnnlib.text import context_windows
+
+n = 4
+LONGEST = 5  # order of the counts
+NETWORK: dict[str, Any] = {
+    "activation": "tanh", "embedding": 16, "hidden": 128, "dropout": 0.0, "scale": 0.1,
+    "frequencies": True, "optimizer": "adam", "lr": 2e-3, "weight_decay": 0.0, "batch": 256,
+    "epochs": 4,
+}  # fmt: skip
+FREQUENT = (0, 10, 100, 1000)  # groups of targets, by rank: 10 words, 90, 900, all others
+DROPPED = (10, 5, 2, 0)  # curriculum: so many words are no targets, for a quarter of the steps each
+POINTS = 12  # evaluations of a curriculum
+EXAMPLES = 12
+
+
+def windows(text: str, corpus: str) -> Tensor:
+    """The words of a text behind the three before each: (M, n)."""
+    vocabulary = words.load(corpus).vocabulary
+    return context_windows(vocabulary.encode(text), n, vocabulary)
+
+
+@torch.no_grad()
+def log_probabilities(model: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """ln P of each target of windows (M, n), in float64, and whether it was the likeliest word."""
+    log_p, right = [], []
+    for some in rows.split(512):
+        logits, target = model(some[:, :-1]), some[:, -1]
+        log_p.append(-cross_entropy(logits, target, reduction="none").double())
+        right.append(logits.argmax(dim=1) == target)
+    return torch.cat(log_p), torch.cat(right)
+
+
+def loss(model: nn.Module, rows: Tensor) -> tuple[Tensor, training.Metrics]:
+    """Mean cross-entropy of windows (N, n) in nats; products in bfloat16."""
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(rows[:, :-1])
+    return cross_entropy(logits.float(), rows[:, -1]), {}
+
+
+def build(rows: Tensor, K: int, settings: dict[str, Any]) -> NGramLM:
+    """The network that the settings describe, for training windows (M, n)."""
+    counts = torch.bincount(rows[:, -1], minlength=K) + 1.0  # no word has a frequency of zero
+    return NGramLM(
+        K, n - 1, settings["embedding"], settings["hidden"], settings["activation"],
+        settings["dropout"], scale=settings["scale"],
+        frequencies=counts / counts.sum() if settings["frequencies"] else None,
+        generator=torch.Generator().manual_seed(settings["seed"]),
+    )  # fmt: skip
+
+
+def method(model: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
+    """The optimizer; weight decay is for matrices, not for biases."""
+    if settings["optimizer"] == "sgd":
+        return optim.SGD(model.parameters(), lr=settings["lr"])
+    weights = list(model.parameters())
+    groups = [
+        {"params": [w for w in weights if w.ndim > 1], "weight_decay": settings["weight_decay"]},
+        {"params": [w for w in weights if w.ndim == 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings["lr"], fused=True)
+
+
+def train(settings: dict[str, Any]) -> tuple[NGramLM, dict[str, Any]]:
+    """A trained network at its best epoch, and what happened; every draw comes from the seed."""
+    text = words.load(settings["corpus"])
+    rows, validation = (windows(part, settings["corpus"]) for part in text[:2])
+    seen = rows[: len(validation) // 2]  # of the training text, to be evaluated
+    seed, N = settings["seed"], settings["batch"]
+    torch.manual_seed(seed)  # of dropout
+    model = build(rows, len(text.vocabulary), settings)
+    optimizer = method(model, settings)
+    epoch = len(rows) // N
+    steps = settings["epochs"] * epoch
+
+    def next_rate(history: training.History) -> bool:
+        for group in optimizer.param_groups:
+            group["lr"] = settings["lr"] * (1 - history.steps / steps)
+        return False
+
+    def evaluate(model: nn.Module) -> training.Metrics:
+        found = {}
+        for name, some in (("validation", validation), ("train", seen)):
+            log_p, right = log_probabilities(model, some)
+            found[name] = -log_p.mean().item()
+            found[f"{name}_accuracy"] = right.double().mean().item()
+        return found
+
+    history = training.train(
+        model, tasks.Shuffled(rows, N, seed=1_000 + seed), loss, optimizer, steps,
+        evaluate=evaluate, eval_every=epoch, stop_when=next_rate,
+        patience=settings["epochs"] + 1, monitor="validation",
+    )  # fmt: skip
+    return model.eval(), {
+        "parameters": sum(w.numel() for w in model.parameters()),
+        "steps": steps,
+        "loss": study.means(history.loss, epoch, 4),  # while learning, with dropout
+        "evaluations": rounded(history.evaluations),
+        "best": rounded(min(history.evaluations, key=lambda e: e["validation"])),
+    }
+
+
+def run(*, part: str, **settings: Any) -> dict[str, Any]:
+    """One run of a part."""
+    if part == "counts":
+        return counts(settings["corpus"])
+    if part == "curriculum":
+        return curriculum(settings)
+    model, result = train(settings)
+    if part == "best":
+        result |= {"mixture": mixture(model, settings["corpus"])}
+    if part in ("best", "map") and settings["seed"] == 0:
+        keep(model, part, settings)
+    return result
+
+
+# ---- counting -----------------------------------------------------------------------------------
+
+
+def counts(corpus: str) -> dict[str, Any]:
+    """Nats a word by the order of the counts, and what the texts are like."""
+    train, validation, test, vocabulary = words.load(corpus)
+    model = ngram.NGram(train, LONGEST, vocabulary)
+    seen = [table.counts for table in model.longest]
+    orders = range(1, LONGEST + 1)
+    grams = {"validation": model.grams(validation), "test": model.grams(test)}
+    texts = {"train": train, "validation": validation, "test": test}
+    return {
+        "K": len(vocabulary),
+        "words": {name: len(vocabulary.cut(text)) for name, text in texts.items()},
+        "lines": {name: text.count("\n") for name, text in texts.items()},
+        "characters": {name: len(text) for name, text in texts.items()},
+        "unk": {
+            name: (vocabulary.encode(text) == vocabulary.unk).double().mean().item()
+            for name, text in texts.items()
+        },
+        "nats": {
+            name: (-model.log_probabilities(texts[name]).mean(dim=1)).tolist() for name in grams
+        },
+        "different": [len(some) for some in seen],
+        "discounts": [table.discount for table in model.longest],
+        "seen": {  # share of the n-grams of a text that stand in the training text too
+            name: [sum(g[-k:] in seen[k - 1] for g in some) / len(some) for k in orders]
+            for name, some in grams.items()
+        },
+    }  # fmt: skip
+
+
+def mixture(model: nn.Module, corpus: str) -> dict[str, Any]:
+    """The network, the counts of the same order, and both mixed, with what each knows alone.
+
+    The share of the counts is chosen on the first half of the validation words. All figures are of
+    the second half and of the test text.
+    """
+    train, validation, test, vocabulary = words.load(corpus)
+    counted = ngram.NGram(train, n, vocabulary)
+    P, P_test = (counted.log_probabilities(text)[-1] for text in (validation, test))
+    Q, Q_test = (log_probabilities(model, windows(text, corpus))[0] for text in (validation, test))
+    half = len(P) // 2
+    share = ngram.choose_share(P[:half], Q[:half])
+    P, Q, grams = P[half:], Q[half:], counted.grams(validation)[half:]
+    both, both_test = ngram.mixture(P, Q, share), ngram.mixture(P_test, Q_test, share)
+    orders = torch.tensor([seen_order(counted, gram) for gram in grams])
+    ranks = rank_groups(windows(train, corpus), windows(validation, corpus)[half:])
+
+    def nats(where: Tensor) -> dict[str, float]:
+        found = {"counts": -P[where], "network": -Q[where], "mixture": -both[where]}
+        share_of_words = where.double().mean().item()
+        return {"share": share_of_words} | {k: v.mean().item() for k, v in found.items()}
+
+    gain = (Q - P).tolist()  # above zero where the network knew better
+    order = sorted(range(len(gain)), key=gain.__getitem__)
+    everywhere = torch.ones_like(P, dtype=torch.bool)
+    return {
+        "share": share,
+        "validation": rounded(nats(everywhere)),
+        "test": rounded(
+            {
+                "counts": -P_test.mean().item(),
+                "network": -Q_test.mean().item(),
+                "mixture": -both_test.mean().item(),
+            }
+        ),
+        "by_seen": {k: rounded(nats(orders == k)) for k in range(n + 1) if (orders == k).any()},
+        "by_rank": [rounded(nats(ranks == k)) for k in range(len(FREQUENT))],
+        "examples": {
+            name: [[" ".join(grams[m]), round(P[m].item(), 2), round(Q[m].item(), 2)] for m in some]
+            for name, some in (("network", order[-EXAMPLES:]), ("counts", order[:EXAMPLES]))
+        },
+    }
+
+
+def seen_order(counted: ngram.NGram, gram: ngram.Gram) -> int:
+    """The longest k such that the last k words stood in the training text one after the other."""
+    return max(
+        (k for k in range(1, n + 1) if gram[-k:] in counted.longest[k - 1].counts), default=0
+    )
+
+
+# ---- curriculum ---------------------------------------------------------------------------------
+
+
+def rank_groups(rows: Tensor, others: Tensor) -> Tensor:
+    """The group of ``FREQUENT`` that the target of each of the ``others`` (M, n) belongs to: (M,).
+
+    Words are ranked by how often they are targets of the training windows ``rows``.
+    """
+    by_count = torch.bincount(rows[:, -1], minlength=int(others.max()) + 1).argsort(
+        descending=True, stable=True
+    )
+    rank = by_count.argsort()  # (K,)
+    return torch.bucketize(rank[others[:, -1]], torch.tensor(FREQUENT[1:]), right=True)
+
+
+def phases(rows: Tensor, steps: int, settings: dict[str, Any]) -> Iterator[Tensor]:
+    """Batches of each phase: windows whose target is none of the most frequent words."""
+    ranked = [word for word, _ in Counter(rows[:, -1].tolist()).most_common(max(DROPPED))]
+    for k, dropped in enumerate(DROPPED if settings["curriculum"] else [0] * len(DROPPED)):
+        kept = rows[~torch.isin(rows[:, -1], torch.tensor(ranked[:dropped], dtype=torch.int64))]
+        source = tasks.Shuffled(kept, settings["batch"], seed=10_000 * k + settings["seed"])
+        yield from itertools.islice(source, steps // len(DROPPED))
+
+
+def curriculum(settings: dict[str, Any]) -> dict[str, Any]:
+    """Training in phases, or plain, evaluated all along by how frequent the target is."""
+    text = words.load(settings["corpus"])
+    rows, validation = (windows(part, settings["corpus"]) for part in text[:2])
+    seen = rows[: len(validation) // 4]
+    held = validation[: len(validation) // 4]
+    steps = settings["epochs"] * (len(rows) // settings["batch"]) // POINTS * POINTS
+    network = build(rows, len(text.vocabulary), settings)
+    log_frequency = (torch.bincount(rows[:, -1], minlength=len(text.vocabulary)) + 1.0).log()
+
+    def evaluate(model: nn.Module) -> training.Metrics:
+        found = {}
+        for name, some in (("validation", held), ("train", seen)):
+            log_p, right = log_probabilities(model, some)
+            groups = rank_groups(rows, some)
+            found[name] = -log_p.mean().item()
+            found[f"{name}_accuracy"] = right.double().mean().item()
+            for k in range(len(FREQUENT)):
+                found[f"{name}_{k}"] = -log_p[groups == k].mean().item()
+        both = torch.stack([network.readout.bias.detach(), log_frequency])
+        found["bias"] = torch.corrcoef(both)[0, 1].item()
+        return found
+
+    source: Any = phases(rows, steps, settings)  # no checkpoint: next() is enough
+    history = training.train(
+        network, source, loss, method(network, settings), steps,
+        evaluate=evaluate, eval_every=steps // POINTS,
+    )  # fmt: skip
+    log_p, right = log_probabilities(network.eval(), validation)
+    return {
+        "steps": steps,
+        "validation": round(-log_p.mean().item(), 5),  # of all of it
+        "accuracy": round(right.double().mean().item(), 5),
+        "loss": study.means(history.loss, steps // POINTS, 4),
+        "evaluations": rounded(history.evaluations),
+    }
+
+
+# ---- files --------------------------------------------------------------------------------------
+
+
+def rounded(found: Any) -> Any:
+    """The same with floats to five digits behind the point."""
+    if isinstance(found, dict):
+        return {k: rounded(v) for k, v in found.items()}
+    if isinstance(found, list):
+        return [rounded(v) for v in found]
+    return round(found, 5) if isinstance(found, float) and math.isfinite(found) else found
+
+
+def keep(model: NGramLM, part: str, settings: dict[str, Any]) -> None:
+    """Write the weights, of a map the table alone, with vocabulary and settings beside them."""
+    weights = {name: w.half().contiguous() for name, w in model.state_dict().items()}
+    if part == "map":
+        weights = {"embedding.weight": weights["embedding.weight"]}
+    symbols = words.load(settings["corpus"]).vocabulary.symbols
+    folder = study.data_dir() / "checkpoints"
+    folder.mkdir(exist_ok=True)
+    about = {"symbols": json.dumps(symbols), "settings": json.dumps(settings)}
+    tensorfiles.save(folder / f"ngram_lm_{part}.safetensors", weights, about)
+
+
+# ---- the study ----------------------------------------------------------------------------------
+
+
+def plan(part: str, seeds: int) -> list[dict[str, Any]]:
+    """The settings of each run of a part."""
+    changes: list[dict[str, Any]]
+    match part:
+        case "counts":
+            return [{"seed": 0}]
+        case "hidden":
+            changes = [
+                {"activation": f, "hidden": H} for f in ("linear", "tanh") for H in (128, 256, 512)
+            ]
+        case "scale":
+            changes = [{"scale": scale} for scale in (1.0, 0.01)]
+        case "embedding":
+            sizes = [(E, rate) for rate in (0.0, 0.3) for E in (16, 32, 64, 128)]
+            changes = [{"embedding": E, "hidden": 256, "dropout": rate} for E, rate in sizes[1:]]
+        case "best":
+            changes = [{"embedding": 128, "hidden": 512, "dropout": 0.3, "epochs": 10}]
+        case "curriculum":
+            methods = [{"optimizer": "sgd", "lr": 0.5}, {"optimizer": "adam", "lr": 1e-3}]
+            changes = [
+                method | {"frequencies": bias, "curriculum": curriculum, "epochs": 2}
+                for method in methods for bias in (False, True) for curriculum in (False, True)
+            ]  # fmt: skip
+        case _:
+            changes = [{"embedding": 2, "seed": 0}]
+            seeds = 1
+    every = itertools.product(range(seeds), changes)
+    return [{"seed": seed} | NETWORK | change for seed, change in every]
+
+
+PARTS = ("counts", "hidden", "scale", "embedding", "best", "curriculum", "map")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study's own options."""
+    parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--corpus", choices=("wikitext-2", "tales"), default="wikitext-2")
+    parser.add_argument("--epochs", type=int, help="other than the part's own, for a trial")
+
+
+def main(chosen: argparse.Namespace) -> None:
+    """Run the parts one after the other."""
+    corpus = words.available(chosen.corpus)
+    asked = {"epochs": chosen.epochs} if chosen.epochs else {}
+    for part in chosen.part:
+        settings = [{"part": part, "corpus": corpus} | s | asked for s in plan(part, chosen.seeds)]
+        run_study(f"{chosen.name}_{part}", run, settings, chosen.workers)

@@ -1,0 +1,8 @@
+"""Models: what reads a sequence, and what reads it out."""
+
+from rnnlib.models.character import CharacterModel
+from rnnlib.models.classifier import Classifier, latch
+from rnnlib.models.ngram import NGramLM
+from rnnlib.models.rnn_lm import RNNLM
+
+__all__ = ["RNNLM", "CharacterModel", "Classifier", "NGramLM", "latch"]
