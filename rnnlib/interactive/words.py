@@ -36,8 +36,8 @@ def word_data(
     """
     validate.instance("words", words, list | tuple, "a list of words")
     V = len(words)
-    wrong = [word for word in words if not isinstance(word, str) or word != "".join(word.split())]
-    if wrong or "" in words or len(set(words)) < V or V <= NEAREST:
+    wrong = [w for w in words if not isinstance(w, str) or not w or w != "".join(w.split())]
+    if wrong or len(set(words)) < V or V <= NEAREST:
         kind = repr(wrong[0]) if wrong else f"{len(set(words))} different of {V}"
         raise ValueError(
             f"words must be at least {NEAREST + 1} different strings without spaces, got {kind}"
