@@ -247,7 +247,7 @@ if (!customElements.get('rnn-word-map')) {
       if (!this.lists) return;
       super.redraw();
       const v = this.values;
-      this.svg.style.touchAction = v.zoom > 1 ? 'none' : 'pan-y'; // the whole map lets the page scroll
+      this.svg.style.touchAction = v.zoom > 1 ? 'none' : 'pan-y'; // the whole map lets one finger scroll the page
       this.lists.hidden = !v.word;
       if (!v.word) return;
       const show = (name, title, list, tell, other) => {
@@ -300,7 +300,6 @@ if (!customElements.get('rnn-word-map')) {
         const [a, b = a] = held.values();
         return { middle: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], apart: Math.hypot(a[0] - b[0], a[1] - b[1]) || 1 };
       };
-      svg.addEventListener('touchstart', (event) => { if (event.touches.length > 1) event.preventDefault(); }, { passive: false }); // no scrolling with two
       svg.addEventListener('pointerdown', (event) => {
         if (event.button) return;
         moved = held.size ? Infinity : 0;
