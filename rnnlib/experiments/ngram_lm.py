@@ -339,7 +339,7 @@ def plan(part: str, seeds: int) -> list[dict[str, Any]]:
         case "best":
             changes = [{"embedding": 128, "hidden": 512, "dropout": 0.3, "epochs": 10}]
         case "curriculum":
-            methods = [{"optimizer": "sgd", "lr": 0.5}, {"optimizer": "adam", "lr": 1e-3}]
+            methods = [{"optimizer": "sgd", "lr": 1.0}, {"optimizer": "adam", "lr": 1e-3}]
             changes = [
                 method | {"frequencies": bias, "curriculum": curriculum, "epochs": 2}
                 for method in methods for bias in (False, True) for curriculum in (False, True)
