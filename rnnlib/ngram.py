@@ -81,9 +81,9 @@ class NGram:
         self.longest = [Table(count) for count in counts]
         self.shorter = [Table(contexts(count)) for count in counts[1:]]
 
-    def grams(self, text: str, name: str = "text") -> Sequence[Gram]:
+    def grams(self, text: str) -> Sequence[Gram]:
         """Each symbol of a text behind the order - 1 that stand before it, or as many as do."""
-        numbers = self.vocabulary.encode(text, name)
+        numbers = self.vocabulary.encode(text)
         if isinstance(self.vocabulary, Words):
             symbols = self.vocabulary.symbols
             windows = context_windows(numbers, self.order, self.vocabulary).tolist()

@@ -1,5 +1,6 @@
 """The classifier: a layer, its last output, a readout; and the models of characters and n-grams."""
 
+import math
 from typing import Any
 
 import pytest
@@ -207,7 +208,8 @@ def test_wrong_ngrams_are_refused_by_name() -> None:
         (lambda: ngrams(dropout=1.5), ValueError, r"dropout must be .* in \[0.0, 1.0\], got 1.5"),
         (lambda: ngrams(scale=-1.0), ValueError, r"scale must be .* in \[0.0, inf\], got -1.0"),
         (lambda: ngrams(frequencies=torch.ones(6)), ValueError, r"frequencies must have .*\(7,\)"),
-        (lambda: ngrams(frequencies=torch.zeros(7)), ValueError, "frequencies must be above 0"),
+        (lambda: ngrams(frequencies=torch.arange(7.0)), ValueError, "frequencies must be above 0"),
+        (lambda: ngrams(frequencies=torch.full((7,), math.nan)), ValueError, "must be finite"),
         (lambda: ngrams()(contexts()[:, :2]), ValueError, r"numbers must have .*\(N, 3\), got"),
         (lambda: ngrams()(contexts().float()), TypeError, "numbers must hold integers"),
         (lambda: ngrams()(contexts() + 7), ValueError, r"numbers must be in \[0, 7\)"),

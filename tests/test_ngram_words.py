@@ -57,6 +57,15 @@ def test_ngrams_are_tuples_of_words_and_lines_are_read_by_themselves() -> None:
     assert model.longest[0].counts == {("a",): 4, ("b",): 4, ("c",): 3, (END,): 3}
 
 
+def test_each_symbol_stands_behind_the_order_less_one_before_it() -> None:
+    assert NGram("abcab", 3, Vocabulary("abc")).grams("abca") == ["a", "ab", "abc", "bca"]
+    model = NGram(TEXT, 3, Words.of(TEXT))
+    assert model.grams("a b zzz\nc") == [
+        (START, START, "a"), (START, "a", "b"), ("a", "b", UNK), ("b", UNK, END),
+        (START, START, "c"),
+    ]  # fmt: skip
+
+
 def test_a_shorter_context_counts_what_stands_before_it_but_before_start_nothing_does() -> None:
     counts = {
         ("x", "a", "b"): 5, ("y", "a", "b"): 1, (START, "a", "b"): 2, (START, START, "a"): 7,
@@ -157,6 +166,7 @@ def test_wrong_mixtures_are_refused_by_name() -> None:
         (lambda: mixture(P, P.float(), 0.5), TypeError, "log_q must have .* torch.float64"),
         (lambda: mixture(P, P, 1.5), ValueError, r"share must be .* in \[0.0, 1.0\], got 1.5"),
         (lambda: mixture(P * math.inf, P, 0.5), ValueError, "log_p must be finite"),
+        (lambda: mixture(P, P * math.inf, 0.5), ValueError, "log_q must be finite"),
         (lambda: choose_share(P, P, 0), ValueError, "steps must be at least 1, got 0"),
     ]:
         with pytest.raises(error, match=says):

@@ -337,9 +337,9 @@ def plan(part: str, seeds: int) -> list[dict[str, Any]]:
             sizes = [(E, rate) for rate in (0.0, 0.3) for E in (16, 32, 64, 128)]
             changes = [{"embedding": E, "hidden": 256, "dropout": rate} for E, rate in sizes[1:]]
         case "best":
-            changes = [{"embedding": 128, "hidden": 512, "dropout": 0.3, "epochs": 10}]
+            changes = [{"embedding": 128, "hidden": 512, "dropout": 0.5, "epochs": 8}]
         case "curriculum":
-            methods = [{"optimizer": "sgd", "lr": 0.5}, {"optimizer": "adam", "lr": 1e-3}]
+            methods = [{"optimizer": "sgd", "lr": 1.0}, {"optimizer": "adam", "lr": 1e-3}]
             changes = [
                 method | {"frequencies": bias, "curriculum": curriculum, "epochs": 2}
                 for method in methods for bias in (False, True) for curriculum in (False, True)
