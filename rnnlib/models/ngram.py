@@ -7,6 +7,7 @@ import math
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
+from rnnlib.models.table import look_up
 
 ACTIVATIONS = {"tanh": nn.Tanh, "linear": nn.Identity}
 
@@ -55,18 +56,11 @@ class NGramLM(nn.Module):
             init.uniform_(layer.weight, 1 / math.sqrt(layer.in_features), generator)
             nn.init.zeros_(layer.bias)
         if frequencies is not None:
-            least = validate.tensor("frequencies", frequencies, (self.K,), finite=True).min()
-            if least <= 0:
-                raise ValueError(f"frequencies must be above 0, got {least}")
-            self.readout.bias.data.copy_(frequencies.log())
+            init.log_frequencies_(self.readout.bias, frequencies)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Numbers (N, n-1) -> logits (N, K) of the word after them."""
-        validate.integers("numbers", numbers, ("N", self.context))
-        try:
-            C = self.embedding(numbers)  # (N, n-1, E)
-        except (IndexError, RuntimeError) as error:  # torch found one outside
-            raise ValueError(f"numbers must be in [0, {self.K}): {error}") from error
+        C = look_up(self.embedding, numbers, ("N", self.context))  # (N, n-1, E)
         x = self.dropout(C.flatten(1))  # (N, (n-1) E)
         h = self.dropout(self.f(self.hidden(x)))  # (N, H)
         return self.readout(h)
