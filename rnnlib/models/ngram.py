@@ -7,6 +7,7 @@ import math
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
+from rnnlib.models.dropout import Dropout
 from rnnlib.models.table import look_up
 
 ACTIVATIONS = {"tanh": nn.Tanh, "linear": nn.Identity}
@@ -24,6 +25,7 @@ class NGramLM(nn.Module):
     often each word comes, all above zero; their logarithms are where b_p begins, else at zero.
     The table begins at N(0, ``scale``^2): a rare word, which is seldom moved, should begin near
     zero, where it says nothing. Biases begin at zero, other weights at torch's default.
+    ``generator``: where the first weights, and dropout's draws, come from.
     Source: Bengio, Ducharme, Vincent and Jauvin (2003), without their direct connections.
     """
 
@@ -49,7 +51,7 @@ class NGramLM(nn.Module):
         self.embedding = nn.Embedding(self.K, self.E)
         self.hidden = nn.Linear(self.context * self.E, self.H)
         self.readout = nn.Linear(self.H, self.K)
-        self.dropout = nn.Dropout(validate.real("dropout", dropout, 0.0, 1.0))
+        self.dropout = Dropout(dropout, generator=generator)
         std = validate.real("scale", scale, low=0.0)
         nn.init.normal_(self.embedding.weight, std=std, generator=generator)
         for layer in (self.hidden, self.readout):
