@@ -137,7 +137,7 @@ async function compare(browser, book, name, note, swap, wanted) {
       for (const layer of [1, 2]) {
         await w.set({ cell: kind, layer });
         const shown = [];
-        for (let unit = 0; unit < 128; unit++) shown.push(await w.host.evaluate((e, u) => { e.inputs.unit.value = u; return e.activation(e.chars.length - 1); }, unit));
+        for (let unit = 0; unit < 128; unit++) shown.push(await w.host.evaluate((e, u) => { e.inputs.unit.value = u; return e.activation(e.symbols.length - 1); }, unit));
         const off = Math.max(...shown.map((value, unit) => Math.abs(value - wanted.cells[kind][layer - 1][unit])));
         if (!(off < NEAR)) note('cells', `${kind} of layer ${layer} differs by ${off}`);
       }
@@ -191,7 +191,7 @@ async function controls(browser, book, name, note, swap) {
     if (texts[0] === texts[2]) note('seed', '8 gives the text of 7');
     await w.set({ seed: 7, length: 5000, speed: 1.6 });
     await w.press('Write');
-    await w.until('e.chars.length > 20');
+    await w.until('e.symbols.length > 20');
     if ((await w.get()).heard) note('said', 'speaks while it writes');
     await w.press('Stop');
     const stopped = await w.get();
@@ -201,13 +201,13 @@ async function controls(browser, book, name, note, swap) {
     if (now.heard !== now.text.slice(11)) note('said', `says "${now.heard}" of "${now.text}"`);
     await w.set({ speed: 3 });
     await w.press('Write');
-    await w.until('e.chars.length > 200');
+    await w.until('e.symbols.length > 200');
     await w.press('Stop');
     if ((await w.get()).text.slice(0, 111) !== texts[0]) note('seed', 'a stop changes what comes after it');
     await w.press('Clear');
     if ((await w.get()).text !== 'Once upon a') note('stop', 'Clear leaves something');
     await w.press('Another');
-    await w.until('!e.frame || e.chars.length > 120');
+    await w.until('!e.frame || e.symbols.length > 120');
     await w.press('Stop');
     if ((await w.get()).text.slice(0, 111) !== texts[2]) note('seed', 'Another is not the next seed');
 
@@ -283,7 +283,7 @@ async function byKeyboard(browser, book, name, note, swap) {
     await page.keyboard.type('The king');
     await tabTo('write');
     await page.keyboard.press('Enter');
-    await w.until('e.chars.length > 12');
+    await w.until('e.symbols.length > 12');
     await tabTo('Stop');
     await page.keyboard.press('Space');
     const stopped = await w.get();
@@ -328,7 +328,7 @@ async function startPage(browser, book, name, note, swap) {
     const { y, height } = await w.host.boundingBox();
     if (y + height > DESKTOP.viewport.height) note('start', `it ends ${Math.round(y + height)} px below the top`);
     await w.part('.load').click();
-    await w.until('e.chars.length >= e.given + 100');
+    await w.until('e.symbols.length >= e.given + 100');
     await w.part('button', 'Stop').filter({ hasText: 'Stop' }).click();
     const { text, wanted } = await w.get();
     if (!text.startsWith(wanted)) note('start', `it wrote ${text} after ${wanted}`);
@@ -364,7 +364,7 @@ async function looks(browser, book, name, note, swap, shots) {
         for (const text of bad) note('phone', text);
         await w.named('beginning').fill('A');
         await w.part('.write').tap();
-        await w.until('e.chars.length > 20');
+        await w.until('e.symbols.length > 20');
       }
       await w.page.evaluate(book.axe);
       for (const text of await w.page.evaluate(async ([tag, values]) => {
@@ -435,36 +435,36 @@ export async function check(expected, root, { only = '', swap = null, names = Ob
 
 // [script, what is replaced, by what, the kind of problem that must be found]
 const BROKEN = [
-  ['rnn-char-model', 'g = Math.tanh(a[2 * H + j]), o = sigmoid(a[3 * H + j])', 'g = Math.tanh(a[3 * H + j]), o = sigmoid(a[2 * H + j])', 'logits'],
-  ['rnn-char-model', 'i = sigmoid(a[j]), f = sigmoid(a[H + j])', 'f = sigmoid(a[j]), i = sigmoid(a[H + j])', 'logits'],
-  ['rnn-char-model', 'Float64Array.from(b); // (4H)', 'new Float64Array(4 * H); // (4H)', 'logits'],
-  ['rnn-char-model', 'Float64Array.from(this.b)', 'new Float64Array(K)', 'logits'],
-  ['rnn-char-model', 'W_x[row * K + k]', 'W_x[row * K + K - 1 - k]', 'logits'],
-  ['rnn-char-model', 'fraction / 1024)', 'fraction / 1030)', 'logits'],
-  ['rnn-char-model', 'h[j] = Math.tanh(c[j]) * o', 'h[j] = c[j] * o', 'logits'],
+  ['rnn-model', 'g = Math.tanh(a[2 * H + j]), o = sigmoid(a[3 * H + j])', 'g = Math.tanh(a[3 * H + j]), o = sigmoid(a[2 * H + j])', 'logits'],
+  ['rnn-model', 'i = sigmoid(a[j]), f = sigmoid(a[H + j])', 'f = sigmoid(a[j]), i = sigmoid(a[H + j])', 'logits'],
+  ['rnn-model', 'Float64Array.from(b); // (4H)', 'new Float64Array(4 * H); // (4H)', 'logits'],
+  ['rnn-model', 'Float64Array.from(this.b)', 'new Float64Array(K)', 'logits'],
+  ['rnn-model', 'W_x[row * K + k]', 'W_x[row * K + K - 1 - k]', 'logits'],
+  ['rnn-model', 'fraction / 1024)', 'fraction / 1030)', 'logits'],
+  ['rnn-model', 'h[j] = Math.tanh(c[j]) * o', 'h[j] = c[j] * o', 'logits'],
   ['rnn-weights-grimm', 'ab', 'ba', 'logits'],
-  ['rnn-char-model', '(logit - most) / temperature', '(logit - most) * temperature', 'temperature'],
-  ['rnn-char-model', 'Math.log2(value)', 'Math.log(value)', 'bars'],
-  ['rnn-char-model', 'shown.set(h, (state', 'shown.set(c, (state', 'cells'],
-  ['rnn-char-model', 'if (place < 0) return', 'if (place < 9) return', 'unknown'],
-  ['rnn-char-writer', "this.random = generator(Number(seed.value));", 'this.random = Math.random;', 'seed'],
-  ['rnn-char-writer', "this.random = generator(Number(seed.value));", 'this.random = generator(1);', 'seed'],
-  ['rnn-char-writer', "choose === 'greedy' ? 0 : temperature);\n          this.read", "temperature);\n          this.read", 'greedy'],
-  ['rnn-char-writer', "      cancelAnimationFrame(this.frame);\n      this.frame = 0;\n      this.heard", "      this.frame = 0;\n      this.heard", 'stop'],
-  ['rnn-char-writer', "this.heard.textContent = this.chars.slice(this.from).join('');", '', 'said'],
-  ['rnn-char-writer', '        this.redraw();\n      };', "        this.heard.textContent = this.text;\n        this.redraw();\n      };", 'said'],
+  ['rnn-model', '(logit - most) / temperature', '(logit - most) * temperature', 'temperature'],
+  ['rnn-model', 'Math.log2(value)', 'Math.log(value)', 'bars'],
+  ['rnn-model', 'shown.set(h, (state', 'shown.set(c, (state', 'cells'],
+  ['rnn-model', 'if (place < 0) return', 'if (place < 9) return', 'unknown'],
+  ['rnn-writer', "this.random = generator(Number(this.inputs.seed.value));", 'this.random = Math.random;', 'seed'],
+  ['rnn-writer', "this.random = generator(Number(this.inputs.seed.value));", 'this.random = generator(1);', 'seed'],
+  ['rnn-writer', "choose === 'greedy' ? 0 : temperature), this.random", 'temperature), this.random', 'greedy'],
+  ['rnn-writer', "      cancelAnimationFrame(this.frame);\n      this.frame = 0;\n      this.heard", "      this.frame = 0;\n      this.heard", 'stop'],
+  ['rnn-writer', 'this.heard.textContent = this.said(this.from);', '', 'said'],
+  ['rnn-writer', '        this.redraw();\n      };', "        this.heard.textContent = this.text;\n        this.redraw();\n      };", 'said'],
   ['rnn-char-writer', 'if (key !== this.painted)', 'if (false)', 'colours'],
   ['rnn-char-writer', 'inset 0 ${0.45 * n}px', 'inset 0 -${0.45 * n}px', 'colours'],
   ['rnn-char-writer', 'kB: 664, beg', 'kB: 500, beg', 'load'],
-  ['rnn-char-writer', 'const ready = {}', 'document.head.append(Object.assign(document.createElement(`script`), { src: new URL(`rnn-weights-grimm.js`, HOME) })); const ready = {}', 'load'],
-  ['rnn-char-writer', ':host(:not([loaded])) ::slotted(.fallback) { display: block !important; }', '', 'missing'],
-  ['rnn-char-writer', "fail('Nothing came.')", "fail('')", 'missing'],
-  ['rnn-char-writer', 'delete coming[name];', '', 'missing'],
-  ['rnn-char-writer', 'grid-template-columns: 6.8rem 1fr 3.6rem', 'grid-template-columns: 14rem 14rem 3.6rem', 'phone'],
-  ['rnn-char-writer', 'this.buttons[0].focus();', 'void 0;', 'keyboard'],
+  ['rnn-writer', 'const ready = {}', 'document.head.append(Object.assign(document.createElement(`script`), { src: new URL(`rnn-weights-grimm.js`, HOME) })); const ready = {}', 'load'],
+  ['rnn-writer', ':host(:not([loaded])) ::slotted(.fallback) { display: block !important; }', '', 'missing'],
+  ['rnn-model', "fail('Nothing came.')", "fail('')", 'missing'],
+  ['rnn-model', 'delete coming[name];', '', 'missing'],
+  ['rnn-writer', 'grid-template-columns: minmax(0, 6.8rem) minmax(0, 1fr) minmax(0, 3.6rem)', 'grid-template-columns: 14rem 14rem 3.6rem', 'phone'],
+  ['rnn-writer', 'this.buttons[0].focus();', 'void 0;', 'keyboard'],
   ['rnn-char-writer', 'this.trace.push(', 'for (let n = 0; n < 20; n++) this.model.logits("a"); this.trace.push(', 'speed'],
-  ['rnn-char-writer', 'the beginning<textarea', '<textarea', 'a11y'],
-  ['rnn-char-writer', 'new URL(`rnn-weights-${name}.js`, HOME)', '`https://example.org/rnn-weights-${name}.js`', 'offline'],
+  ['rnn-writer', 'the beginning<textarea', '<textarea', 'a11y'],
+  ['rnn-model', 'new URL(`rnn-weights-${name}.js`, home)', '`https://example.org/rnn-weights-${name}.js`', 'offline'],
 ];
 
 async function selftest(expected, root, some) {
