@@ -25,7 +25,8 @@ if (!customElements.get('rnn-word-writer')) {
     static presets = { ...RnnWriter.presets, 'One word back': (writer) => writer.back() };
     static style = `
       .next { margin: 0; padding: 0; list-style: none; }
-      .next button { display: grid; grid-template-columns: minmax(0, 7rem) minmax(0, 1fr) 4.2rem; align-items: center; column-gap: 0.5rem; width: 100%; margin-bottom: 2px; background: #fff; border-color: #c8c8c8; text-align: right; }
+      .next button { display: grid; grid-template-columns: minmax(0, 7rem) minmax(0, 1fr) 4.2rem; align-items: center; column-gap: 0.5rem;
+        width: 100%; margin-bottom: 2px; background: #fff; border-color: #c8c8c8; text-align: right; }
       .next button:hover { background: #f2f2f2; }
       .next .word { overflow-wrap: anywhere; }
       .next .bar { display: block; height: 1rem; background: ${BLUE}; print-color-adjust: exact; }
