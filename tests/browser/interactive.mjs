@@ -565,6 +565,7 @@ async function onWords(page, host, figure, note, touch) {
   await whole({ zoom: 4 });
   const svg = host.locator('svg').first();
   await svg.focus();
+  await page.waitForTimeout(300); // the focus has brought it into sight
   const scroll = await page.evaluate(() => scrollY);
   for (const [key, dx, dy] of [['ArrowRight', -40, 0], ['ArrowUp', 0, 40], ['ArrowLeft', 40, 0], ['ArrowDown', 0, -40]]) {
     const before = await wordSpot(host, set, words[0]);
