@@ -153,6 +153,129 @@ assert max(worst[:2]) < 1e-12 and worst[2] < 1e-7
 # %% [markdown]
 # Each number is the worse of the two losses.
 #
+# ## Claim: named blocks and packed ones are the same
+#
+# Each gate by its name, with weights of its own.
+# Then the same weights, packed $r, z, n$: one product with the input and one with the state, which stay apart because the reset gate stands between those of the candidate.
+
+# %% tags=["nbval-check-output"]
+sigmoid = bptt.sigmoid
+rng = np.random.default_rng(1)
+x_t, h_old = rng.normal(size=(N, D)), rng.normal(size=(N, H))
+W_rx, W_zx, W_nx = rng.normal(size=(3, H, D))
+W_rh, W_zh, W_nh = rng.normal(size=(3, H, H))
+b_r, b_z, b_n, b_nh = rng.normal(size=(4, H))
+
+r = sigmoid(x_t @ W_rx.T + h_old @ W_rh.T + b_r)  # how much of the past the candidate hears
+z = sigmoid(x_t @ W_zx.T + h_old @ W_zh.T + b_z)  # how much of the old state stays
+m = h_old @ W_nh.T + b_nh
+n = np.tanh(x_t @ W_nx.T + b_n + r * m)  # what is new
+h_new = (1 - z) * n + z * h_old
+
+W_x, W_h = np.concatenate([W_rx, W_zx, W_nx]), np.concatenate([W_rh, W_zh, W_nh])
+b = np.concatenate([b_r, b_z, b_n])  # (3H,), and W_x (3H, D), W_h (3H, H)
+x_r, x_z, x_n = np.split(x_t @ W_x.T + b, 3, axis=1)  # (N, H) each
+h_r, h_z, h_n = np.split(h_old @ W_h.T, 3, axis=1)  # (N, H) each
+
+packed = [sigmoid(x_r + h_r), sigmoid(x_z + h_z), h_n + b_nh]
+_, cache = bptt.gru_forward(x_t[:, None], h_old, {"W_x": W_x, "W_h": W_h, "b": b, "b_nh": b_nh})
+pairs = [*zip([r, z, m], packed, strict=True), (n, np.tanh(x_n + r * m)), (h_new, cache.h[:, 0])]
+assert max(check.relative_error(named, other) for named, other in pairs) < 1e-14
+print("gates by name = gates packed, and h = bptt.gru_forward's, error below 1e-14")
+
+# %% [markdown]
+# ## One unit, two steps
+#
+# The same sweep with numbers that can be followed by hand: one unit, one input, $x = (1, 0)$, a state that starts at zero, and the last state as the loss, $L = h_2$.
+# States and total derivatives are those of `bptt`; every row's formula is evaluated, and what it must give is asserted.
+
+# %% tags=["paste:by_hand"]
+x = np.array([1.0, 0.0])
+small = {  # the blocks r, z, n of one unit
+    "W_x": np.array([[1.0], [-2.0], [1.0]]), "W_h": np.array([[1.0], [1.0], [1.0]]),
+    "b": np.array([0.0, 1.0, 0.0]), "b_nh": np.array([0.5]),
+}
+_, cache = bptt.gru_forward(x.reshape(1, 2, 1), np.zeros((1, 1)), small)
+grads = bptt.gru_backward(np.array([[[0.0], [1.0]]]), cache)  # L = h_2
+h, dh = cache.h.ravel(), grads["h"].ravel()  # at t = 1, 2
+h_old = np.append(0, h[:-1])
+
+
+def next_step(values):
+    """What stands one step later, and 0 behind the end."""
+    return np.append(values[1:], 0)
+
+
+r, z, m = sigmoid(x + h_old), sigmoid(-2 * x + h_old + 1), h_old + 0.5
+n = np.tanh(x + r * m)
+da_n = (1 - z) * dh * (1 - n**2)
+dm, da_r = r * da_n, m * da_n * r * (1 - r)
+da_z = (h_old - n) * dh * z * (1 - z)
+direct, through = next_step(z * dh), next_step(da_r + da_z + dm)
+
+by_x, by_h = np.stack([da_r, da_z, da_n]), np.stack([da_r, da_z, dm])  # (3, T)
+by_weight = {"W_x": by_x @ x, "b": by_x.sum(axis=1), "W_h": by_h @ h_old, "b_nh": dm.sum()}
+claims = {"h": (h, (1 - z) * n + z * h_old), "delta h": (dh, direct + through + [0, 1])}
+claims |= {name: (grads[name].ravel(), np.atleast_1d(mine)) for name, mine in by_weight.items()}
+for name, (by_bptt, by_hand) in claims.items():
+    assert check.relative_error(by_bptt, by_hand) < 1e-14, name
+
+rows = [
+    ["$r_t$", r"$\sigma(x_t + h_{t-1})$", r],
+    ["$z_t$", r"$\sigma(-2 x_t + h_{t-1} + 1)$", z],
+    ["$m_t$", r"$h_{t-1} + \frac12$", m],
+    ["$n_t$", r"$\tanh(x_t + r_t\, m_t)$", n],
+    ["$h_t$", r"$(1 - z_t)\, n_t + z_t\, h_{t-1}$", h],
+    ["the direct road", r"$z_{t+1}\, \delta h_{t+1}$", direct],
+    ["through gates and candidate", r"$\delta a^r + \delta a^z + \delta m$, of $t + 1$", through],
+    [r"$\delta h_t$", "these two, and 1 at the last step", dh],
+    [r"$\delta a^n_t$", r"$(1 - z_t)\, \delta h_t\, (1 - n_t^2)$", da_n],
+    [r"$\delta m_t$", r"$r_t\, \delta a^n_t$", dm],
+    [r"$\delta a^r_t$", r"$m_t\, \delta a^n_t\, r_t (1 - r_t)$", da_r],
+    [r"$\delta a^z_t$", r"$(h_{t-1} - n_t)\, \delta h_t\, z_t (1 - z_t)$", da_z],
+]
+figures.table(
+    ["", "formula", "$t = 1$", "$t = 2$"],
+    [[name, how, *(f"{value:.3f}" for value in values)] for name, how, values in rows],
+)
+
+# %% [markdown]
+# Above, the way forward, from left to right; from the direct road on, the way back, from right to left.
+# The gradients of the weights are sums over the two steps.
+
+# %% tags=["paste:by_hand_weights"]
+figures.table(
+    ["", "by $W_{kx}$", "by $b_k$", "by $W_{kh}$", "by $b_{nh}$"],
+    [
+        [f"${k}$", *(f"{by_weight[name][row]:.3f}" for name in ("W_x", "b", "W_h"))]
+        + [f"{by_weight['b_nh']:.3f}" if k == "n" else "-"]
+        for row, k in enumerate("rzn")
+    ],
+)
+
+# %% [markdown]
+# ## In torch
+#
+# `torch.nn.GRU` is this cell, with two biases for each block.
+# Those of the gates are added; of the candidate's two the second, the last third of `bias_hh_l0`, is $b_{nh}$.
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+gru = torch.nn.GRU(10, 32, batch_first=True)
+with torch.no_grad():  # update bias 1: torch adds the two of z
+    gru.bias_ih_l0[32:64] = 1.0  # the second of r, z, n
+    gru.bias_hh_l0[32:64] = 0.0
+x = torch.randn(3, 7, 10)
+outputs, h = gru(x)  # (3, 7, 32), (1, 3, 32)
+ours = layers.GRU.from_torch(gru)
+
+for mine, torchs in zip(ours(x), (outputs, h), strict=True):
+    assert mine.shape == torchs.shape and torch.allclose(mine, torchs, atol=1e-6)
+assert torch.equal(ours.cells[0].b[32:64], torch.ones(32))
+assert torch.equal(ours.cells[0].b_nh, gru.bias_hh_l0[64:])
+print("outputs and state of nn.GRU and of ours agree to 1e-6")
+
+# %% [markdown]
 # ## Claim: what the gates can do
 #
 # A bias of 40 opens a gate for good, and one of -40 shuts it.
@@ -219,7 +342,7 @@ figures.table(["reset gate", "the old state's share", "$h_T$, first three units"
 #
 # $1 - \sigma(a) = \sigma(-a)$, so the other reading of $z$ needs other signs in the update gate's rows and nothing else.
 # For the reset gate we look for a matrix $W'$ that does before the product what $W_{nh}$ does after it: $W'(r \odot h) = r \odot (W_{nh} h)$ for 2,000 random states, by least squares.
-# It should be found in two special cases, when $W_{nh}$ is diagonal, and when all units have the same reset gate.
+# It should be found in three special cases: when $W_{nh}$ is diagonal, when all units have the same reset gate, and when the gates read nothing, so that they are constants.
 
 # %% tags=["paste:conversions", "nbval-check-output"]
 def negated(weights):
@@ -230,25 +353,28 @@ def negated(weights):
     return out
 
 
-def best_before(W_rh, W_nh, seed=0):
+def best_before(W_rh, W_nh, b_r=0.0, seed=0):
     """Relative error of the best matrix for the reset gate before the product."""
     h = np.random.default_rng(seed).uniform(-1, 1, (2000, H))
-    r = bptt.sigmoid(h @ W_rh.T)
+    r = bptt.sigmoid(h @ W_rh.T + b_r)
     target = r * (h @ W_nh.T)
     W, *_ = np.linalg.lstsq(r * h, target, rcond=None)
     return np.sqrt(((r * h @ W - target) ** 2).mean() / (target**2).mean())
 
 
-W_rh = cell["W_h"][:H]
+W_rh, b_r = cell["W_h"][:H], cell["b"][:H]
+one_row = np.repeat(W_rh[:1], H, axis=0)
 residuals = {
     "reset gate, $W_{nh}$ diagonal": best_before(W_rh, np.diag(np.diag(W_nh))),
-    "reset gate, one gate for all units": best_before(np.repeat(W_rh[:1], H, axis=0), W_nh),
+    "reset gate, one gate for all units": best_before(one_row, W_nh),
+    "reset gate, biases alone": best_before(0 * W_rh, W_nh, b_r),
+    "reset gate, one row for all units, biases that differ": best_before(one_row, W_nh, b_r),
     "reset gate, in general": best_before(W_rh, W_nh),
 }
 swapped = check.relative_error(variant(**inputs, **negated(cell), keeps="1-z"), ours)
 rows = [["$z$ to $1 - z$, by the signs", "yes" if swapped < 1e-12 else "no"]]
 rows += [[name, "yes" if e < 1e-12 else "no"] for name, e in residuals.items()]
-assert [row[1] for row in rows] == ["yes", "yes", "yes", "no"]
+assert [row[1] for row in rows] == ["yes", "yes", "yes", "yes", "no", "no"]
 figures.table(["conversion", "exact, error below 1e-12"], rows)
 
 # %%
@@ -330,8 +456,8 @@ figures.table(["layer", "by hand", "our layer, autograd", "`torch`, autograd"], 
 # A batch of 64, 50 steps, 128 units, single precision; in brackets the number of vectors $(H)$ for each sequence and step.
 #
 # By hand the GRU needs two thirds of the LSTM's.
-# Autograd saves what each small operation needs, so in our layer the GRU keeps two more than by hand, $1 - z_t$ and the product $m_t$, and the LSTM one more, $\tanh c_t$.
-# Torch's LSTM on the CPU comes from the library oneDNN, which keeps a work space of its own.
+# Autograd saves what each small operation needs, so in our layer the GRU keeps two more than by hand, $1 - z_t$ and the product $m_t$, and the LSTM one more, $\tanh c_t$: the saving shrinks.
+# In torch it grows, for on the CPU its LSTM comes from the library oneDNN, which keeps a work space of its own.
 #
 # ## Time of a step
 #
