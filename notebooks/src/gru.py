@@ -190,13 +190,13 @@ print("gates by name = gates packed, and h = bptt.gru_forward's, error below 1e-
 # States and total derivatives are those of `bptt`; every row's formula is evaluated, and what it must give is asserted.
 
 # %% tags=["paste:by_hand"]
-x = np.array([1.0, 0.0])
+x, dh_immediate = np.array([1.0, 0.0]), np.array([0.0, 1.0])  # L = h_2
 small = {  # the blocks r, z, n of one unit
     "W_x": np.array([[1.0], [-2.0], [1.0]]), "W_h": np.array([[1.0], [1.0], [1.0]]),
     "b": np.array([0.0, 1.0, 0.0]), "b_nh": np.array([0.5]),
 }
 _, cache = bptt.gru_forward(x.reshape(1, 2, 1), np.zeros((1, 1)), small)
-grads = bptt.gru_backward(np.array([[[0.0], [1.0]]]), cache)  # L = h_2
+grads = bptt.gru_backward(dh_immediate.reshape(1, 2, 1), cache)
 h, dh = cache.h.ravel(), grads["h"].ravel()  # at t = 1, 2
 h_old = np.append(0, h[:-1])
 
@@ -215,7 +215,7 @@ direct, through = next_step(z * dh), next_step(da_r + da_z + dm)
 
 by_x, by_h = np.stack([da_r, da_z, da_n]), np.stack([da_r, da_z, dm])  # (3, T)
 by_weight = {"W_x": by_x @ x, "b": by_x.sum(axis=1), "W_h": by_h @ h_old, "b_nh": dm.sum()}
-claims = {"h": (h, (1 - z) * n + z * h_old), "delta h": (dh, direct + through + [0, 1])}
+claims = {"h": (h, (1 - z) * n + z * h_old), "delta h": (dh, dh_immediate + direct + through)}
 claims |= {name: (grads[name].ravel(), np.atleast_1d(mine)) for name, mine in by_weight.items()}
 for name, (by_bptt, by_hand) in claims.items():
     assert check.relative_error(by_bptt, by_hand) < 1e-14, name
@@ -228,7 +228,7 @@ rows = [
     ["$h_t$", r"$(1 - z_t)\, n_t + z_t\, h_{t-1}$", h],
     ["the direct road", r"$z_{t+1}\, \delta h_{t+1}$", direct],
     ["through gates and candidate", r"$\delta a^r + \delta a^z + \delta m$, of $t + 1$", through],
-    [r"$\delta h_t$", "these two, and 1 at the last step", dh],
+    [r"$\delta h_t$", "these two; 1 at the end", dh],
     [r"$\delta a^n_t$", r"$(1 - z_t)\, \delta h_t\, (1 - n_t^2)$", da_n],
     [r"$\delta m_t$", r"$r_t\, \delta a^n_t$", dm],
     [r"$\delta a^r_t$", r"$m_t\, \delta a^n_t\, r_t (1 - r_t)$", da_r],
@@ -244,13 +244,11 @@ figures.table(
 # The gradients of the weights are sums over the two steps.
 
 # %% tags=["paste:by_hand_weights"]
+columns = [[f"{value:.3f}" for value in by_weight[name]] for name in ("W_x", "b", "W_h")]
+columns.append(["-", "-", f"{by_weight['b_nh']:.3f}"])
 figures.table(
     ["", "by $W_{kx}$", "by $b_k$", "by $W_{kh}$", "by $b_{nh}$"],
-    [
-        [f"${k}$", *(f"{by_weight[name][row]:.3f}" for name in ("W_x", "b", "W_h"))]
-        + [f"{by_weight['b_nh']:.3f}" if k == "n" else "-"]
-        for row, k in enumerate("rzn")
-    ],
+    [[f"${k}$", *row] for k, *row in zip("rzn", *columns, strict=True)],
 )
 
 # %% [markdown]

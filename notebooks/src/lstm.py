@@ -263,14 +263,14 @@ for k, (other, limit) in enumerate([("autograd", 1e-12), ("nn.LSTM", 1e-12), ("d
 # States and total derivatives are those of `bptt`; every row's formula is evaluated, and what it must give is asserted.
 
 # %% tags=["paste:by_hand"]
-x = np.array([1.0, 0.0])
+x, dh_immediate = np.array([1.0, 0.0]), np.array([0.0, 1.0])  # L = h_2
 small = {  # the blocks i, f, g, o of one unit
     "W_x": np.array([[2.0], [0.0], [1.0], [0.0]]),
     "W_h": np.array([[-1.0], [1.0], [1.0], [1.0]]),
     "b": np.array([-1.0, 1.0, 0.0, 0.0]),
 }
 _, cache = bptt.lstm_forward(x.reshape(1, 2, 1), (np.zeros((1, 1)), np.zeros((1, 1))), small)
-grads = bptt.lstm_backward(np.array([[[0.0], [1.0]]]), cache)  # L = h_2
+grads = bptt.lstm_backward(dh_immediate.reshape(1, 2, 1), cache)
 h, c, dh, dc = (one.ravel() for one in (cache.h, cache.c, grads["h"], grads["c"]))  # at t = 1, 2
 h_old, c_old = np.append(0, h[:-1]), np.append(0, c[:-1])
 
@@ -290,7 +290,7 @@ da = np.stack([da_i, da_f, da_g, da_o])  # (4, T)
 by_weight = {"W_x": da @ x, "W_h": da @ h_old, "b": da.sum(axis=1)}  # sums over the steps
 claims = {
     "c": (c, g * i + c_old * f), "h": (h, np.tanh(c) * o), "delta c": (dc, through_h + through_c),
-    "delta h": (dh, next_step(-da_i + da_f + da_g + da_o) + [0, 1]),
+    "delta h": (dh, dh_immediate + next_step(-da_i + da_f + da_g + da_o)),
 } | {name: (grads[name].ravel(), mine) for name, mine in by_weight.items()}
 for name, (by_bptt, by_hand) in claims.items():
     assert check.relative_error(by_bptt, by_hand) < 1e-14, name
@@ -302,7 +302,7 @@ rows = [
     ["$o_t$", r"$\sigma(h_{t-1})$", o],
     ["$c_t$", r"$g_t\, i_t + c_{t-1}\, f_t$", c],
     ["$h_t$", r"$\tanh(c_t)\, o_t$", h],
-    [r"$\delta h_t$", r"$-\delta a^i + \delta a^f + \delta a^g + \delta a^o$, of $t + 1$", dh],
+    [r"$\delta h_t$", r"$-\delta a^i + \delta a^f + \delta a^g + \delta a^o$, of $t + 1$; 1 at the end", dh],
     ["through $h_t$", r"$o_t\, (1 - \tanh^2 c_t)\, \delta h_t$", through_h],
     ["through $c_{t+1}$", r"$f_{t+1}\, \delta c_{t+1}$", through_c],
     [r"$\delta c_t$", "the sum of these two", dc],
