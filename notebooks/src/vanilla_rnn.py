@@ -422,7 +422,7 @@ Markdown(f"Even lengths: {sums['even']}. Odd lengths: {sums['odd']}.")
 # The panels of a row have the same axes, so that a turn can be seen.
 # Above each panel stands how often the nearest mean names the first digit: 0.1 would be guessing.
 
-# %% mystnb={"image": {"alt": "Eight scatter plots of hidden states, each point drawn as the first digit of its number. In the upper row, for the network that solves 20 digits, the ten digits stay apart after 1, 5, 10 and 19 digits, and from 5 on they lie on a ring. In the lower row, for the network trained on 40 digits, the clusters are there after 1 digit and have run together into one cloud after 10 and 19."}}
+# %% mystnb={"image": {"alt": "Eight scatter plots of hidden states, each point drawn as the first digit of its number, the four of a row in one plane. In the upper row, for the network that solves 20 digits, all are near the middle after 1 digit. After 5 they lie on a ring, each digit in its own arc; after 6 the ring has turned by about a quarter; after 19 they are on it in the same order. In the lower row, for the network trained on 40 digits, the digits are apart after 1 digit and have run together into one cloud after 5, 6 and 19."}}
 def trained_on(T, steps):
     model, source, optimizer = course_model(T, one_hot=True, seed=0)
     training.train(
@@ -485,7 +485,7 @@ Markdown(
 # The first network has put the ten digits on a ring, each in its own arc.
 # Nobody asked for a ring.
 # It is the wheel of [the chapter on sequences](../book/sequences.md), seen from the inside: the largest eigenvalues of the matrix are complex, so it turns the state at every step, and a ring keeps ten values apart while it turns.
-# The sixth step shows the ring of the fifth, turned on.
+# After one digit all are still near the middle of this plane; after five they are on the ring, and after six the same ring has turned by about a quarter, as the eigenvalue says.
 # The second network has not learned to hold on to the digit.
 # A probe of this kind finds only what a mean can separate; a lower number does not prove that nothing is left.
 #
