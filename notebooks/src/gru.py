@@ -770,7 +770,7 @@ panel = live.interact_manual(
 # The update gate of one trained network ($b_z = 1$, 300 palindromes, seed 0), over the nine digits of a number.
 # A row is a unit; rows are sorted by the gate's mean.
 
-# %% mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are at about 0.65; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}} tags=["paste:gates"]
+# %% mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are between 0.5 and 0.75; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}} tags=["paste:gates"]
 trained = runs["GRU, $b_z = 1$", 300, 0][0]
 x, y = test[10]
 start = {"x": x.double().numpy(), "h0": np.zeros((len(x), gru_size(48)))}
