@@ -186,6 +186,41 @@ complains("formula", "", "cannot be used")
 complains("formula", "'a'", "cannot be used")
 """,
     ],
+    "optimizer_study": [
+        """
+lstm = {}
+for r in experiments.load("optimizers")["runs"]:
+    s = r["settings"]
+    if s["task"] == "palindromes, LSTM":
+        lstm.setdefault((s["method"], s["lr"]), {})[s["seed"]] = sum(r["result"]["loss"][-5:]) / 5
+
+def winner(measure):
+    method, lr = min(lstm, key=lambda key: measure(lstm[key]))
+    return [method, "at", f"{lr:g}", f"{measure(lstm[method, lr]):.5g}"]
+
+assert len(shown().splitlines()) == 8 and figures_shown()
+assert shown().splitlines()[0].split() == winner(lambda ends: sum(ends.values()) / 3)
+panel.knobs["seeds"].value = "seed 2"
+assert shown().splitlines()[0].split() == winner(lambda ends: ends[2])
+panel.knobs["seeds"].value, panel.knobs["summary"].value = "all three", "lowest"
+lucky = winner(lambda ends: min(ends.values()))
+assert shown().splitlines()[0].split() == lucky and lucky[:3] == ["Adadelta", "at", "949"]
+panel.knobs["summary"].value = "median"
+assert shown().splitlines()[0].split() == winner(lambda ends: sorted(ends.values())[1])
+""",
+        """
+panel.knobs["rate"].value = "three times the best"  # above the last rate of a sweep there is none
+panel.knobs["summary"].value = "lowest"
+assert "Adadelta  at 949 " in shown()
+panel.knobs["rate"].value = "a third of the best"
+assert "Adadelta  at 300 " in shown()
+panel.knobs["rate"].value, panel.knobs["measure"].value = "the best", "steps to the mark"
+panel.knobs["summary"].value, panel.knobs["task"].value = "mean", "characters, LSTM"
+assert "Adam      at 0.00949  180" in shown() and figures_shown()
+panel.knobs["rate"].value = "three times the best"
+assert "never" in shown() and figures_shown()
+""",
+    ],
     "ngram_lm": [
         """
 first = "one of the | " + " ".join(go_on("one of the"))

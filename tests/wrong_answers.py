@@ -232,6 +232,39 @@ WRONG = {
             "one over": [("math.log(off) / math.log(beta)", "1 / (1 - beta)")],
         },
     },
+    "optimizer_study": {
+        1: {
+            "one direction only": [("as_far.append(abs(", "as_far.append((")],
+            "further, and not as far": [(">= real - 1e-12", "> real + 1e-12")],
+            "medians": [("].mean() - rest.mean()", "].sum() / len(a) - np.median(rest)")],
+            "a count": [("np.mean(as_far)", "np.sum(as_far)")],
+            "without the real deal": [("np.mean(as_far)", "(np.sum(as_far) - 1) / (len(as_far) - 1)")],
+            "how often it is not luck": [("np.mean(as_far)", "1 - np.mean(as_far)")],
+        },
+        2: {
+            "natural logarithms": [("np.log10(rates)", "np.log(rates)")],
+            "from rate to rate": [("return x[k] + share * (x[k + step] - x[k])", "return x[k]")],
+            "to the rate beyond": [("share * (x[k + step]", "(x[k + step]")],
+            "lines over the rate": [
+                (
+                    "x[k] + share * (x[k + step] - x[k])",
+                    "np.log10(rates[k] + share * (rates[k + step] - rates[k]))",
+                )
+            ],
+            "the right half": [(" - edge(-1)", " - x[lowest]")],
+            "the second valley too": [("edge(1) - edge(-1)", "np.ptp(x[losses <= level])")],
+            "a share of the lowest": [("losses.min() + slack", "losses.min() * (1 + slack)")],
+        },
+        3: {
+            "the page's logarithm": [("math.log(beta2)", "(beta2 - 1)")],
+            "to twice the usual": [("(1 / share**2 - 1)", "1")],
+            "no square of the share": [("1 / share**2", "1 / share")],
+            "the gradient and not its square": [("S**2 - 1", "S - 1")],
+            "no jump": [("(1 - beta2) * (S", "(S")],
+            "rounded down": [("math.ceil", "math.floor")],
+            "v all the way to the usual": [("1 / share**2 - 1)", "1 / share**2)")],
+        },
+    },
     "ngram_lm": {
         1: {
             "the word after START is lost": [("(n - 1)", "(n - 2)"), ("range(len(line))", "range(len(line) - 1)")],
