@@ -3,7 +3,7 @@
 #
 # This notebook goes with the page [Where training starts](../book/initialisation.md).
 # You will start the same network from different weights, see which starts can learn, and predict it before training.
-# It runs in about a minute on one processor core.
+# It runs in one to two minutes on one processor core.
 
 # %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
 # @title Set up: installs rnnlib where it is missing
