@@ -166,6 +166,40 @@ panel.knobs["r_on"].value = 1.0
 assert "60 of them while the unit is open" in shown()
 """
     ],
+    "memory": [
+        """
+panel.knobs["first"].value, panel.knobs["last"].value, panel.knobs["steps"].value = 5, 10, 200
+panel.run.click()
+assert panel.view.value == "" and panel.bar.value == 0
+""",
+        """
+await panel.task
+once = shown()
+passed = _re.findall(r"(\\d+) digits passed after (\\d+) steps", once)
+assert [T for T, _ in passed] == ["5", "8", "10"] and figures_shown(), once
+ends = [int(n) for _, n in passed]
+assert 3 <= ends[0] and all(b - a >= 3 for a, b in zip(ends, ends[1:])), "three perfect batches each"
+assert ends[-1] < 200 and 0 < panel.bar.value <= ends[-1] / 200, "done before the last step"
+assert float(_re.search(r"numbers of 10 digits: ([\\d.]+)", once)[1]) > 0.9
+panel.run.click()
+""",
+        """
+await panel.task
+assert shown() == once, "the same knobs give the same numbers"
+panel.knobs["network"].value, panel.knobs["first"].value = "RNN, orthogonal", 10
+panel.run.click()
+""",
+        """
+await panel.task
+assert "10 digits passed" in shown() and "; " not in shown(), "no curriculum"
+panel.knobs["rate"].value, panel.knobs["steps"].value = 0.0003, 20
+panel.run.click()
+""",
+        """
+await panel.task
+assert "no length passed in 20 steps" in shown() and figures_shown()
+""",
+    ],
     "optimizers": [
         """
 panel.knobs["formula"].value = "w1**2 + 10 * w2**2"

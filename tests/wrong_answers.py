@@ -198,6 +198,32 @@ WRONG = {
             "what is lost": [("np.exp(", "-np.expm1(")],
         },
     },
+    "memory": {
+        1: {
+            "the failures left out": [("half = (len(steps) + 1) // 2", "half = (len(done) + 1) // 2")],
+            "half rounded down": [("(len(steps) + 1) // 2", "len(steps) // 2")],
+            "more than half": [("(len(steps) + 1) // 2", "len(steps) // 2 + 1")],
+            "given up counts as solved": [("steps[solved]", "steps")],
+            "the last that is solved": [("done[half - 1] if len(done) >= half else -1", "done[-1] if len(done) >= half else -1")],
+            "in the order of the runs": [("np.sort(steps[solved])", "steps[solved]")],
+        },
+        2: {
+            "as if groups did not overlap": [("return mean", "return r / q**r")],
+            "one over the chance of r": [("return mean", "return 1 / q**r")],
+            "without a new start": [("(mean + 1) / q", "mean + 1 / q")],
+            "one too few": [("range(r)", "range(r - 1)")],
+            "the batch that fails is free": [("(mean + 1) / q", "mean / q + 1")],
+            "from the end on": [("return mean", "return mean - r")],
+        },
+        3: {
+            "what is forgotten is zero": [("+ 0.5 * (2 - marks.sum(axis=1))", "")],
+            "one mark only": [("(2 - marks", "(1 - marks")],
+            "the first k": [("-k:, 0], x[:, -k:, 1]", ":k, 0], x[:, :k, 1]")],
+            "always one": [("(numbers * marks).sum(axis=1) + 0.5 * (2 - marks.sum(axis=1))", "0 * marks.sum(axis=1) + 1")],
+            "numbers without their marks": [("(numbers * marks)", "numbers")],
+            "a mean number for each that is seen": [("(2 - marks.sum(axis=1))", "marks.sum(axis=1)")],
+        },
+    },
     "optimizers": {
         1: {
             "no correction": [("m / (1 - beta1**t), v / (1 - beta2**t)", "m, v")],

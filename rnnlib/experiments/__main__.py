@@ -8,6 +8,7 @@ import sys
 from rnnlib import validate
 from rnnlib.experiments import (
     char_lm,
+    far,
     frequency,
     gradient_flow,
     memory,
@@ -24,6 +25,7 @@ STUDIES = {
     "palindrome": palindrome,
     "palindrome_memory": palindrome_memory,
     "memory": memory,
+    "far": far,
     "gradient_flow": gradient_flow,
     "frequency": frequency,
     "optimizers": optimizers,
