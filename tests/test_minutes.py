@@ -17,7 +17,7 @@ PAGE = """(a-label)=
 # Four words of title
 
 **Bold** words and *four* [more in links](x.md), `code` too: the state $h_t = \\tanh(a)$, by {eq}`x`.
-A *second* line – of six words.
+A *second* line – ![not its picture](y.png) of six words.
 
 % a comment that nobody sees
 
