@@ -3,7 +3,7 @@
 #
 # This notebook goes with the page [Characters](../book/char_lm.md).
 # You will train a small network to write, read the recorded training of a larger one, turn its temperature up and down, and look for a cell that you can read.
-# It runs in about two minutes on one processor core.
+# It runs in about a minute on one processor core.
 
 # %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
 # @title Set up: installs rnnlib where it is missing
