@@ -303,4 +303,41 @@ complains("beginning", "Łódź ", "is not in the book")
 complains("beginning", "", "there is none")
 """,
     ],
+    "shakespeare": [
+        """
+def spent():
+    return float(_re.search(r"([\\d.]+) billion", shown())[1])
+
+def ends():
+    return [float(n) for n in _re.findall(r"\\d\\.\\d{3}", shown())]
+
+panel.knobs["steps"].value = 60
+panel.run.click()
+""",
+        """
+await panel.task
+K = len(letters)
+assert f"60 steps, {60 * 16 * 32:,} characters" in shown() and figures_shown()
+assert abs(spent() - 60 * multiply_adds(16, 32, 64, K + 1, K) / 1e9) < 0.01
+informed, once = ends(), shown()
+panel.run.click()
+""",
+        """
+await panel.task
+assert shown() == once, "the same knobs give the same numbers"
+panel.knobs["bias"].value = "zero"
+panel.run.click()
+""",
+        """
+await panel.task
+assert min(ends()) > max(informed), "the frequencies buy something at once"
+panel.knobs["T"].value, panel.knobs["H"].value = 8, 16
+panel.run.click()
+""",
+        """
+await panel.task
+assert f"{60 * 16 * 8:,} characters" in shown()
+assert abs(spent() - 60 * multiply_adds(16, 8, 16, K + 1, K) / 1e9) < 0.01
+""",
+    ],
 }

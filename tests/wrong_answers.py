@@ -348,4 +348,31 @@ WRONG = {
             "nats for bits": [("return bits,", "return nats,")],
         },
     },
+    "shakespeare": {
+        1: {
+            "the shares themselves": [("np.log(np.bincount(numbers, minlength=K))", "np.bincount(numbers, minlength=K) / len(numbers)")],
+            "the sum is not zero": [(" - b.mean()", "")],
+            "the log of the shares": [(" - b.mean()", " - np.log(len(numbers))")],
+            "the other sign": [("return b - b.mean()", "return b.mean() - b")],
+            "a logarithm to base 2": [("np.log(", "np.log2(")],
+            "each counted once more": [("minlength=K)", "minlength=K) + 1")],
+            "the most frequent is zero": [("b.mean()", "b.max()")],
+        },
+        2: {
+            "no common character": [("k * T", "k * (T + 1)")],
+            "strands too long": [("(len(numbers) - 1) // N", "-(-len(numbers) // N)")],
+            "no targets": [("T + 1", "T")],
+            "counted from one": [("k * T", "(k - 1) * T")],
+            "strands interleaved": [("S * np.arange(N)[:, None]", "np.arange(N)[:, None]"), ("np.arange(T + 1)", "N * np.arange(T + 1)")],
+            "time first": [("return numbers[starts + np.arange(T + 1)]", "return numbers[starts + np.arange(T + 1)].T")],
+        },
+        3: {
+            "the state after the step": [("h[:-1]", "h[1:]")],
+            "the transpose": [("rows.T @ h[:-1].reshape(-1, h.shape[2])", "(rows.T @ h[:-1].reshape(-1, h.shape[2])).T")],
+            "the mean": [("h.shape[2])", "h.shape[2]) / len(rows)")],
+            "rows in another order": [("h[:-1].reshape", "h[:-1].swapaxes(0, 1).reshape")],
+            "the mean over sequences": [("h.shape[2])", "h.shape[2]) / da.shape[1]")],
+            "the last step only": [("da.reshape(-1, da.shape[2])", "da[-1]"), ("h[:-1].reshape(-1, h.shape[2])", "h[-2]")],
+        },
+    },
 }  # fmt: skip
