@@ -107,7 +107,8 @@ def gradient_disc(matrix: str = "uniform", gain: float = 1.0, bias: float = 1.0)
     ``gain`` (0.2 to 2) that multiplies it, and for an LSTM's forget ``bias`` (-2 to 6); the
     arguments say where they start. The lines: $\lVert (\text{gain}\, W^\top)^k v \rVert$ for $v$ of
     32 equal entries and length 1, which is an RNN's gradient while its states are small; the power
-    of the spectral radius, $\rho^k$; and the LSTM's gradient along $c$ alone, $\sigma(\text{bias})^k$.
+    of the spectral radius, $\rho^k$; and the LSTM's gradient along $c$ alone,
+    $\sigma(\text{bias})^k$.
     Raises TypeError or ValueError for a setting that is no number or out of its range.
     """
     tag = "rnn-gradient-disc"
