@@ -19,7 +19,8 @@ import pytest
 import torch
 import yaml
 
-from rnnlib import GRU, LSTM, checkpoints, experiments, init, interactive, surfaces
+from rnnlib import GRU, LSTM, checkpoints, experiments, init, interactive, surfaces, tasks
+from rnnlib.experiments import lstm_units
 from rnnlib.models import RNNLM, CharacterModel
 from rnnlib.text import END, UNK, Vocabulary, Words
 
@@ -268,6 +269,19 @@ def test_recorded_units_are_an_lstm_s_that_solves_its_palindrome(tmp_path: Path)
     assert min(i.min(), f.min(), o.min()) >= 0 and g.min() < -0.9
     old = torch.cat([torch.zeros(32, 1), c[:, :-1]], dim=1)
     assert ((g * i + old * f - c).abs() <= 0.02 + 0.005 * old.abs()).all()  # all are rounded
+
+
+def test_the_study_of_units_keeps_one_number_s_gates_and_cells() -> None:
+    settings = {"T": 4, "hidden": 3, "lr": 1e-2, "steps": 2, "batch": 4, "clip": 1.0, "seed": 0}
+    result = lstm_units.run(**settings)
+    assert (result["steps"], result["solved"]) == (2, False)
+    digits, units = result["units"]["labels"], result["units"]
+    x, _ = tasks.palindromes(4, 2000, torch.Generator().manual_seed(1))
+    assert digits == [str(int(digit)) for digit in x[0].flatten().tolist()]
+    assert (units["units"], len(units["c"])) == (3, 9)
+    # from c = 0, all in hundredths
+    i, g, c = (torch.tensor(units[name]).view(3, 3)[:, 0] / 100 for name in "igc")
+    assert (i * g - c).abs().max() < 0.016
 
 
 def test_the_script_of_units_stands_inside_a_page() -> None:

@@ -16,7 +16,7 @@ if (!customElements.get('rnn-adam-spike')) {
   const hat = (letter) => symbol(`${letter}\u0302`);
   const PANELS = [ // top, height, powers of ten, title, lines: [values' name, look, label, its place in pixels]
     [40, 120, [0, 1, 2, 3], 'what Adam keeps', [['m', `stroke="${BLUE}"`, hat('m'), 124], ['root', `stroke="${GREEN}" stroke-dasharray="9 3 2 3"`, `√${hat('v')}`, 184]]],
-    [216, 170, [-2, -1, 0, 1], 'step length', [['adam', `stroke="${RED}"`, 'Adam', 88], ['rmsprop', `stroke="${INK}" stroke-dasharray="5 4"`, 'RMSprop', 160]]],
+    [216, 170, [-2, -1, 0, 1], 'step length', [['adam', `stroke="${RED}"`, 'Adam', 88], ['rmsprop', `stroke="${INK}" stroke-dasharray="5 4"`, 'RMSprop', 174]]],
   ];
 
   customElements.define('rnn-adam-spike', class extends RnnFigure {
@@ -86,7 +86,7 @@ if (!customElements.get('rnn-adam-spike')) {
         svg += line(left + x(t), floor, left + x(t), floor + 5, `stroke="${GREY}"`) + text(left + x(t), floor + 19, t, 'text-anchor="middle"');
       }
       svg += text(left + wide / 2, floor + 37, `training step ${symbol('t')}`, 'text-anchor="middle"')
-        + text(left, floor + 62, `steps below ${100 * USUAL} % of the usual, those not shown too:`)
+        + text(left, floor + 62, `steps below ${100 * USUAL} % of the usual, in all:`)
         + text(left, floor + 80, `Adam ${count(v.short)}, RMSprop ${count(v.shortRmsprop)}`);
       return { height: floor + 90, svg };
     }

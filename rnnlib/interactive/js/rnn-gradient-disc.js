@@ -60,7 +60,7 @@ if (!customElements.get('rnn-gradient-disc')) {
   customElements.define('rnn-gradient-disc', class extends RnnFigure {
     static title = 'Eigenvalues of a recurrent matrix, and the length of the gradient on the way back through 60 steps';
     static choices = {
-      matrix: { label: 'matrix <i>W</i><sub><i>hh</i></sub>', options: { uniform: 'uniform, as torch draws it', orthogonal: 'orthogonal' }, value: 'uniform' },
+      matrix: { label: 'matrix <i>W</i><sub><i>hh</i></sub>', options: { uniform: 'uniform (torch’s)', orthogonal: 'orthogonal' }, value: 'uniform' },
     };
     static sliders = {
       gain: { label: 'times a gain', min: 0.2, max: 2, step: 0.01, value: 1, show: (v) => fixed(v) },
@@ -89,7 +89,7 @@ if (!customElements.get('rnn-gradient-disc')) {
       const way = { 1: 'outside', 0: 'on', '-1': 'inside' }[Math.sign(Math.round(200 * (v.rho - 1)))];
       return `RNN, ${v.matrix} matrix times ${fixed(v.gain)}: the spectral radius ρ is ${fixed(v.rho)}, ${way} the unit circle. After ${STEPS} steps back `
         + `the gradient is ${rnn} times as long; ρ to the power of ${STEPS} is ${predicted}. `
-        + `LSTM, forget bias ${fixed(v.bias, 1)}: the gate is ${fixed(v.f, 3)}, and along the cell ${lstm} times is left.`;
+        + `LSTM, forget bias ${fixed(v.bias, 1)}: the gate is ${fixed(v.f, 3)}, and along the cell ${lstm} of the gradient is left.`;
     }
 
     draw(v, width) {
