@@ -19,7 +19,8 @@ import pytest
 import torch
 import yaml
 
-from rnnlib import GRU, LSTM, checkpoints, interactive, surfaces
+from rnnlib import GRU, LSTM, checkpoints, experiments, init, interactive, surfaces, tasks
+from rnnlib.experiments import lstm_units
 from rnnlib.models import RNNLM, CharacterModel
 from rnnlib.text import END, UNK, Vocabulary, Words
 
@@ -39,9 +40,21 @@ def some_words(V: int = len(WORDS)) -> tuple[list[str], dict[str, torch.Tensor],
     return words[:V], maps, torch.randn(V, 6, generator=draw, dtype=torch.float64)
 
 
+def some_units(T: int = 30, H: int = 32) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+    """Gates (T, 4H) and cells (T, H) of an LSTM that is none, and what it reads."""
+    draw = torch.Generator().manual_seed(T)
+    gates = torch.rand(T, 4, H, generator=draw, dtype=torch.float64)
+    gates[:, 2] = 2 * gates[:, 2] - 1
+    cells = torch.randn(T, H, generator=draw, dtype=torch.float64) * torch.linspace(1, 9, H)
+    return gates.view(T, 4 * H), cells, (["<", "é"] * T)[:T]
+
+
 FIGURES = [
     interactive.time_gate(),
     interactive.lstm_step(),
+    interactive.gradient_disc(),
+    interactive.adam_spike(),
+    interactive.lstm_units(interactive.unit_data(*some_units())),
     interactive.optimizer_paths(),
     interactive.word_map(interactive.word_data(*some_words()), word='"'),
 ]
@@ -88,8 +101,13 @@ def test_starting_settings_are_those_of_the_page_s_element(figure: interactive.F
     if figure.tag in ("rnn-optimizer-paths", "rnn-word-map"):
         return  # below
     for name, value in figure.settings.items():
-        written = re.search(rf"^ +{name}: {{ label.*?\bvalue: ([\d.]+)", source, re.M)
-        assert written and float(written[1]) == value
+        if name == "data":
+            continue  # there is no other
+        if name == "order":
+            assert f"this.start('order', '{value}')" in source
+            continue
+        written = re.search(rf"\b{name}: {{ label.*?\bvalue: '?([\w.]+)", source)
+        assert written and type(value)(written[1]) == value
 
 
 def test_settings_are_taken() -> None:
@@ -157,6 +175,175 @@ def test_errors_of_the_paths_name_the_argument(
 ) -> None:
     with pytest.raises(error, match=message):
         interactive.optimizer_paths(**arguments)
+
+
+# ---- the gradient's reach and the spike ----------------------------------------------------------
+
+
+def test_settings_of_the_disc_and_the_spike_are_taken() -> None:
+    figure = interactive.gradient_disc("orthogonal", 1.5, -2)
+    assert figure.settings == {"matrix": "orthogonal", "gain": 1.5, "bias": -2}
+    figure = interactive.adam_spike(100, 0.5, 0.99, "none")
+    assert figure.settings == {"calm": "none", "spike": 2, "beta1": 0.5, "beta2": 0.99}
+    assert interactive.adam_spike(710).settings["spike"] == 2.85  # the place of the slider
+
+
+@pytest.mark.parametrize("matrix", ["uniform", "orthogonal"])
+def test_the_disc_s_numbers_are_those_of_a_draw_of_init(matrix: str) -> None:
+    source = (JS / "rnn-gradient-disc.js").read_text("utf-8")
+    part = source[source.index(f"    {matrix}: {{\n") :]
+    lists = re.findall(r"^ +(half|lengths): \[\n(.*?),\n      \],", part, re.M | re.S)[:2]
+    stored = {name: json.loads(f"[{body}]") for name, body in lists}
+    radius = float(re.search(r"radius: ([\d.]+)", part)[1])  # type: ignore[index]
+    fill = {"uniform": lambda W, g: init.uniform_(W, 32**-0.5, g), "orthogonal": init.orthogonal_}
+    W = torch.empty(32, 32, dtype=torch.float64)
+    fill[matrix](W, torch.Generator().manual_seed(0))
+    eigenvalues = torch.linalg.eigvals(W)
+    found = [complex(*pair) for pair in stored["half"]]
+    found += [z.conjugate() for z in found if z.imag]
+    assert len(found) == 32
+    for z in eigenvalues.tolist():
+        assert min(abs(z - other) for other in found) < 1e-12
+    assert radius == pytest.approx(eigenvalues.abs().max().item(), rel=1e-14)
+    v = torch.full((32,), 32**-0.5, dtype=torch.float64)
+    lengths = [torch.linalg.matrix_power(W.T, k) @ v for k in range(61)]
+    logs = torch.stack(lengths).norm(dim=1).log10()
+    if matrix == "uniform":
+        assert (logs - torch.tensor(stored["lengths"], dtype=torch.float64)).abs().max() < 1e-12
+    else:  # orthogonal: no length changes
+        assert "lengths: Array(STEPS + 1).fill(0)," in part and logs.abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: interactive.gradient_disc("xavier"), ValueError, "matrix must be one of .*'xav"),
+        (
+            lambda: interactive.gradient_disc(gain=3),
+            ValueError,
+            r"gain must be .* \[0.2, 2\], got 3",
+        ),
+        (lambda: interactive.gradient_disc(bias="1"), TypeError, "bias must be a number, got '1'"),
+        (lambda: interactive.adam_spike(0.5), ValueError, r"spike must be .* \[1, 1000\], got 0.5"),
+        (lambda: interactive.adam_spike(beta1=1), ValueError, "beta1 must be .* got 1"),
+        (lambda: interactive.adam_spike(beta2=0.5), ValueError, "beta2 must be .* got 0.5"),
+        (
+            lambda: interactive.adam_spike(calm="short"),
+            ValueError,
+            "calm must be one of .* 'short'",
+        ),
+    ],
+)
+def test_errors_of_the_disc_and_the_spike_name_the_argument(
+    make: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        make()
+
+
+# ---- the units of an LSTM ------------------------------------------------------------------------
+
+
+def test_a_unit_s_numbers_are_hundredths_one_unit_after_the_other() -> None:
+    gates, cells, labels = some_units(7, 5)
+    data = interactive.unit_data(gates, cells, labels)
+    assert (data["units"], data["labels"]) == (5, labels)
+    parts = {"c": cells, **dict(zip("ifgo", gates.chunk(4, dim=1), strict=True))}
+    for name, part in parts.items():
+        found = torch.tensor(data[name]).view(5, 7).T / 100
+        assert (found - part).abs().max() <= 0.00501
+        assert all(isinstance(value, int) for value in data[name])
+
+
+def test_recorded_units_are_an_lstm_s_that_solves_its_palindrome(tmp_path: Path) -> None:
+    """Gates and cells belong together, step by step, and the digits are a palindrome's."""
+    (path,) = (p for p in page_words.write(tmp_path) if p.name == "rnn-units-lstm.js")
+    assert path.stat().st_size < 30_000
+    result = experiments.load("lstm_units")["runs"][0]["result"]
+    assert result["solved"] and result["test_accuracy"] > 0.99
+    data = result["units"]
+    assert path.read_text("ascii") == interactive.unit_script("lstm", data)
+    first, *rest = data["labels"]  # the answer is the digit that was not read
+    assert rest == rest[::-1] and first == str(result["answer"])
+    i, f, g, o, c = (torch.tensor(data[name]).view(32, 30) / 100 for name in "ifgoc")
+    assert min(i.min(), f.min(), o.min()) >= 0 and g.min() < -0.9
+    old = torch.cat([torch.zeros(32, 1), c[:, :-1]], dim=1)
+    assert ((g * i + old * f - c).abs() <= 0.02 + 0.005 * old.abs()).all()  # all are rounded
+
+
+def test_the_study_of_units_keeps_one_number_s_gates_and_cells() -> None:
+    settings = {"T": 4, "hidden": 3, "lr": 1e-2, "steps": 2, "batch": 4, "clip": 1.0, "seed": 0}
+    result = lstm_units.run(**settings)
+    assert (result["steps"], result["solved"]) == (2, False)
+    digits, units = result["units"]["labels"], result["units"]
+    x, _ = tasks.palindromes(4, 2000, torch.Generator().manual_seed(1))
+    assert digits == [str(int(digit)) for digit in x[0].flatten().tolist()]
+    assert (units["units"], len(units["c"])) == (3, 9)
+    # from c = 0, all in hundredths
+    i, g, c = (torch.tensor(units[name]).view(3, 3)[:, 0] / 100 for name in "igc")
+    assert (i * g - c).abs().max() < 0.016
+
+
+def test_the_script_of_units_stands_inside_a_page() -> None:
+    data = interactive.unit_data(*some_units())
+    figure = interactive.lstm_units(
+        data | {"more": 1}, "some", shown="f", order="forget", row=3, other=32
+    )
+    head, _, body = figure.data.partition(" = ")
+    assert head == "(globalThis.RnnUnits ??= {}).some" and json.loads(body[:-2]) == data
+    assert "<" not in figure.data and figure.data.isascii()
+    begins = '<rnn-lstm-units data="some" shown="f" order="forget" row="3" other="32">'
+    html = figure._repr_html_()
+    assert html.startswith(begins)
+    assert html.index(figure.data) < html.index("globalThis.RnnFigure ??=")
+
+
+GATES, CELLS, LABELS = some_units(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"c": CELLS[0]}, ValueError, r"c must have shape \(T, H\)"),
+        ({"c": CELLS * torch.nan}, ValueError, "c .* finite"),
+        ({"c": 0 * CELLS}, ValueError, "c must have a value of 0.01 or more"),
+        ({"c": CELLS[:, :1], "gates": GATES[:, :4]}, ValueError, r"c must have .* got \(4, 1\)"),
+        ({"gates": GATES[:, :11]}, ValueError, r"gates must have shape \(4, 12\), got \(4, 11\)"),
+        ({"gates": 3 * GATES}, ValueError, r"gates must be in \[-1, 1\], got 2"),
+        ({"labels": "abcd"}, TypeError, "labels must be a list of strings, got str"),
+        ({"labels": LABELS[:3]}, ValueError, "labels must be 4 strings, one a step"),
+        ({"labels": [1, 2, 3, 4]}, ValueError, "labels must be 4 strings"),
+        ({"labels": ["a", "b", " ", "d"]}, ValueError, "labels must be 4 strings"),
+    ],
+)
+def test_errors_of_the_unit_s_data_name_the_argument(
+    changes: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        interactive.unit_data(**{"gates": GATES, "c": CELLS, "labels": LABELS} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"data": [1]}, TypeError, "data must be a dict, got list"),
+        (
+            {"data": {"labels": LABELS}},
+            ValueError,
+            r"what unit_data returns, got none of its \['un",
+        ),
+        ({"name": "my units"}, ValueError, "name must be of letters, digits and _, got 'my u"),
+        ({"shown": "h"}, ValueError, "shown must be one of .* got 'h'"),
+        ({"order": "size"}, ValueError, "order must be one of .* got 'size'"),
+        ({"row": 4}, ValueError, r"row must be finite and in \[1, 3\], got 4"),
+        ({"other": 0}, ValueError, "other must be at least 1, got 0"),
+    ],
+)
+def test_errors_of_the_units_name_the_argument(
+    changes: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        interactive.lstm_units(**{"data": interactive.unit_data(GATES, CELLS, LABELS)} | changes)
 
 
 # ---- the map of words ---------------------------------------------------------------------------

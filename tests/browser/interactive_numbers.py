@@ -14,18 +14,44 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from rnnlib import interactive, surfaces
+from rnnlib import init, interactive, optim, surfaces
 from rnnlib.cells import LSTMCell
 from rnnlib.phased import time_gate
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 import page_words
 
-STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001}  # the others: 0.01
-PATHS = "rnn-optimizer-paths"
+STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001, "bias": 0.1, "spike": 0.05, "beta2": 0.001}
+PATHS = "rnn-optimizer-paths"  # where STEP has no name: 0.01
 MAP = "rnn-word-map"
+UNITS = "rnn-lstm-units"
+OPTIONS: dict[str, dict[str, list[str]]] = {  # of choices
+    "rnn-gradient-disc": {"matrix": ["uniform", "orthogonal"]},
+    "rnn-adam-spike": {"calm": ["long", "none"]},
+    UNITS: {"shown": ["tanh", "c", "i", "f", "o", "g"]},
+}
+BUTTONS: dict[str, dict[str, dict[str, float | str]]] = {  # what they set; the rest stays
+    "rnn-gradient-disc": {
+        "torch’s start": {"matrix": "uniform", "gain": 1, "bias": 0},
+        "at the edge": {"matrix": "uniform", "gain": 1.69},
+        "orthogonal": {"matrix": "orthogonal", "gain": 1},
+        "forget bias 4": {"bias": 4},
+    },
+    "rnn-adam-spike": {
+        "no spike": {"spike": 0},
+        "30 times": {"spike": 1.5},
+        "1000 times": {"spike": 3},
+        "shorter memory": {"beta2": 0.99},
+    },
+}
+LINES = {  # values that are drawn as lines, in this order
+    "rnn-gradient-disc": ["lstm", "predicted", "rnn"],
+    "rnn-adam-spike": ["m", "root", "adam", "rmsprop"],
+    UNITS: ["i", "f", "o", "g", "beside", "c"],
+}
 
 
 def tensor(*values: float) -> torch.Tensor:
@@ -64,7 +90,73 @@ def step(i: float, f: float, g: float, o: float, c_old: float) -> dict[str, Any]
     return {"c": c.item(), "h": h_new.item(), "dc": dc.item(), "dh": dh.item(), "steps": steps}
 
 
-def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, float]]:
+def disc(matrix: str, gain: float, bias: float) -> dict[str, Any]:
+    """What a gain makes of a matrix that rnnlib.init draws, and of a vector sent back by it."""
+    W = torch.empty(32, 32, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    if matrix == "uniform":
+        init.uniform_(W, 32**-0.5, generator)
+    else:
+        init.orthogonal_(W, generator)
+    W *= gain
+    above = [z for z in torch.linalg.eigvals(W).tolist() if z.imag >= 0]  # those below mirror them
+    eigenvalues = [
+        [z.real, imaginary]
+        for z in sorted(above, key=lambda z: (math.atan2(z.imag, z.real), abs(z)))
+        for imaginary in ((z.imag, -z.imag) if z.imag else (0.0,))
+    ]
+    rho, f = max(map(abs, above)), torch.sigmoid(tensor(bias)).item()
+    v, lengths = torch.full((32,), 32**-0.5, dtype=torch.float64), [0.0]
+    for _ in range(60):
+        v = W.T @ v
+        lengths.append(math.log10(v.norm()))
+    return {
+        "f": f, "rho": rho, "eigenvalues": eigenvalues, "rnn": lengths,
+        "predicted": [k * math.log10(rho) for k in range(61)],
+        "lstm": [k * math.log10(f) for k in range(61)],
+    }  # fmt: skip
+
+
+def steps_of(
+    optimizer: torch.optim.Optimizer, w: torch.Tensor, gradients: list[float]
+) -> list[float]:
+    """How far each gradient moves w, in learning rates, which is 1 here."""
+    moved = []
+    for g in gradients:
+        w.grad = torch.full_like(w, g)
+        with torch.no_grad():
+            w.zero_()
+        optimizer.step()
+        moved.append(-w.item())
+    return moved
+
+
+def spike(spike: float, beta1: float, beta2: float, calm: str, steps: int = 200) -> dict[str, Any]:
+    """What rnnlib's Adam and RMSprop do with gradients of 1 and one of S at step 20."""
+    S = float(f"{10**spike:.2g}")
+    gradients = [S if t == 20 else 1.0 for t in range(1, steps + 1)]
+    w, w2 = (torch.zeros(1, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    adam = optim.Adam([w], lr=1.0, betas=(float(beta1), float(beta2)))
+    rmsprop = optim.RMSprop([w2], lr=1.0)
+    if calm == "long":  # what they keep after a million gradients of 1
+        kept = {"step": torch.tensor(1e6), "exp_avg": tensor(1.0), "exp_avg_sq": tensor(1.0)}
+        adam.state[w].update(kept)
+        rmsprop.state[w2].update(step=torch.tensor(1e6), square_avg=tensor(1.0))
+    m, root, moved = [], [], []
+    for t, g in enumerate(gradients, start=1_000_001 if calm == "long" else 1):
+        moved += steps_of(adam, w, [g])
+        m.append(adam.state[w]["exp_avg"].item() / (1 - beta1**t))
+        root.append(math.sqrt(adam.state[w]["exp_avg_sq"].item() / (1 - beta2**t)))
+    moved2 = steps_of(rmsprop, w2, gradients)
+    shown = {"m": m, "root": root, "adam": moved, "rmsprop": moved2}
+    found: dict[str, Any] = {"S": S} | {name: values[:200] for name, values in shown.items()}
+    if steps > 200:  # long enough to be forgotten
+        found["short"] = sum(size < 0.9 for size in moved[19:])
+        found["shortRmsprop"] = sum(size < 0.9 for size in moved2[19:])
+    return found
+
+
+def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, Any]]:
     """Both ends of every slider, then places in between, all on the sliders' steps."""
     ranges = interactive.RANGES[tag]
     ends = [{name: range_[end] for name, range_ in ranges.items()} for end in (0, 1)]
@@ -75,7 +167,12 @@ def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, float]
         (low, high), size = ranges[name], STEP.get(name, 0.01)
         return round(low + size * draw.randint(0, round((high - low) / size)), 3)
 
-    return ends + [{name: place(name) for name in ranges} for _ in range(count)]
+    cases: list[dict[str, Any]] = ends + [
+        {name: place(name) for name in ranges} for _ in range(count)
+    ]
+    for name, options in OPTIONS.get(tag, {}).items():
+        cases = [case | {name: draw.choice(options)} for case in cases]
+    return cases
 
 
 def paths(surface: str, w1: float, w2: float, steps: float, **rest: Any) -> dict[str, Any]:
@@ -217,6 +314,64 @@ def word_maps() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def unit_cases(data: dict[str, Any], count: int, draw: random.Random) -> dict[str, Any]:
+    """What the figure must show of an LSTM's units, in orders drawn at random."""
+    H = data["units"]
+    parts = {name: np.reshape(data[name], (H, -1)) for name in "ifogc"}  # hundredths
+    values = {name: part / 100 for name, part in parts.items()}
+    values["tanh"] = np.tanh(values["c"])
+    ranges = dict.fromkeys(("row", "other"), (1, H))
+    cases = []
+    for n in range(count):
+        shown = OPTIONS[UNITS]["shown"][n % 6]
+        order = draw.sample(range(1, H + 1), H)
+        row, other = (1, H) if n < 6 else (draw.randint(1, H), draw.randint(1, H))
+        limit = np.abs(values["c"]).max().item() if shown == "c" else 1
+        case = {"shown": shown, "order": order, "row": row, "other": other}
+        unit, second = order[row - 1], order[other - 1]
+        expected = {name: values[name][unit - 1].tolist() for name in "ifogc"} | {
+            "unit": unit, "second": second, "beside": values["c"][second - 1].tolist(),
+            "rows": values[shown][np.array(order) - 1].tolist(),
+            "low": 0 if shown in "ifo" else -limit, "limit": limit,
+        }  # fmt: skip
+        cases.append([case, expected])
+    sizes = {"largest cell first": np.abs(parts["c"]), "forget gate first": parts["f"]}
+    orders = {
+        text: {"order": (1 + np.argsort(-size.sum(1), kind="stable")).tolist()}
+        for text, size in sizes.items()
+    }
+    orders["by number"] = {"order": list(range(1, H + 1))}
+    return {"ranges": ranges, "cases": cases, "buttons": orders}
+
+
+def units(count: int, draw: random.Random) -> dict[str, Any]:
+    """20 units of an untrained LSTM over 24 letters, and those that studies recorded."""
+    generator = torch.Generator().manual_seed(0)
+    cell = LSTMCell(4, 20, generator=generator).double()
+    init.uniform_(cell.W_h.data, 0.8, generator)
+    x = torch.randn(24, 1, 4, dtype=torch.float64, generator=generator)
+    state, gates, cells = cell.zero_state(1), [], []
+    with torch.no_grad():
+        for x_t in x:
+            i, f, g, o = (x_t @ cell.W_x.T + state[0] @ cell.W_h.T + cell.b).chunk(4, dim=1)
+            gates.append(torch.cat([i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()], dim=1)[0])
+            state = cell(x_t, state)
+            cells.append(state[1][0])
+    labels = ["<", "&", *"bcdefghijklmnopqrstuvw"]
+    made = interactive.unit_data(torch.stack(gates), torch.stack(cells), labels)
+    recorded = page_words.recorded(kind="units")
+    sets = {
+        name: unit_cases(data, count, draw) for name, data in {"made": made, **recorded}.items()
+    }
+    figure = interactive.lstm_units(made, "made", row=3, other=8)
+    return {
+        "html": figure._repr_html_(), "attributes": ' data="made" row="3" other="8"',
+        "settings": figure.settings, "data": sets, "cases": [],
+        "stills": {name: interactive.unit_script(name, data) for name, data in recorded.items()},
+        "script": figure.data,
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=40)
@@ -226,6 +381,8 @@ def main() -> None:
     for tag, figure, numbers in [
         ("rnn-time-gate", interactive.time_gate(), gate),
         ("rnn-lstm-step", interactive.lstm_step(), step),
+        ("rnn-gradient-disc", interactive.gradient_disc(), disc),
+        ("rnn-adam-spike", interactive.adam_spike(), spike),
     ]:
         figures[tag] = {
             "html": figure._repr_html_(),
@@ -233,6 +390,8 @@ def main() -> None:
             "settings": figure.settings,
             "cases": [[case, numbers(**case)] for case in settings(tag, count, draw)],
         }
+    for case, expected in figures["rnn-adam-spike"]["cases"][1:30:13]:  # others: 200 steps
+        expected |= spike(**case, steps=10_019)
     shown = {f"show_{name.lower()}": True for name in surfaces.METHODS}
     figure = interactive.optimizer_paths()
     figures[PATHS] = {
@@ -246,7 +405,15 @@ def main() -> None:
         "cases": [[case, paths(**case)] for case in places(count, draw)],
     }
     figures[MAP] = word_maps()
-    scripts = {"rnn-words-made": figures[MAP].pop("script")}
+    figures[UNITS] = units(24, draw)
+    for tag, figure in figures.items():
+        figure["attribute"] = {MAP: "words", UNITS: "data"}.get(tag)  # names the data of an element
+        figure["options"], figure["lines"] = OPTIONS.get(tag), LINES.get(tag)
+        figure["buttons"] = BUTTONS.get(tag)
+    scripts = {
+        f"rnn-{kind}-made": figures[tag].pop("script")
+        for kind, tag in [("words", MAP), ("units", UNITS)]
+    }
     scripts |= {name: interactive.script(name) for name in ("rnn-figure", *figures)}
     print(json.dumps({"figures": figures, "scripts": scripts}))
 
