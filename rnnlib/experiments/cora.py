@@ -1,0 +1,116 @@
+"""Papers that cite each other: graph convolutions on Cora, beside networks that see no citations.
+
+One run trains for a fixed number of epochs on the 140 papers of the Planetoid split that show their
+class, and measures the accuracy on the others after the last: no epoch is chosen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from rnnlib import graphs, models, training
+from rnnlib.experiments.study import Settings, rounded, run_study
+
+DEPTHS = (1, 3, 4, 6, 8, 16)  # beside 2
+LAMS = (0.0, 0.5, 2.0, 5.0)  # beside 1
+POWERS = (0, 1, 2, 4, 8, 16, 32, 64, 128)
+
+data = functools.cache(graphs.cora)  # once a process
+
+
+def alike(h: Tensor, y: Tensor) -> dict[str, float]:
+    """Mean cosine of two nodes' rows of h (V, H), for nodes of one class and of two."""
+    unit = nn.functional.normalize(h, dim=1)
+    cosines, same = unit @ unit.T, y[:, None] == y
+    other = ~same
+    same.fill_diagonal_(False)
+    return {"same": cosines[same].mean().item(), "other": cosines[other].mean().item()}
+
+
+def run(
+    *, edges: bool, num_layers: int, power: int, hidden: int, lam: float, learn_lam: bool,
+    dropout: float, weight_decay: float, lr: float, epochs: int, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    """One network; every random number comes from ``seed``.
+
+    edges: whether the layers see the citations. power: how often the words are propagated before
+    the network reads them.
+    """
+    A, x, y, classes, *parts = data()
+    for _ in range(power):
+        x = graphs.propagate(A, x.to_dense(), lam)
+    if not edges:
+        A = graphs.adjacency([], len(y))
+    generator = torch.Generator().manual_seed(seed)
+    model = models.GCN(
+        x.shape[1], hidden, len(classes), num_layers,
+        dropout=dropout, lam=lam, learn_lam=learn_lam, generator=generator,
+    )  # fmt: skip
+    first, rest = model.layers[0], model.layers[1:]
+    groups: list[dict[str, Any]] = [  # as in Kipf and Welling, the first layer alone decays
+        {"params": list(first.parameters()), "weight_decay": weight_decay},
+        {"params": [*rest.parameters(), model.lam]},
+    ]
+    optimizer = torch.optim.Adam(groups, lr=lr)
+    train, valid, test = parts
+
+    def loss(net: nn.Module, nodes: Tensor) -> tuple[Tensor, training.Metrics]:
+        return nn.functional.cross_entropy(net(A, x)[nodes], y[nodes]), {}
+
+    whole = cast(Any, itertools.repeat(train))  # every epoch is one step on all
+    history = training.train(model, whole, loss, optimizer, epochs)
+    model.eval()
+    with torch.no_grad():
+        right = (model(A, x).argmax(dim=1) == y).double()
+        h = model.features(A, x).to_dense()[test]
+    return rounded({
+        "train": right[train].mean().item(),
+        "valid": right[valid].mean().item(),
+        "test": right[test].mean().item(),
+        "loss": history.loss[-1],
+        "lam": model.lam.item(),
+        "cosine": alike(h, y[test]),
+    })  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The study's own options; seeds are those of depths and weights of a node's own message."""
+    parser.add_argument("--main-seeds", type=int, default=100, help="of two layers, edges or none")
+    parser.add_argument("--hidden", type=int, default=16)
+    parser.add_argument("--dropout", type=float, default=0.5)
+    parser.add_argument("--weight-decay", type=float, default=5e-4)
+    parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--epochs", type=int, default=200)
+
+
+def main(chosen: argparse.Namespace) -> None:
+    """Two layers first, then lam, depths, and words propagated before a linear model."""
+    names = ("hidden", "dropout", "weight_decay", "lr", "epochs")
+    shared = {name: getattr(chosen, name) for name in names}
+    shared |= {"edges": True, "num_layers": 2, "power": 0, "lam": 1.0, "learn_lam": False}
+    few, many = range(chosen.seeds), range(chosen.main_seeds)
+    settings: list[Settings] = []
+
+    def add(seeds: range, **own: Any) -> None:
+        settings.extend(shared | own | {"seed": seed} for seed in seeds)
+
+    add(many)
+    add(many, edges=False)
+    add(few, learn_lam=True)
+    for lam in LAMS:
+        add(few, lam=lam)
+    for depth in DEPTHS:
+        add(few, num_layers=depth)
+        add(few, num_layers=depth, dropout=0.0)
+        add(few, num_layers=depth, edges=False)
+    add(few, dropout=0.0)
+    for power in POWERS:  # a linear model; rate and decay by the validation papers, at 2 and 8
+        linear = {"num_layers": 1, "edges": False, "dropout": 0.0, "lr": 0.2, "weight_decay": 5e-6}
+        add(few, power=power, **linear)
+    run_study(chosen.name, run, settings, chosen.workers)
