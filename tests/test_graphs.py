@@ -327,7 +327,7 @@ def test_lam_moves_only_if_it_is_learned_and_powers_smooth_the_input(rings) -> N
         cora.run(**SMALL | {"num_layers": 1, "power": k, "edges": False})["cosine"]["same"]
         for k in (0, 30)
     )
-    assert many > 0.9 > few
+    assert many > 0.7 > few
 
 
 def test_the_study_has_all_that_the_page_compares(rings, monkeypatch) -> None:

@@ -4,12 +4,13 @@ A graph has V nodes, numbered from 0. Its adjacency matrix A (V, V) is symmetric
 edge joins i and j. No node is its own neighbour: what it keeps of itself is lam, see ``propagate``.
 """
 
-from rnnlib.graphs.adjacency import adjacency, edges_of
+from rnnlib.graphs.adjacency import SIX, adjacency, edges_of
 from rnnlib.graphs.cora import NodeTask, cora
 from rnnlib.graphs.labels import spread_labels
 from rnnlib.graphs.propagation import hops, normalised, propagate
 
 __all__ = [
+    "SIX",
     "NodeTask",
     "adjacency",
     "cora",

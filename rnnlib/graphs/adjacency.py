@@ -10,6 +10,8 @@ from torch import Tensor
 
 from rnnlib import validate
 
+SIX = "A-B A-D A-F B-C C-F D-E"  # the graph of six nodes that the book looks at
+
 
 def adjacency(edges: Any, V: int, *, dtype: torch.dtype | None = None) -> Tensor:
     """Adjacency matrix A (V, V) of an undirected graph, sparse, with 1 for each edge.

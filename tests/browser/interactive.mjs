@@ -9,6 +9,7 @@
 //   paths     an optimiser's path is rnnlib's to 1e-9 at each step, as long as rounding does not decide where it goes
 //   mouse, touch, keyboard, drag, map, buttons, choices   each moves what it should; drawing, description and text follow
 //   words     a map of words: looked for, chosen, walked to; moved and zoomed by mouse, touch and keyboard; drawn where rnnlib says
+//   nodes     of a graph: pressed, and chosen from a list
 //   text      said once after a quick series of changes, not at each
 //   legible   at 390 px no text is cut off, overlaps another or is small;  size: 44 px to touch
 //   sideways, a11y, errors, offline   as in check.mjs, inside the figure as well
@@ -601,6 +602,39 @@ async function onWords(page, host, figure, note, touch) {
   await whole({ word });
 }
 
+/** The nodes of a graph: chosen from the list, pressed, and the buttons; the numbers stand beside them. */
+async function onNodes(page, host, note, touch) {
+  const values = async () => (await snapshot(host)).values;
+  await host.evaluate((element) => element.set({ source: 'A', what: 'walks', layers: 3, lam: 1 }));
+  const written = await host.evaluate((element) => [...element.svg.querySelectorAll('text')].map((text) => text.textContent));
+  for (const amount of (await values()).amounts) if (!written.includes(String(amount))) note('numbers', `the drawing does not say ${amount}`);
+  await host.locator('svg').first().scrollIntoViewIfNeeded();
+  for (const name of 'EBAC') {
+    const at = await host.evaluate((element, node) => {
+      const box = element.svg.getBoundingClientRect(), [x, y] = element.place(node, element.width);
+      return [box.left + x * box.width / element.width, box.top + y * box.width / element.width];
+    }, name);
+    for (let i = 0; i < 4 && (await values()).source !== name; i++) await (touch ? page.touchscreen.tap(...at) : page.mouse.click(...at));
+    const { source, hops } = await values();
+    if (source !== name || hops['ABCDEF'.indexOf(name)] !== 0) note('nodes', `${name} was pressed, ${source} sends`);
+    if (await host.locator('select[name=source]').inputValue() !== name) note('nodes', `the list does not say ${name}`);
+  }
+  if (!await said(host)) note('nodes', 'the text was not said');
+  await sizes(host, note);
+  if (touch) return;
+  for (const [name, all] of [['source', [...'FEDCBA']], ['what', ['shares', 'walks']]]) {
+    for (const value of all) {
+      await host.locator(`select[name=${name}]`).selectOption(value);
+      if ((await values())[name] !== value) note('choices', `${name} is not ${value}`);
+    }
+  }
+  for (const [button, wanted] of [['C to E', { source: 'C', layers: 4, lam: 1 }], ['no self-connections', { source: 'C', layers: 4, lam: 0 }], ['one layer more', { source: 'C', layers: 5, lam: 0 }]]) {
+    await host.getByRole('button', { name: button }).click();
+    const found = await values();
+    for (const [name, value] of Object.entries(wanted)) if (found[name] !== value) note('buttons', `${button}: ${name} is ${found[name]}`);
+  }
+}
+
 /** The text is said once after a quick series of changes. */
 async function isQuiet(host, name, note) {
   await said(host);
@@ -705,6 +739,10 @@ async function numbers(host, tag, { cases, ranges, ...figure }, note) {
       return comparePaths({ values, drawn }, cases[n], note);
     }
     for (const [name, value] of Object.entries({ ...settings, ...expected })) {
+      if (typeof value === 'string') {
+        if (values[name] !== value) note('numbers', `${name} is ${values[name]} at ${at}`);
+        continue;
+      }
       const error = difference(values[name], value);
       if (error > (name in settings ? 0 : 1e-12)) note('numbers', `${name} is off by ${error} at ${at}`);
     }
@@ -807,6 +845,7 @@ async function tryPage(browser, book, path) {
       await byMouse(page, host, figure.ranges, note);
       await byDragging(page, host, note, false);
       await byButtons(host, note);
+      if (tag === 'rnn-graph-hops') await onNodes(page, host, note, false);
       if (figure.starts) {
         await onMap(page, host, note, false);
         await byChoice(page, host, figure, note);
@@ -848,6 +887,7 @@ async function tryPage(browser, book, path) {
       }
       await byTouch(page, host, book.figures[tag].ranges, note);
       await byDragging(page, host, note, true);
+      if (tag === 'rnn-graph-hops') await onNodes(page, host, note, true);
       if (book.figures[tag].starts) await onMap(page, host, note, true);
     }
     await axe(page, 'phone');
@@ -978,6 +1018,11 @@ const BROKEN = [
   ['rnn-lstm-step', 'o * (1 - Math.tanh(c) ** 2)', 'o * (1 - c ** 2)', 'numbers'],
   ['rnn-lstm-step', "name('h'), v.h, 1", "name('h'), v.c, 1", 'numbers'],
   ['rnn-lstm-step', 'write: { f: 0, i: 1 }', 'write: { f: 1, i: 0 }', 'buttons'],
+  ['rnn-graph-hops', 'Array(6).fill(lam)', 'Array(6).fill(1)', 'numbers'],
+  ['rnn-graph-hops', 'heard[b] += sent[a];', '', 'numbers'],
+  ['rnn-graph-hops', 'hops[a] === k - 1 && ', '', 'numbers'],
+  ['rnn-graph-hops', 'this.set({ source: name });', '', 'nodes'],
+  ['rnn-graph-hops', 'layers + 1', 'layers + 2', 'buttons'],
   ['rnn-optimizer-paths', 'Math.sqrt(m.v) + 1e-8);', 'Math.sqrt(m.v + 1e-8));', 'paths'],
   ['rnn-optimizer-paths', '0.999 ** t', '0.999 ** (t + 1)', 'paths'],
   ['rnn-optimizer-paths', '(m.b = t === 1 ? g : MOMENTUM * m.b + g),\n    },\n    nesterov', '(m.b = MOMENTUM * (m.b ?? 0) + 0.1 * g),\n    },\n    nesterov', 'paths'],
