@@ -37,7 +37,6 @@ from IPython.display import Markdown
 from torch.nn.functional import cross_entropy, one_hot
 
 from rnnlib import bptt, check, corpora, experiments, figures, graphs, layers, models
-from rnnlib.experiments.cora import alike
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
 figures.use_style()
@@ -340,7 +339,7 @@ except corpora.CorpusUnavailable:
     papers = None
     print("Cora cannot be had here: what follows is the record alone.")
 
-# %% tags=["paste:once"]
+# %%
 if papers is not None:
     A_c, x_c, y_c, classes, train, valid, test = papers
     again = fit(A_c, x_c, y_c, train, seed=0, K=7, steps=20 if FAST else 200, dropout=0.5)
@@ -373,7 +372,7 @@ Markdown(
 
 # %% mystnb={"image": {"alt": "Test accuracy on Cora, a dot a seed, in two columns. The graph convolutions' dots lie between about 0.79 and 0.83, around the dashed line of the published 0.815. The same networks without edges lie around 0.56. A dotted line at about 0.72 is label propagation."}} tags=["paste:cora"]
 fig, ax = plt.subplots(figsize=(7, 3.4))
-for n, (name, wanted) in enumerate(main.items()):
+for n, wanted in enumerate(main.values()):
     a = results("test", **wanted)
     shift = np.random.default_rng(0).uniform(-0.25, 0.25, len(a))
     ax.plot(n + shift, a, "os"[n], ms=3.5, alpha=0.7, linestyle="none")
@@ -518,14 +517,30 @@ def share(p, y):
     return (p.argmax(1) == y).double().mean().item()
 
 
+def by_rnn(model, x):
+    """The RNN's answers (N, 2)."""
+    return model(x)
+
+
+def by_path(model, x, A):
+    """The GCN's on paths: the mean over the nodes."""
+    return model(A, x.flatten(0, 1)).view(len(x), T, 2).mean(1)
+
+
+def by_list(model, x, A):
+    """The RNN's on graphs, read node by node: marks, and the row of A."""
+    return model(torch.cat([x, A], 2))
+
+
+def at_asked(model, x, A):
+    """The GCN's on graphs: the one at the node that is asked."""
+    return (model(A, x.flatten(0, 1)).view(len(x), V, 2) * x[..., 1:]).sum(1)
+
+
 # %% tags=["paste:which"]
 STEPS = 5 if FAST else 500
 line = torch.diag_embed(torch.ones(T - 1), 1)
 line = line + line.T
-by_rnn = lambda model, x: model(x)
-by_path = lambda model, x, A: model(A, x.flatten(0, 1)).view(len(x), T, 2).mean(1)
-by_list = lambda model, x, A: model(torch.cat([x, A], 2))
-at_asked = lambda model, x, A: (model(A, x.flatten(0, 1)).view(len(x), V, 2) * x[..., 1:]).sum(1)
 table = {}
 for seed in SEEDS:
     g = torch.Generator().manual_seed(seed)
@@ -548,7 +563,7 @@ for seed in SEEDS:
     gnn = models.GCN(2, 32, 2, dropout=0.0, generator=g)
     learn(gnn, at_asked, itertools.repeat((x, in_one(A_g), y)), STEPS // 2, 0.02)
     with torch.no_grad():
-        for name, answers, model, form in (("RNN", by_list, rnn, lambda A: A), ("GCN", at_asked, gnn, in_one)):
+        for name, answers, model, form in (("RNN", by_list, rnn, torch.clone), ("GCN", at_asked, gnn, in_one)):
             a = [share(answers(model, i, form(A)), j) for i, A, j in ((x, A_g, y), (x_new, A_new, y_new), (x_other, A_other, y))]
             table.setdefault(("near a mark", name), []).append(tuple(a))
 most = max(y_new.double().mean().item(), 1 - y_new.double().mean().item())
