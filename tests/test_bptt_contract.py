@@ -251,6 +251,8 @@ def test_pages_show_the_mathematics_and_nothing_else() -> None:
             assert not re.search(r"validate|raise |assert |isinstance|fmt:|\"\"\"", code), name
             shown.append(name)
     both = {
-        f"{name}_{way}" for name in (*CELLS, "ngram", "gcn", "dag") for way in ("forward", "backward")
+        f"{name}_{way}"
+        for name in (*CELLS, "ngram", "gcn", "dag")
+        for way in ("forward", "backward")
     }
     assert set(shown) == both | {"cross_entropy"}

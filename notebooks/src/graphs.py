@@ -87,7 +87,7 @@ plt.show()
 # %% mystnb={"image": {"alt": "Eigenvalues of four matrices as dots on lines. A: six from about -2.2 to 2.2, symmetric about zero. A plus I: the same, moved right by one. The normalised A: from -1 to 1, both included, symmetric about zero. The normalised A plus I: from about -0.4 to 1."}} tags=["paste:spectrum"]
 fig, ax = plt.subplots(figsize=(7, 2.6))
 spectra = {title: torch.linalg.eigvalsh(M) for title, M in matrices.items()}
-for n, (title, mu) in enumerate(spectra.items()):
+for n, mu in enumerate(spectra.values()):
     ax.plot(mu, [3 - n] * 6, "osD^"[n], color=figures.COLOURS[n], ms=7, linestyle="none")
 for edge in (-1, 1):
     ax.axvline(edge, color="black", linewidth=0.8, linestyle=":")
