@@ -1,6 +1,7 @@
 """Graphs: edges and their errors, propagation, hops, labels, the layer and the model, Cora."""
 
 import itertools
+import math
 from typing import Any
 
 import pytest
@@ -286,7 +287,7 @@ def test_cora_is_as_its_papers_describe_it(papers) -> None:
 
 
 SMALL = {
-    "edges": True, "num_layers": 2, "power": 0, "hidden": 4, "lam": 1.0, "learn_lam": False,
+    "edges": True, "num_layers": 2, "hidden": 4, "lam": 1.0, "learn_lam": False,
     "dropout": 0.5, "weight_decay": 5e-4, "lr": 0.01, "epochs": 2, "seed": 0,
 }  # fmt: skip
 
@@ -320,14 +321,18 @@ def test_the_graph_helps_and_a_run_repeats(rings) -> None:
     assert set(with_graph) == {"train", "valid", "test", "loss", "lam", "cosine"}
 
 
-def test_lam_moves_only_if_it_is_learned_and_powers_smooth_the_input(rings) -> None:
+def test_lam_moves_only_if_it_is_learned(rings) -> None:
     assert cora.run(**SMALL)["lam"] == 1.0
     assert cora.run(**SMALL | {"learn_lam": True, "lam": 2.0})["lam"] not in (1.0, 2.0)
-    few, many = (
-        cora.run(**SMALL | {"num_layers": 1, "power": k, "edges": False})["cosine"]["same"]
-        for k in (0, 30)
-    )
-    assert many > 0.7 > few
+
+
+def test_the_linear_model_is_at_its_minimum_and_powers_smooth_the_input(rings) -> None:
+    few, many = (cora.linear(power=k, weight_decay=1e-2, seed=0) for k in (0, 30))
+    assert many["cosine"]["same"] > 0.7 > few["cosine"]["same"]
+    for found in (few, many):
+        assert 0 < found["gradient"] < 1e-7
+    loosely, tightly = (cora.linear(power=2, weight_decay=w, seed=0)["loss"] for w in (1e-6, 1.0))
+    assert loosely < tightly < math.log(2)  # what weights of zero cost, with two classes
 
 
 def test_the_study_has_all_that_the_page_compares(rings, monkeypatch) -> None:
@@ -336,9 +341,12 @@ def test_the_study_has_all_that_the_page_compares(rings, monkeypatch) -> None:
         cora, "run_study", lambda name, run, settings, workers: seen.extend(settings)
     )
     assert main(["cora", "--seeds", "2", "--main-seeds", "3"]) == 0
+    networks = [s for s in seen if "power" not in s]
+    convex = [s for s in seen if "power" in s]
     assert (
-        len(seen)
-        == len({str(s) for s in seen})
-        == 2 * 3 + 2 * (1 + len(cora.LAMS) + 3 * len(cora.DEPTHS) + 1 + len(cora.POWERS))
+        len(networks)
+        == len({str(s) for s in networks})
+        == 3 * 3 + 2 * (len(cora.LAMS) + 4 * len(cora.DEPTHS) + 2)
     )
-    assert all(s.keys() == SMALL.keys() for s in seen)
+    assert all(s.keys() == SMALL.keys() for s in networks)
+    assert len(convex) == len({str(s) for s in convex}) == len(cora.POWERS) * len(cora.DECAYS)
