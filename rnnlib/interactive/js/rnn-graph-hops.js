@@ -16,7 +16,7 @@ if (!customElements.get('rnn-graph-hops')) {
     static title = 'Six nodes: where the message of one has arrived after some layers, and how much of it';
     static choices = {
       source: { label: 'message of', options: Object.fromEntries([...NAMES].map((name) => [name, `node ${name}`])), value: 'C' },
-      what: { label: 'shown', options: { shares: 'how much of it arrives', walks: 'how many ways lead there' }, value: 'shares' },
+      what: { label: 'shown', options: { shares: 'how much arrives', walks: 'how many ways' }, value: 'shares' },
     };
     static sliders = {
       layers: { label: 'layers <i>k</i>', min: 0, max: 6, step: 1, value: 2, show: (v) => fixed(v, 0) },
