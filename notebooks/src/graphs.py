@@ -278,7 +278,7 @@ kinds = {
 spread = graphs.spread_labels(A_club, shown, y_club[shown], 4)
 rows = [[name, f"{np.mean(a):.3f} ({min(a):.3f} to {max(a):.3f})"] for name, a in kinds.items()]
 rows.append(["label propagation", f"{(spread.argmax(1) == y_club)[hidden].double().mean():.3f}"])
-figures.table(["of the 30 others, right", f"mean and range of {len(CLUB)} seeds"], rows)
+figures.table(["of the 30 others, right", f"mean of {len(CLUB)} seeds (range)"], rows)
 
 # %% mystnb={"image": {"alt": "The karate club as a drawing of 34 nodes, four marker shapes for the classes that the first network answers. The four labelled members have thick rims, one in each group; the answers are the groups, and none is crossed out."}} tags=["paste:karate"]
 place = networkx.spring_layout(club, seed=7, iterations=200)
