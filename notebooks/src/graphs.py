@@ -84,7 +84,7 @@ plt.show()
 # The eigenvalues say it without a picture.
 # A matrix that is used $k$ times multiplies each eigenvector by $\mu^k$.
 
-# %% mystnb={"image": {"alt": "Eigenvalues of four matrices as dots on lines. A: six from about -2.2 to 2.2, symmetric about zero. A plus I: the same, moved right by one. The normalised A: from -1 to 1, both included, symmetric about zero. The normalised A plus I: from about -0.4 to 1."}} tags=["paste:spectrum"]
+# %% mystnb={"image": {"alt": "Eigenvalues of four matrices as dots on lines. A: six, of which two coincide, from about -2.2 to 2.2, symmetric about zero. A plus I: the same, moved right by one. The normalised A: from -1 to 1, both included, symmetric about zero. The normalised A plus I: from about -0.4 to 1."}} tags=["paste:spectrum"]
 fig, ax = plt.subplots(figsize=(7, 2.6))
 spectra = {title: torch.linalg.eigvalsh(M) for title, M in matrices.items()}
 for n, mu in enumerate(spectra.values()):
@@ -104,7 +104,7 @@ assert abs(bare[0] + 1) < 1e-12 and own[0] > -1 + 0.1
 # Without normalisation numbers grow with every layer.
 # Normalised, the largest eigenvalue is 1.
 # This graph has two colours: every edge joins one of A, C, E to one of B, D, F.
-# So without self-connections $-1$ is an eigenvalue too, and the numbers never settle: they change sides at every layer.
+# So without self-connections $-1$ is an eigenvalue too, and the numbers never settle: they go to and fro at every layer.
 # With $A + I$ the smallest eigenvalue is well above $-1$.
 #
 # ## How far does a message get?
@@ -124,7 +124,7 @@ figures.table(["layers $k$", *(f"{name}, from C to E" for name in own_weights)],
 
 # %% [markdown]
 # Four layers, and two ways, over B and over F.
-# $A^5$ has a zero again, as there is no way of five steps on a graph with two colours; with self-connections nothing that has arrived is lost.
+# $A^5$ has a zero again, as C and E have one colour, and no way between them has five steps; with self-connections nothing that has arrived is lost.
 #
 # Here is the same as a figure that moves.
 # Press a node, or choose it, and move the layers.
@@ -427,7 +427,7 @@ powers = sorted({r["settings"]["power"] for r in exact})
 of_power = {k: [r for r in exact if r["settings"]["power"] == k] for k in powers}
 linear = {k: max(tried_at, key=lambda r: r["result"]["valid"]) for k, tried_at in of_power.items()}
 
-# %% mystnb={"image": {"alt": "Two panels. Left, accuracy against layers, means and ranges of ten seeds: the graph convolutions with dropout are best at two layers, at about 0.82, above 0.75 at four and near 0.5 at eight, with a wide range; without dropout they are a little lower up to four layers and a little higher from six on. Networks without edges are at about 0.57 with one and two layers and fall sooner, to about 0.2 at six. Right, accuracy of a linear model against how often the words were propagated, 0 to 128: from about 0.6 it rises to 0.8 at two and eight and falls slowly to 0.7 at 128."}} tags=["paste:depth"]
+# %% mystnb={"image": {"alt": "Two panels. Left, accuracy against layers, means and ranges of ten seeds: the graph convolutions with dropout are best at two layers, at about 0.82, above 0.75 at four and near 0.5 at eight, with a wide range; without dropout they are a little lower up to four layers and a little higher from six on. Networks without edges are at about 0.57 with one and two layers and fall sooner, to about 0.2 at six, without dropout to 0.33. Right, accuracy of a linear model against how often the words were propagated, 0 to 128: from about 0.6 it rises to 0.8 at two and eight and falls slowly to 0.7 at 128."}} tags=["paste:depth"]
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.8), sharey=True)
 depths = [1, 2, 3, 4, 6, 8]
 four = {"dropout 0.5": {}, "no dropout": {"dropout": 0.0}, "no edges, dropout 0.5": {"edges": False}, "no edges, no dropout": {"edges": False, "dropout": 0.0}}
@@ -444,30 +444,22 @@ plt.show()
 rows = []
 for (label, wanted), k in itertools.product(four.items(), depths):
     a = [r["result"] for r in runs(num_layers=k, **wanted)][:10]
-    apart = np.mean([r["cosine"]["same"] - r["cosine"]["other"] for r in a])
-    rows.append([label if k == 1 else "", k, *(said([r[part] for r in a]) for part in ("train", "test")), f"{apart:.2f}"])
-figures.table(["", "layers", "140 training papers, %", "test papers, %", "cosines apart"], rows)
+    same, other = (np.mean([r["cosine"][kind] for r in a]) for kind in ("same", "other"))
+    rows.append([label if k == 1 else "", k, *(said([r[part] for r in a]) for part in ("train", "test")), f"{other:.3f}", f"{same - other:.3f}"])
+figures.table(["", "layers", "140 training papers, %", "test papers, %", "cosine, two classes", "apart"], rows)
 
 # %% tags=["paste:power_table"]
 rows = []
 for k, best in linear.items():
     r, decay = best["result"], best["settings"]["weight_decay"]
     same, other = (r["cosine"][kind] for kind in ("same", "other"))
-    rows.append([k, f"$10^{{{round(np.log10(decay))}}}$", *(f"{100 * r[part]:.1f}" for part in ("train", "test")), f"{same:.2f}", f"{other:.2f}", f"{same - other:.2f}"])
+    rows.append([k, f"$10^{{{round(np.log10(decay))}}}$", *(f"{100 * r[part]:.1f}" for part in ("train", "test")), f"{same:.3f}", f"{other:.3f}", f"{same - other:.3f}"])
 figures.table(["propagations", "decay", "140 training papers, %", "test papers, %", "cosine, one class", "cosine, two classes", "apart"], rows)
 
 # %% [markdown]
-# *Cosines apart* is the mean cosine of two nodes of one class minus that of two nodes of two classes, in what the last layer reads.
+# *Cosine* is the mean over pairs of test papers, of what the last layer reads; *apart* is that of one class minus that of two.
 #
-# Smoothing is real: with every propagation papers of different classes look more alike, and those of one class too.
-# But it is slow.
-# After 128 propagations a linear model is still right more often than on the words as they are.
-#
-# The deep networks fail otherwise.
-# Their nodes are not more alike at eight layers than at two.
-# At four layers nearly all training papers are right, and the test is worse; at eight with dropout not even the training papers are.
-# Without edges, where nothing is smoothed, both come sooner.
-# So deep networks generalise worse from 140 papers, and are harder to train; the runs do not say how much is which.
+# [The page](../book/graphs.md) reads the three together.
 #
 # ## When which?
 #
@@ -563,7 +555,7 @@ def at_asked(model, x, A):
 STEPS = 5 if FAST else 500
 line = torch.diag_embed(torch.ones(T - 1), 1)
 line = line + line.T
-table = {}
+table, majority = {}, []
 for seed in SEEDS:
     g = torch.Generator().manual_seed(seed)
     x, y = first_or_last(500, g)
@@ -588,7 +580,8 @@ for seed in SEEDS:
         for name, answers, model, form in (("GRU", by_list, rnn, torch.clone), ("GCN", at_asked, gnn, in_one)):
             a = [share(answers(model, i, form(A)), j) for i, A, j in ((x, A_g, y), (x_new, A_new, y_new), (x_other, A_other, y))]
             table.setdefault(("near a mark", name), []).append(tuple(a))
-most = max(y_new.double().mean().item(), 1 - y_new.double().mean().item())
+    near = y_new.double().mean().item()
+    majority.append(max(near, 1 - near))
 rows = []
 for (task, name), a in table.items():
     columns = [f"{np.mean(c):.2f} ({min(c):.2f} to {max(c):.2f})" for c in zip(*a, strict=True)]
@@ -597,14 +590,14 @@ figures.table(["task", "network", "trained on", "fresh", "trained on, renumbered
 
 # %% tags=["paste:which_sentence"]
 Markdown(
-    f"Means and ranges of {len(SEEDS)} seeds. The more frequent answer alone is right for 0.50 of the sequences, each with its reverse, and for {most:.2f} of the fresh graphs of the last seed."
+    f"Means and ranges of {len(SEEDS)} seeds. The more frequent answer alone is right for 0.50 of the sequences, each with its reverse, and for {np.mean(majority):.2f} of the fresh graphs."
 )
 
 # %% tags=["nbval-check-output"]
 print("the GCN is right for exactly half of the sequences with their reverses:", all(abs(fresh - 0.5) < 0.003 for _, fresh in table["first or last", "GCN"]))
 
 # %% [markdown]
-# In the first task the graph convolution is right for half of the pairs, however long it trains: it says the same of a sequence and its reverse.
+# In the first task the graph convolution is right for half of the sequences, once in each pair, however long it trains: it says the same of a sequence and its reverse.
 # In the second the recurrent network learns its graphs by heart; when the same graphs come with other numbers, it hardly knows them again.
 # What each lacks is what the other has built in.
 #
@@ -677,7 +670,7 @@ for how, e in errors.items():
 assert [e < 1e-7 for e in errors.values()] == [True, False, False]
 
 # %% [markdown]
-# What `rnnlib.graphs` says to input that is wrong:
+# What `rnnlib` says to input that is wrong:
 
 # %% tags=["paste:refused", "nbval-check-output"]
 tries = {
@@ -709,8 +702,8 @@ figures.table(["input", "what happens"], rows)
 #
 # *Easy · 5 minutes · with a check*
 #
-# `A (V, V)` is an adjacency matrix, which may have weights, and `lam` a number.
-# Return $\hat A$ `(V, V)`.
+# `A (V, V)` is an adjacency matrix, a NumPy array whose edges may count more or less than 1, and `lam` a number.
+# Return $\hat A = D^{-1/2} (A + \lambda I) D^{-1/2}$ `(V, V)`, where $D$ has the row sums of $A + \lambda I$.
 #
 # <details>
 # <summary>Hint 1</summary>
@@ -754,9 +747,9 @@ check.answer("normalised", normalise(A_ex, 0.7), expected)
 #
 # *Medium · 10 minutes · with a check*
 #
-# The same sum without a matrix.
-# `edges (E, 2)` are integers, each edge once, in either direction; `u (V, H)` are the messages.
-# Return $\hat A u$ `(V, H)` for `lam`.
+# The sum $\hat A u$ without a matrix.
+# `edges (E, 2)` are integers, each edge once, written as (i, j) or as (j, i); `u (V, H)` are the messages.
+# Return $\hat A u$ `(V, H)` for `lam`; a node may be without edges.
 #
 # <details>
 # <summary>Hint 1</summary>
@@ -769,7 +762,7 @@ check.answer("normalised", normalise(A_ex, 0.7), expected)
 # <summary>Hint 2</summary>
 #
 # A message from $j$ to $i$ is divided by $\sqrt{d_i d_j}$, and a node's own, $\lambda u_i$, by $d_i$.
-# `np.add.at` adds at places that may stand several times in a list; `+=` does not.
+# `np.add.at(z, i, values)` adds at places that may stand several times in `i`; `z[i] += values` does not.
 #
 # </details>
 
@@ -808,6 +801,7 @@ check.answer("messages", pass_messages(edges_ex, u_ex, 0.6), expected)
 #
 # `dz (V, H)` is $\delta z$, the gradient at what arrives, and `u (V, H)` are the messages; `A (V, V)` is symmetric.
 # Return $\partial L/\partial\lambda$, a number.
+# The page derives it: close it first.
 #
 # <details>
 # <summary>Hint 1</summary>
