@@ -19,7 +19,7 @@ import pytest
 import torch
 import yaml
 
-from rnnlib import GRU, LSTM, checkpoints, experiments, init, interactive, surfaces, tasks
+from rnnlib import GRU, LSTM, checkpoints, experiments, graphs, init, interactive, surfaces, tasks
 from rnnlib.experiments import lstm_units
 from rnnlib.models import RNNLM, CharacterModel
 from rnnlib.text import END, UNK, Vocabulary, Words
@@ -56,6 +56,7 @@ FIGURES = [
     interactive.adam_spike(),
     interactive.lstm_units(interactive.unit_data(*some_units())),
     interactive.optimizer_paths(),
+    interactive.graph_hops(),
     interactive.word_map(interactive.word_data(*some_words()), word='"'),
 ]
 by_tag = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.tag)
@@ -116,6 +117,22 @@ def test_settings_are_taken() -> None:
     assert '<rnn-lstm-step i="0.0" f="1.0" g="-0.5" o="0.25" c_old="-2.0">' in figure._repr_html_()
     assert interactive.time_gate(r_on=0.05).settings["r_on"] == 0.05
     assert repr(interactive.time_gate()).startswith("rnn-time-gate(tau=20.0, ")
+
+
+def test_the_script_of_the_hops_has_the_books_graph_and_its_settings_are_taken() -> None:
+    source = (JS / "rnn-graph-hops.js").read_text("utf-8")
+    (edges,) = re.findall(r"const EDGES = \[(.*?)\]", source)
+    assert edges.replace("'", "").split(", ") == graphs.SIX.split()
+    figure = interactive.graph_hops("E", 5, 0.5, "walks")
+    assert figure.settings == {"source": "E", "what": "walks", "layers": 5, "lam": 0.5}
+    for arguments, message in (
+        ({"source": "G"}, "source must be one of .* got 'G'"),
+        ({"layers": 7}, r"layers must be finite and in \[0, 6\], got 7"),
+        ({"lam": -0.1}, r"lam must be finite and in \[0, 3\], got -0.1"),
+        ({"what": "all"}, "what must be one of .* got 'all'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            interactive.graph_hops(**arguments)
 
 
 def test_the_script_of_the_paths_has_the_surfaces_starts_and_rates() -> None:

@@ -8,6 +8,7 @@ import sys
 from rnnlib import validate
 from rnnlib.experiments import (
     char_lm,
+    cora,
     far,
     frequency,
     gradient_flow,
@@ -36,6 +37,7 @@ STUDIES = {
     "wikitext": wikitext,
     "ngram_lm": ngram_lm,
     "rnn_lm": rnn_lm,
+    "cora": cora,
 }
 
 

@@ -19,9 +19,9 @@ from rnnlib.interactive.units import unit_data, unit_script
 from rnnlib.interactive.words import word_data, word_script
 
 __all__ = [
-    "FALLBACK", "RANGES", "Figure", "adam_spike", "gradient_disc", "lstm_step", "lstm_units",
-    "optimizer_paths", "script", "time_gate", "unit_data", "unit_script", "word_data", "word_map",
-    "word_script",
+    "FALLBACK", "RANGES", "Figure", "adam_spike", "gradient_disc", "graph_hops", "lstm_step",
+    "lstm_units", "optimizer_paths", "script", "time_gate", "unit_data", "unit_script",
+    "word_data", "word_map", "word_script",
 ]  # fmt: skip
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
@@ -30,6 +30,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "rnn-lstm-step": {"i": (0, 1), "f": (0, 1), "g": (-1, 1), "o": (0, 1), "c_old": (-2, 2)},
     "rnn-gradient-disc": {"gain": (0.2, 2), "bias": (-2, 6)},
     "rnn-adam-spike": {"spike": (0, 3), "beta1": (0, 0.99), "beta2": (0.9, 0.999)},  # spike: log10
+    "rnn-graph-hops": {"layers": (0, 6), "lam": (0, 3)},
     "rnn-optimizer-paths": {
         "steps": (0, 300),
         **dict.fromkeys(("w1", "w2"), surfaces.WINDOW),
@@ -163,6 +164,25 @@ def lstm_units(
         validate.positive_int(key, value)
         settings[key] = int(validate.real(key, value, 1, data["units"]))
     return Figure("rnn-lstm-units", settings, written)
+
+
+def graph_hops(
+    source: str = "C", layers: int = 2, lam: float = 1.0, what: str = "shares"
+) -> Figure:
+    r"""Six nodes, and where the message of one has arrived after some layers.
+
+    A choice of the ``source``, of the nodes A to F, which a click on a node changes too; sliders
+    for the ``layers`` (0 to 6) and for ``lam`` (0 to 3), the weight of a node's own message; and
+    ``what`` is shown, "shares" or "walks": the source's column of $\hat A^k$, as
+    ``rnnlib.graphs.propagate`` has it, or of $(A + \lambda I)^k$. The graph is ``graphs.SIX``.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    chosen: dict[str, float | str] = {
+        "source": validate.one_of("source", source, list("ABCDEF")),
+        "what": validate.one_of("what", what, ["shares", "walks"]),
+    }
+    moved = {"layers": validate.positive_int("layers", layers, minimum=0), "lam": lam}
+    return Figure("rnn-graph-hops", {**chosen, **_figure("rnn-graph-hops", **moved).settings})
 
 
 def optimizer_paths(

@@ -10,6 +10,7 @@
 //   paths     an optimiser's path is rnnlib's to 1e-9 at each step, as long as rounding does not decide where it goes
 //   mouse, touch, keyboard, drag, map, rows, buttons, choices   each moves what it should; drawing, description and text follow
 //   words     a map of words: looked for, chosen, walked to; moved and zoomed by mouse, touch and keyboard; drawn where rnnlib says
+//   nodes     of a graph: pressed, and chosen from a list
 //   text      said once after a quick series of changes, not at each
 //   legible   at 390 px no text is cut off, overlaps another or is small;  size: 44 px to touch
 //   sideways, a11y, errors, offline   as in check.mjs, inside the figure as well
@@ -668,6 +669,39 @@ async function onWords(page, host, figure, note, touch) {
   await whole({ word });
 }
 
+/** The nodes of a graph: chosen from the list, pressed, and the buttons; the numbers stand beside them. */
+async function onNodes(page, host, note, touch) {
+  const values = async () => (await snapshot(host)).values;
+  await host.evaluate((element) => element.set({ source: 'A', what: 'walks', layers: 3, lam: 1 }));
+  const written = await host.evaluate((element) => [...element.svg.querySelectorAll('text')].map((text) => text.textContent));
+  for (const amount of (await values()).amounts) if (!written.includes(String(amount))) note('numbers', `the drawing does not say ${amount}`);
+  await host.locator('svg').first().scrollIntoViewIfNeeded();
+  for (const name of 'EBAC') {
+    const at = await host.evaluate((element, node) => {
+      const box = element.svg.getBoundingClientRect(), [x, y] = element.place(node, element.width);
+      return [box.left + x * box.width / element.width, box.top + y * box.width / element.width];
+    }, name);
+    for (let i = 0; i < 4 && (await values()).source !== name; i++) await (touch ? page.touchscreen.tap(...at) : page.mouse.click(...at));
+    const { source, hops } = await values();
+    if (source !== name || hops['ABCDEF'.indexOf(name)] !== 0) note('nodes', `${name} was pressed, ${source} sends`);
+    if (await host.locator('select[name=source]').inputValue() !== name) note('nodes', `the list does not say ${name}`);
+  }
+  if (!await said(host)) note('nodes', 'the text was not said');
+  await sizes(host, note);
+  if (touch) return;
+  for (const [name, all] of [['source', [...'FEDCBA']], ['what', ['shares', 'walks']]]) {
+    for (const value of all) {
+      await host.locator(`select[name=${name}]`).selectOption(value);
+      if ((await values())[name] !== value) note('choices', `${name} is not ${value}`);
+    }
+  }
+  for (const [button, wanted] of [['C to E', { source: 'C', layers: 4, lam: 1 }], ['no self-connections', { source: 'C', layers: 4, lam: 0 }], ['one layer more', { source: 'C', layers: 5, lam: 0 }]]) {
+    await host.getByRole('button', { name: button }).click();
+    const found = await values();
+    for (const [name, value] of Object.entries(wanted)) if (found[name] !== value) note('buttons', `${button}: ${name} is ${found[name]}`);
+  }
+}
+
 /** The text is said once after a quick series of changes. */
 async function isQuiet(host, name, note) {
   await said(host);
@@ -939,6 +973,7 @@ async function tryPage(browser, book, path) {
       await byButtons(host, figure, note);
       await byOptions(host, figure, note);
       if (figure.data) await onRows(page, host, figure, note, false);
+      if (tag === 'rnn-graph-hops') await onNodes(page, host, note, false);
       if (figure.starts) {
         await onMap(page, host, note, false);
         await byChoice(page, host, figure, note);
@@ -981,6 +1016,7 @@ async function tryPage(browser, book, path) {
       }
       await byTouch(page, host, figure.ranges, note);
       await byDragging(page, host, note, true);
+      if (tag === 'rnn-graph-hops') await onNodes(page, host, note, true);
       if (figure.starts) await onMap(page, host, note, true);
       if (figure.data) await onRows(page, host, figure, note, true);
     }
@@ -1138,6 +1174,11 @@ const BROKEN = [
   ['rnn-lstm-units', 'this.set({ row, other: this.values.row });', 'this.set({ row });', 'rows'],
   ['rnn-lstm-units', "cell: (unit) => sum(this.hundredths('c', unit).map(Math.abs))", "cell: (unit) => sum(this.hundredths('c', unit))", 'buttons'],
   ['rnn-lstm-units', 'if (!this.data || this.shadowRoot) return;', 'if (this.shadowRoot) return;', 'errors'],
+  ['rnn-graph-hops', 'Array(6).fill(lam)', 'Array(6).fill(1)', 'numbers'],
+  ['rnn-graph-hops', 'heard[b] += sent[a];', '', 'numbers'],
+  ['rnn-graph-hops', 'hops[a] === k - 1 && ', '', 'numbers'],
+  ['rnn-graph-hops', 'this.set({ source: name });', '', 'nodes'],
+  ['rnn-graph-hops', 'layers + 1', 'layers + 2', 'buttons'],
   ['rnn-optimizer-paths', 'Math.sqrt(m.v) + 1e-8);', 'Math.sqrt(m.v + 1e-8));', 'paths'],
   ['rnn-optimizer-paths', '0.999 ** t', '0.999 ** (t + 1)', 'paths'],
   ['rnn-optimizer-paths', '(m.b = t === 1 ? g : MOMENTUM * m.b + g),\n    },\n    nesterov', '(m.b = MOMENTUM * (m.b ?? 0) + 0.1 * g),\n    },\n    nesterov', 'paths'],
