@@ -28,10 +28,12 @@ STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001, "bias": 0.1, "spike": 0.05, "beta2"
 PATHS = "rnn-optimizer-paths"  # where STEP has no name: 0.01
 MAP = "rnn-word-map"
 UNITS = "rnn-lstm-units"
+HOPS = "rnn-graph-hops"
 OPTIONS: dict[str, dict[str, list[str]]] = {  # of choices
     "rnn-gradient-disc": {"matrix": ["uniform", "orthogonal"]},
     "rnn-adam-spike": {"calm": ["long", "none"]},
     UNITS: {"shown": ["tanh", "c", "i", "f", "o", "g"]},
+    HOPS: {"source": list("ABCDEF"), "what": ["shares", "walks"]},
 }
 BUTTONS: dict[str, dict[str, dict[str, float | str]]] = {  # what they set; the rest stays
     "rnn-gradient-disc": {
@@ -46,13 +48,13 @@ BUTTONS: dict[str, dict[str, dict[str, float | str]]] = {  # what they set; the 
         "1000 times": {"spike": 3},
         "shorter memory": {"beta2": 0.99},
     },
+    HOPS: {"C to E": {"source": "C", "layers": 4}, "no self-connections": {"lam": 0}},
 }
 LINES = {  # values that are drawn as lines, in this order
     "rnn-gradient-disc": ["lstm", "predicted", "rnn"],
     "rnn-adam-spike": ["m", "root", "adam", "rmsprop"],
     UNITS: ["i", "f", "o", "g", "beside", "c"],
 }
-HOPS = "rnn-graph-hops"
 
 
 def tensor(*values: float) -> torch.Tensor:
