@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import page_weights
+import page_wheels
 import page_words
 import yaml
 from paste import paste
@@ -67,7 +68,8 @@ def main() -> int:
         return done.returncode
     if args.builder == "html":
         static = ROOT / "_build/html/_static"
-        for script in page_weights.write(static) + page_words.write(static):
+        written = page_weights.write(static) + page_words.write(static) + page_wheels.write(static)
+        for script in written:
             print(f"==> {script.name}: {script.stat().st_size / 1000:.0f} kB")
         print(f"==> the book: {(ROOT / '_build/html/index.html').as_uri()}")
     return 0

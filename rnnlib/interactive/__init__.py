@@ -1,8 +1,8 @@
 """Interactive figures: sliders and a drawing, in a notebook's output or on a page of the book.
 
 A figure is a custom element, drawn by the scripts in ``js/``: ``rnn-figure.js`` holds what figures
-share, ``rnn-time-gate.js``, ``rnn-lstm-step.js``, ``rnn-optimizer-paths.js`` and
-``rnn-word-map.js`` one figure each.
+share, ``rnn-time-gate.js``, ``rnn-lstm-step.js``, ``rnn-optimizer-paths.js``,
+``rnn-word-map.js``, ``rnn-bptt-graph.js`` and ``rnn-wheel.js`` one figure each.
 A notebook's output carries them whole, so it works without a kernel, a server or a network. Pages
 load the same files.
 """
@@ -16,17 +16,20 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from rnnlib import surfaces, validate
+from rnnlib.interactive.wheel import wheel_data, wheel_script
 from rnnlib.interactive.words import word_data, word_script
 
 __all__ = [
-    "FALLBACK", "RANGES", "Figure", "lstm_step", "optimizer_paths", "script", "time_gate",
-    "word_data", "word_map", "word_script",
+    "FALLBACK", "RANGES", "Figure", "bptt_graph", "lstm_step", "optimizer_paths", "script",
+    "time_gate", "wheel", "wheel_data", "wheel_script", "word_data", "word_map", "word_script",
 ]  # fmt: skip
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "rnn-time-gate": {"tau": (2, 50), "s": (0, 50), "r_on": (0.01, 1), "leak": (0, 0.2)},
     "rnn-lstm-step": {"i": (0, 1), "f": (0, 1), "g": (-1, 1), "o": (0, 1), "c_old": (-2, 2)},
+    "rnn-bptt-graph": {"step": (0, 18), "w_hh": (-2, 2), "x_1": (-2, 2)},
+    "rnn-wheel": {"t": (0, 40)},
     "rnn-optimizer-paths": {
         "steps": (0, 300),
         **dict.fromkeys(("w1", "w2"), surfaces.WINDOW),
@@ -96,6 +99,21 @@ def lstm_step(
     return _figure("rnn-lstm-step", i=i, f=f, g=g, o=o, c_old=c_old)
 
 
+def bptt_graph(step: int = 0, w_hh: float = 0.9, x_1: float = 1.0) -> Figure:
+    r"""Back-propagation through time in a vanilla RNN of one unit over three steps, by numbers.
+
+    A slider and buttons for the ``step`` (0 to 18): the values come forward one after the other,
+    $a_1$ to the loss, then the gradients go back, and each step leaves its share for $W_{hh}$,
+    $W_{hx}$ and $b_h$. Sliders for the weight ``w_hh`` and the first input ``x_1`` (-2 to 2, by
+    0.1); the arguments say where they start. The other numbers are $W_{hx} = 0.8$, $b_h = 0.1$,
+    $x_2 = 0.5$, $x_3 = -0.5$, $W_{ph} = 1.5$; the second class of two has the logit 0.
+    The arithmetic is that of ``rnnlib.bptt.rnn_loss``.
+    Raises TypeError or ValueError for a setting that is no number or out of its range.
+    """
+    validate.positive_int("step", step, minimum=0)
+    return _figure("rnn-bptt-graph", step=step, w_hh=w_hh, x_1=x_1)
+
+
 def optimizer_paths(
     surface: str = "ravine",
     start: Sequence[float] | None = None,
@@ -160,3 +178,24 @@ def word_map(
     if word:
         settings["word"] = validate.one_of("word", word, data["words"])
     return Figure("rnn-word-map", settings, written)
+
+
+def wheel(
+    data: Mapping[str, Any], name: str = "wheel", *, t: int | None = None, digit: int = 0
+) -> Figure:
+    """The wheel inside a trained network: its digits' mean states, step by step in one plane.
+
+    ``data`` is what ``wheel_data`` returns; a page knows it by ``name``. A slider for the step
+    ``t``, which starts where training asked for the answer, and a choice of the ``digit`` that is
+    followed.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    settings: dict[str, float | str] = {"wheel": name}
+    written = wheel_script(name, data)
+    T = len(data["turned"])
+    if t is not None:
+        settings["t"] = validate.real("t", validate.positive_int("t", t, minimum=0), 0, T - 1)
+    if digit:
+        K = len(data["xy"]) // (2 * T)
+        settings["digit"] = validate.one_of("digit", str(digit), [str(d) for d in range(K)])
+    return Figure("rnn-wheel", settings, written)
