@@ -8,6 +8,8 @@
 //   numbers   element.values is what rnnlib computes (interactive_numbers.py), to 1e-12, at many settings; what is drawn agrees
 //   paths     an optimiser's path is rnnlib's to 1e-9 at each step, as long as rounding does not decide where it goes
 //   mouse, touch, keyboard, drag, map, buttons, choices   each moves what it should; drawing, description and text follow
+//   sweep     the gradient that goes back: at each step the numbers known by then are drawn and said, and no others
+//   wheel     each digit's dot, name and bar where rnnlib says
 //   words     a map of words: looked for, chosen, walked to; moved and zoomed by mouse, touch and keyboard; drawn where rnnlib says
 //   text      said once after a quick series of changes, not at each
 //   legible   at 390 px no text is cut off, overlaps another or is small;  size: 44 px to touch
@@ -227,6 +229,34 @@ async function byDragging(page, host, note, touch) {
     const held = (await snapshot(host)).values[name];
     await page.mouse.move(x - 30, y);
     if ((await snapshot(host)).values[name] !== held) note('drag', `${name}: moves on after it was let go`);
+  }
+}
+
+/** Buttons of the figures that go step by step, and whom the wheel follows. */
+async function bySteps(host, name, { facts, ranges }, note) {
+  const press = async (button) => {
+    await host.getByRole('button', { name: button, exact: true }).click();
+    return (await snapshot(host)).values[name];
+  };
+  const [first, last] = ranges[name];
+  await host.evaluate((element, n) => element.set({ [n]: 4 }), name);
+  for (const [button, wanted] of [['next', 5], ['next', 6], ['back', 5], ...facts ? [['where training asked', facts.asked]] : [['all forward', 8], ['all the way back', last]]]) {
+    const found = await press(button);
+    if (found !== wanted) note('buttons', `${button} leads to ${name} = ${found}, not ${wanted}`);
+  }
+  for (const [button, end] of [['next', last], ['back', first]]) {
+    await host.evaluate((element, [n, at]) => element.set({ [n]: at }), [name, end]);
+    if (await press(button) !== end) note('buttons', `${button} leads beyond ${end}`);
+  }
+  if (!facts) return;
+  await host.evaluate((element) => element.set({ t: 7 }));
+  for (const digit of ['9', '4', '0']) {
+    const { drawing } = await snapshot(host);
+    await host.locator('select').selectOption(digit);
+    const after = await snapshot(host);
+    if (after.values.digit !== digit || after.drawing === drawing) note('choices', `${digit} was chosen, ${after.values.digit} is followed`);
+    if (!after.description.includes(`stand ${digit}, `) || !after.description.includes(`; ${digit} is at `)) note('choices', `digit ${digit} is followed: ${after.description}`);
+    if (!await said(host)) note('choices', 'the text was not said');
   }
 }
 
@@ -641,8 +671,16 @@ const readCases = (host, cases) => host.evaluate((element, all) => all.map((sett
   });
   const curve = element.localName === 'rnn-time-gate' && svg.querySelector('svg svg, g svg');
   const map = svg.querySelector('.map');
+  const all = (selector, what) => [...svg.querySelectorAll(selector)].map(what), number = (node, ...names) => names.map((name) => Number(node.getAttribute(name)));
+  const rim = svg.querySelector('.rim');
   return {
     values: element.values,
+    says: svg.querySelector('desc').textContent,
+    written: Object.fromEntries(all('[data-of]', (node) => [node.dataset.of, node.textContent])),
+    wheel: rim && {
+      rim: number(rim, 'cx', 'cy', 'r'), dots: all('[data-digit]', (node) => [node.dataset.digit, ...number(node, 'cx', 'cy'), node.getAttribute('fill')]),
+      names: all('[data-name]', (node) => [node.textContent, ...number(node, 'x', 'y')]), bars: all('[data-right]', (node) => node.getAttribute('d').match(/[-\d.]+/g).map(Number)),
+    },
     frame: { left: frame.left, right: frame.right, top: frame.top, bottom: frame.bottom },
     texts,
     drawn: map && Object.fromEntries([...map.querySelectorAll('[data-method]')].map((g) => [g.dataset.method,
@@ -673,6 +711,41 @@ function drawnGate({ width, points }, { t, k, tau, r_on }) {
   return worst;
 }
 
+const rounded = (value, digits = 3) => (Number(value.toFixed(digits)) === 0 ? (0).toFixed(digits) : value.toFixed(digits).replace('-', '−'));
+
+/** What is drawn and said after a step of the sweep: every number that is known, the new ones as results, and nothing that comes later. */
+function compareSweep({ written, says, texts }, { drawn, results }, at, note) {
+  const wanted = Object.fromEntries(Object.entries(drawn).map(([name, value]) => [name, rounded(value)]));
+  for (const name of new Set([...Object.keys(wanted), ...Object.keys(written)])) {
+    if (wanted[name] !== written[name]) note('sweep', `${name} is drawn as ${written[name]}, not ${wanted[name]}, at ${at}`);
+  }
+  for (const value of results) {
+    const end = `= ${rounded(value)}`;
+    if (!says.includes(end)) note('sweep', `not said: ${end} at ${at}`);
+    if (!texts.some(({ text }) => text.endsWith(end))) note('sweep', `no equation ends with ${end} at ${at}`);
+  }
+}
+
+/** Dots where the values are, names in the same direction outside the rim, a bar for each step. */
+function compareWheel({ wheel: { rim: [cx, cy, r], dots, names, bars }, values, says, texts }, { most, facts }, at, note) {
+  if (dots.length !== values.x.length || names.length !== dots.length) note('wheel', `${dots.length} dots and ${names.length} names at ${at}`);
+  for (const [digit, x, y, fill] of dots) {
+    const [own, up] = [values.x[digit], values.y[digit]], off = Math.hypot((x - cx) / r * most - own, (cy - y) / r * most - up);
+    if (!(off < 0.002 * most)) note('wheel', `the dot of ${digit} is off by ${off} at ${at}`);
+    if ((fill === '#D55E00') !== (digit === values.digit)) note('wheel', `${digit} is drawn in ${fill}, ${values.digit} is followed at ${at}`);
+    const [, nx, ny] = names.find(([name]) => name === digit) ?? [];
+    const turn = Math.atan2(cy - (ny - 4.5), nx - cx) - Math.atan2(up, own);
+    if (!(Math.abs(Math.sin(turn / 2)) < 0.005) || Math.hypot(nx - cx, ny - 4.5 - cy) < r + 10) note('wheel', `the name ${digit} is not where its dot is at ${at}`);
+  }
+  if (bars.length !== facts.right.length || bars.some(([, from, , to], t) => Math.abs(from - to - Math.max(0.5, facts.right[t] / 2)) > 0.01)) note('wheel', `the bars are not those of the readout at ${at}`);
+  const all = texts.map(({ text }) => text);
+  for (const text of [`${rounded(facts.angle, 1)}°`, values.t ? `${rounded(values.turn, 1)}°` : '–', `${rounded(values.turned / 360, 2)} turns`, rounded(values.size, 1),
+    ...['share', 'named', 'right'].map((name) => `${values[name]} %`)]) {
+    if (!all.includes(text)) note('wheel', `the drawing does not say ${text} at ${at}`);
+    if (text !== '–' && (values.t || !/°|turns/.test(text)) && !says.includes(text)) note('wheel', `not said: ${text} at ${at}`);
+  }
+}
+
 const largest = (numbers) => Math.max(...numbers.map(Math.abs));
 
 /** The paths of optimisers: each step to 1e-9 of its size, as long as the path is to be believed; and as drawn. */
@@ -698,17 +771,23 @@ async function numbers(host, tag, { cases, ranges, ...figure }, note) {
   const inputs = await host.evaluate((element) => Object.fromEntries(Object.entries(element.inputs).filter(([, input]) => input.type === 'range').map(([name, input]) => [name, [Number(input.min), Number(input.max)]])));
   if (JSON.stringify(inputs) !== JSON.stringify(ranges)) note('numbers', `sliders go ${JSON.stringify(inputs)}, rnnlib says ${JSON.stringify(ranges)}`);
   const seen = await readCases(host, cases.map(([settings]) => settings));
-  seen.forEach(({ values, gate, texts, drawn }, n) => {
-    const [settings, expected] = cases[n];
+  seen.forEach((found, n) => {
+    const { values, gate, texts, drawn } = found, [settings, { shown: sweep, ...expected }] = cases[n];
     const at = JSON.stringify(settings);
     if (expected.paths) {
       for (const [name, value] of Object.entries(settings)) if (values[name] !== value) note('numbers', `${name} is ${values[name]} at ${at}`);
       return comparePaths({ values, drawn }, cases[n], note);
     }
     for (const [name, value] of Object.entries({ ...settings, ...expected })) {
+      if (typeof value === 'string') {
+        if (values[name] !== value) note('numbers', `${name} is ${values[name]} at ${at}`);
+        continue;
+      }
       const error = difference(values[name], value);
       if (error > (name in settings ? 0 : 1e-12)) note('numbers', `${name} is off by ${error} at ${at}`);
     }
+    if (sweep) compareSweep(found, sweep, at, note);
+    if (found.wheel) compareWheel(found, figure, at, note);
     if (gate && drawnGate(gate, values) > 0.03) note('numbers', `the drawn gate is off by ${drawnGate(gate, values).toFixed(2)} at ${at}`);
     if (tag === 'rnn-lstm-step') {
       const all = texts.map(({ text }) => text.replaceAll('\u200b', ''));
@@ -778,6 +857,10 @@ async function tryPage(browser, book, path) {
     return page;
   };
   const close = (page) => page.context().close();
+  const figureOf = async (tag, host) => { // with the numbers of the data that the element names
+    const figure = book.figures[tag];
+    return figure?.named ? { ...figure, ...figure.byName[await host.getAttribute(figure.named)] } : figure;
+  };
   const tags = (page) => page.evaluate(() => [...document.querySelectorAll('*')].map((e) => e.localName).filter((name) => name.startsWith('rnn-') && !name.endsWith('-writer')));
   const hostsOf = async (page) => {
     const count = {};
@@ -799,7 +882,7 @@ async function tryPage(browser, book, path) {
     if (undefined_.length) throw new Error(`no script defines ${[...new Set(undefined_)].join(', ')} (load rnn-figure.js, then the figure's own)`);
     for (const [tag, host, n] of hosts) {
       if (n) continue; // every further one is looked at under "instances"
-      const figure = book.figures[tag];
+      const figure = await figureOf(tag, host);
       if (!figure) throw new Error(`${tag}: not in interactive_numbers.py`);
       const others = hosts.filter(([, other]) => other !== host).map(([, other]) => other);
       const before = await Promise.all(others.map(snapshot));
@@ -808,17 +891,18 @@ async function tryPage(browser, book, path) {
       await byMouse(page, host, figure.ranges, note);
       await byDragging(page, host, note, false);
       await byButtons(host, note);
+      if (['rnn-bptt-graph', 'rnn-wheel'].includes(tag)) await bySteps(host, Object.keys(figure.ranges)[0], figure, note);
       if (figure.starts) {
         await onMap(page, host, note, false);
         await byChoice(page, host, figure, note);
       }
       if (figure.sets) await onWords(page, host, figure, note, false);
-      if (figure.sets && !await page.evaluate((name) => {
+      if ((figure.sets || figure.named) && !await page.evaluate((name) => {
         const bare = document.body.appendChild(document.createElement(name));
         bare.remove();
         return !bare.shadowRoot;
-      }, tag)) note('fallback', `${tag}: without its words it hides the still drawing`);
-      await isQuiet(host, Object.keys(figure.ranges)[1] ?? 'zoom', note);
+      }, tag)) note('fallback', `${tag}: without its data it hides the still drawing`);
+      await isQuiet(host, Object.keys(figure.ranges)[1] ?? Object.keys(figure.ranges)[0] ?? 'zoom', note);
       const after = await Promise.all(others.map(snapshot));
       after.forEach((state, m) => state.drawing === before[m].drawing && state.said === before[m].said || note('instances', `${tag} changes another figure`));
       await page.emulateMedia({ media: 'print' });
@@ -841,7 +925,7 @@ async function tryPage(browser, book, path) {
     within(await page.evaluate(sticksOut, PHONE.viewport.width), note);
     for (const [tag, host, n] of hosts) {
       if (n) continue;
-      await legible(host, book.figures[tag], note);
+      await legible(host, await figureOf(tag, host), note);
       within(await page.evaluate(sticksOut, PHONE.viewport.width), note);
       if (book.figures[tag].sets) {
         await onWords(page, host, book.figures[tag], note, true);
@@ -880,23 +964,24 @@ async function drawings(browser, book, write) {
   const problems = [];
   const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
   await page.goto(`${book.origin}${BASE}book/page.html`);
-  const stills = Object.entries(book.figures).flatMap(([tag, figure]) => Object.entries(figure.stills ?? { '': '' }).map(([name, script]) => [tag, name, script]));
-  for (const [tag, name, script] of stills) { // of recorded words a page shows each, of those made up none
-    const svg = await page.locator(tag).first().evaluate((shown, [words, source]) => {
+  const stills = Object.entries(book.figures).flatMap(([tag, figure]) => Object.entries(figure.stills ?? { '': '' }).map(([name, script]) => [tag, name, script, figure]));
+  for (const [tag, name, script, { named = 'words', still = {} }] of stills) { // of recorded data a page shows each, of those made up none
+    const svg = await page.locator(tag).first().evaluate((shown, [own, source, attribute, settings]) => {
       let element = shown;
-      if (words) {
+      if (own) {
         document.head.append(Object.assign(document.createElement('script'), { textContent: source }));
         element = document.createElement(shown.localName);
-        element.setAttribute('words', words);
+        element.setAttribute(attribute, own);
         shown.after(element);
         element.redraw();
       }
+      if (Object.keys(settings).length) element.set(settings);
       const [, , width, height] = element.svg.getAttribute('viewBox').split(' ');
       const { title } = element.constructor;
       return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="13" fill="#1a1a1a">\n`
         + `<title>${title}</title>\n<rect width="${width}" height="${height}" fill="#fff"/>\n`
         + new XMLSerializer().serializeToString(element.svg.querySelector('g')).replaceAll(' xmlns="http://www.w3.org/2000/svg"', '').replace(/(<(path|text|rect|circle|polyline|polygon|svg|g(?= ))\b)/g, '\n$1') + '\n</svg>\n';
-    }, [name, script]);
+    }, [name, script, named, still]);
     const file = drawingFile(name ? `${tag}-${name}` : tag);
     if (write) writeFileSync(file, svg);
     else if (!existsSync(file) || readFileSync(file, 'utf8') !== svg) problems.push(`svg: ${file.slice(ROOT.length + 1)} is not the figure's drawing. Run: node tests/browser/interactive.mjs --write`);
@@ -979,6 +1064,25 @@ const BROKEN = [
   ['rnn-lstm-step', 'o * (1 - Math.tanh(c) ** 2)', 'o * (1 - c ** 2)', 'numbers'],
   ['rnn-lstm-step', "name('h'), v.h, 1", "name('h'), v.c, 1", 'numbers'],
   ['rnn-lstm-step', 'write: { f: 0, i: 1 }', 'write: { f: 1, i: 0 }', 'buttons'],
+  ['rnn-bptt-graph', '(1 - h[t] ** 2) * arriving', '(1 - h[t]) ** 2 * arriving', 'numbers'],
+  ['rnn-bptt-graph', 'arriving = w_hh * da[t];', 'arriving = w_hh * dh[t];', 'numbers'],
+  ['rnn-bptt-graph', '-Math.log(y_hat)', '-Math.log2(y_hat)', 'numbers'],
+  ['rnn-bptt-graph', 'value * (h[t - 1] ?? 0)', 'value * h[t]', 'sweep'],
+  ['rnn-bptt-graph', '<= step);', '< step);', 'sweep'],
+  ['rnn-bptt-graph', 'name === back && !known(back)) continue;', 'false) continue;', 'sweep'],
+  ['rnn-bptt-graph', 'if (known(name)) svg += number', 'svg += number', 'sweep'],
+  ['rnn-bptt-graph', '= ${times(w, n(da[t]))} = ${n(dh[now])}', '= ${times(w, n(da[t]))} = ${n(dh[t])}', 'sweep'],
+  ['rnn-bptt-graph', 'step: figure.values.step - 1', 'step: figure.values.step - 2', 'buttons'],
+  ['rnn-bptt-graph', 'column = (k) => 72', 'column = (k) => 40', 'legible'],
+  ['rnn-wheel', 'turned[t] - turned[t - 1] : 0', 'turned[t] : 0', 'numbers'],
+  ['rnn-wheel', '2 * (t * this.count + d) + axis', '2 * (t * this.count + d) + 1 - axis', 'numbers'],
+  ['rnn-wheel', 'middle - k * y]', 'middle + k * y]', 'wheel'],
+  ['rnn-wheel', "text(nx, ny + 4.5, d,", "text(nx, ny + 4.5, (d + 1) % 10,", 'wheel'],
+  ['rnn-wheel', 'foot - Math.max(0.5, right / 2)', 'foot - Math.max(0.5, right)', 'wheel'],
+  ['rnn-wheel', '!free(taken[level] ??= [])', 'false', 'legible'],
+  ['rnn-wheel', 't: figure.values.t + 1', 't: figure.values.t + 4', 'buttons'],
+  ['rnn-wheel', '(a[1] - at[digit] + 360) % 360 - (b[1] - at[digit] + 360) % 360', 'a[1] - b[1]', 'choices'],
+  ['rnn-wheel', 'if (!this.data) return; // the still drawing stays', '', 'errors'],
   ['rnn-optimizer-paths', 'Math.sqrt(m.v) + 1e-8);', 'Math.sqrt(m.v + 1e-8));', 'paths'],
   ['rnn-optimizer-paths', '0.999 ** t', '0.999 ** (t + 1)', 'paths'],
   ['rnn-optimizer-paths', '(m.b = t === 1 ? g : MOMENTUM * m.b + g),\n    },\n    nesterov', '(m.b = MOMENTUM * (m.b ?? 0) + 0.1 * g),\n    },\n    nesterov', 'paths'],
@@ -1041,7 +1145,7 @@ const BROKEN = [
 
 async function selftest(expected, some) {
   let wrong = 0;
-  for (const figure of Object.values(expected.figures)) figure.cases = figure.cases.slice(0, 22);
+  for (const one of Object.values(expected.figures).flatMap((figure) => [figure, ...Object.values(figure.byName ?? {})])) one.cases = one.cases?.slice(0, 22);
   for (const [script, from, to, kind, page = 'notebooks/lab.html'] of BROKEN.filter((entry) => entry.join().includes(some))) {
     const source = expected.scripts[script];
     if (source.split(from).length !== 2) { wrong++; console.log(`FAIL ${script}: does not hold once: ${from}`); continue; }

@@ -14,18 +14,32 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from rnnlib import interactive, surfaces
+from rnnlib import bptt, interactive, surfaces
 from rnnlib.cells import LSTMCell
+from rnnlib.layers import RNN
+from rnnlib.models import Classifier
 from rnnlib.phased import time_gate
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
+import page_wheels
 import page_words
 
-STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001}  # the others: 0.01
+STEP = {
+    "tau": 0.5,
+    "s": 0.5,
+    "leak": 0.001,
+    "step": 1,
+    "w_hh": 0.1,
+    "x_1": 0.1,
+    "t": 1,
+}  # others: 0.01
 PATHS = "rnn-optimizer-paths"
 MAP = "rnn-word-map"
+GRAPH = "rnn-bptt-graph"
+WHEEL = "rnn-wheel"
 
 
 def tensor(*values: float) -> torch.Tensor:
@@ -76,6 +90,113 @@ def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, float]
         return round(low + size * draw.randint(0, round((high - low) / size)), 3)
 
     return ends + [{name: place(name) for name in ranges} for _ in range(count)]
+
+
+def share_of(t: int, cache: bptt.RNNCache, dh: np.ndarray) -> dict[str, float]:
+    """What step t alone leaves for each weight: the sweep over this step and no other."""
+    now = slice(t, t + 1)
+    before = cache.h0 if t == 0 else cache.h[:, t - 1]
+    alone = cache._replace(x=cache.x[:, now], h0=before, h=cache.h[:, now])
+    grads = bptt.rnn_backward(dh[:, now], alone)
+    return {name: grads[name].item() for name in ("W_hh", "W_hx", "b_h")}
+
+
+def sweep(step: float, w_hh: float, x_1: float) -> dict[str, Any]:
+    """All numbers of three steps of one unit, and those that are known after so many of 18."""
+    x = np.array([float(x_1), 0.5, -0.5]).reshape(1, 3, 1)
+    weights = {
+        "W_hx": np.array([[0.8]]), "W_hh": np.array([[float(w_hh)]]), "b_h": np.array([0.1]),
+        "W_ph": np.array([[1.5], [0.0]]), "b_p": np.zeros(2),
+    }  # fmt: skip
+    zero, y = np.zeros((1, 1)), np.zeros(1, dtype=int)
+    h, cache = bptt.rnn_forward(x, zero, weights)
+    p = bptt.readout_forward(h[:, -1], weights["W_ph"], weights["b_p"])
+    _, dp = bptt.cross_entropy(p, y)
+    loss, grads = bptt.rnn_loss(x, y, zero, weights)
+    shares = [share_of(t, cache, grads["h"]) for t in range(3)]
+    for name in shares[0]:
+        assert math.isclose(sum(part[name] for part in shares), grads[name].item(), abs_tol=1e-14)
+    found = {
+        "a": (0.8 * x + w_hh * np.append(0, h[0, :2]).reshape(1, 3, 1) + 0.1).ravel().tolist(),
+        "h": h.ravel().tolist(), "p": p[0, 0].item(), "y_hat": bptt.softmax(p)[0, 0].item(),
+        "loss": loss, "dp": dp[0, 0].item(), "dW_ph": grads["W_ph"][0, 0].item(),
+        "dh": grads["h"].ravel().tolist(), "da": (grads["x"] / 0.8).ravel().tolist(),
+    }  # fmt: skip
+    every = [(f"{name}_{t}", found[name][t - 1]) for t in (1, 2, 3) for name in "ah"]
+    every += [("p", found["p"]), ("L", loss), ("δp", found["dp"])]
+    drawn = dict(every[: int(step)])
+    results = [value for _, value in every[int(step) - 1 : int(step)]]
+    if step == 8:
+        results.insert(0, found["y_hat"])
+    if step == 9:
+        results.append(found["dW_ph"])
+    for n in range(10, int(step) + 1):
+        t, kind = 3 - (n - 10) // 3, (n - 10) % 3
+        if kind < 2:
+            results = [found[("dh", "da")[kind]][t - 1]]
+            drawn[f"δ{'ha'[kind]}_{t}"] = results[0]
+            continue
+        results = list(shares[t - 1].values())
+        for name, value in shares[t - 1].items():
+            drawn[f"{name} {t}"] = value
+            drawn[f"{name} sum"] = sum(part[name] for part in shares[t - 1 :])
+    return found | {"shown": {"drawn": drawn, "results": results}}
+
+
+def made_up_wheel() -> dict[str, Any]:
+    """The data of a network that is none: its matrix turns one plane by 40 degrees."""
+    draw = torch.Generator().manual_seed(0)
+    H, turn = 12, math.radians(40)
+    model = Classifier(RNN(10, H, generator=draw), 10, generator=draw).double()
+    Q, _ = torch.linalg.qr(torch.randn(H, H, generator=draw, dtype=torch.float64))
+    W = 0.5 * torch.eye(H, dtype=torch.float64)
+    W[:2, :2] = 3 * tensor(math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)).view(
+        2, 2
+    )
+    at = 2 * math.pi * torch.arange(10, dtype=torch.float64) / 10
+    at[9] = at[8] + 0.1  # two names that want the same place
+    with torch.no_grad():
+        model.rnn.cells[0].W_h.copy_(Q @ W @ Q.T)
+        model.rnn.cells[0].W_x.copy_(0.1 * Q[:, :2] @ torch.stack([at.cos(), at.sin()]))
+        model.rnn.cells[0].b.zero_()
+    digits = torch.randint(10, (400, 41), generator=draw)
+    x = torch.nn.functional.one_hot(digits, 10).double()
+    return interactive.wheel_data(model, x, digits[:, 0], 18)
+
+
+def wheel_cases(data: dict[str, Any]) -> dict[str, Any]:
+    """What stands where at each step, by the data; and the farthest that one stands."""
+    T = len(data["turned"])
+    xy = data["unit"] * np.array(data["xy"], dtype=float).reshape(T, -1, 2)
+    cases = []
+    for t in range(T):
+        expected = {
+            "x": xy[t, :, 0].tolist(), "y": xy[t, :, 1].tolist(),
+            "size": np.hypot(*xy[t].T).mean().item(), "turned": data["turned"][t],
+            "turn": data["turned"][t] - data["turned"][max(0, t - 1)],
+            **{name: data[name][t] for name in ("share", "named", "right")},
+        }  # fmt: skip
+        cases.append([{"t": t, "digit": str(7 * t % xy.shape[1])}, expected])
+    random.Random(0).shuffle(cases)
+    facts = {name: data[name] for name in ("asked", "angle", "right")}
+    return {"cases": cases, "most": np.hypot(*xy.reshape(-1, 2).T).max().item(), "facts": facts}
+
+
+def wheels() -> dict[str, Any]:
+    """A wheel of a network that is none, and those that notebooks show."""
+    stills = page_wheels.shown()
+    known = {
+        name: json.loads(line[line.index("{", line.index(" = ")) :].rstrip(";\n"))
+        for name, line in stills.items()
+    }
+    data = made_up_wheel()
+    figure = interactive.wheel(data, "made")
+    return {
+        "html": figure._repr_html_(), "attributes": ' wheel="made"', "settings": figure.settings,
+        "ranges": interactive.RANGES[WHEEL], "named": "wheel", "stills": stills,
+        "byName": {name: wheel_cases(one) for name, one in {"made": data, **known}.items()},
+        "script": figure.data,
+    }  # fmt: skip
 
 
 def paths(surface: str, w1: float, w2: float, steps: float, **rest: Any) -> dict[str, Any]:
@@ -226,6 +347,7 @@ def main() -> None:
     for tag, figure, numbers in [
         ("rnn-time-gate", interactive.time_gate(), gate),
         ("rnn-lstm-step", interactive.lstm_step(), step),
+        (GRAPH, interactive.bptt_graph(), sweep),
     ]:
         figures[tag] = {
             "html": figure._repr_html_(),
@@ -245,8 +367,13 @@ def main() -> None:
         },
         "cases": [[case, paths(**case)] for case in places(count, draw)],
     }
-    figures[MAP] = word_maps()
+    # Every step in order, with the sweep complete in the still drawing.
+    ways = [{"step": n, "w_hh": 0.9, "x_1": 1.0} for n in range(19)]
+    figures[GRAPH]["cases"][:0] = [[case, sweep(**case)] for case in ways]
+    figures[GRAPH]["still"] = {"step": 18}
+    figures[MAP], figures[WHEEL] = word_maps(), wheels()
     scripts = {"rnn-words-made": figures[MAP].pop("script")}
+    scripts["rnn-wheels-made"] = figures[WHEEL].pop("script")
     scripts |= {name: interactive.script(name) for name in ("rnn-figure", *figures)}
     print(json.dumps({"figures": figures, "scripts": scripts}))
 

@@ -115,8 +115,8 @@ if (!customElements.get('rnn-bptt-graph')) {
         }
       };
       for (const t of TIMES) {
-        const from = t === 1 ? [left - 14, Y.h + 8] : [x(t - 1) + half - 12, Y.h + HIGH];
-        edge(from, [x(t) - half + 12, Y.a - HIGH], `a_${t}`, t > 1 && `δh_${t - 1}`, 'W_hh', [t === 1 ? 4 : x(t - 1) + 10, Y.a - HIGH - 6]);
+        const from = t === 1 ? [left - 14, Y.h + 8] : [x(t - 1) + half - 14, Y.h + HIGH], to = [x(t) - half + 14, Y.a - HIGH];
+        edge(from, to, `a_${t}`, t > 1 && `δh_${t - 1}`, 'W_hh', [(from[0] + to[0]) / 2 + 9, Y.a - HIGH - 26]);
         edge([x(t), Y.x - 14], [x(t), Y.a + HIGH], `a_${t}`, '', 'W_hx', [x(t) + 7, Y.a + HIGH + 23]);
         edge([x(t), Y.a - HIGH], [x(t), Y.h + HIGH], `h_${t}`, `δa_${t}`);
         svg += text(x(t), Y.x, styled(`x_${t} = `) + short(v.x[t - 1]), 'text-anchor="middle" font-size="12"');

@@ -6,7 +6,7 @@
 
 if (!customElements.get('rnn-wheel')) {
   const { INK, BLUE, RED, GREY, fixed, px, symbol, text, line, through } = RnnFigure;
-  const EDGE = 54; // pixels around the rim, for the names
+  const EDGE = 48; // pixels around the rim, for the names
   const APART = 9; // degrees between two names side by side; closer ones stand further out
   const TRAIL = 4; // steps that the followed digit's trail goes back
   const degrees = (x, y) => (Math.atan2(y, x) * 180 / Math.PI + 360) % 360;
@@ -96,19 +96,19 @@ if (!customElements.get('rnn-wheel')) {
         let level = 0;
         while (level < 2 && !free(taken[level] ??= [])) level++;
         (taken[level] ??= []).push(turn);
-        const [nx, ny] = away(rim + 14 + 15 * level, turn);
-        svg += line(...(own ? [middle, middle] : [x, y]), ...away(rim + 5 + 15 * level, turn), `stroke="${own ? RED : '#d4d4d4'}" ${own ? 'stroke-width="2"' : ''}`)
+        const [nx, ny] = away(rim + 13 + 13 * level, turn);
+        svg += line(...(own ? [middle, middle] : [x, y]), ...away(rim + 5 + 13 * level, turn), `stroke="${own ? RED : '#d4d4d4'}" ${own ? 'stroke-width="2"' : ''}`)
           + `<circle data-digit="${d}" cx="${px(x)}" cy="${px(y)}" r="${own ? 6 : 4.5}" fill="${own ? RED : INK}" stroke="#fff"/>`
           + text(nx, ny + 4.5, d, `text-anchor="middle" data-name="${d}" ${own ? `font-weight="bold" fill="${RED}"` : ''}`);
       }
 
       // beside it or below: the numbers, and how often the readout is right at every step
-      const from = beside ? 396 : 12, end = width - 12;
+      const from = beside ? 390 : 12, end = width - 12;
       let row = beside ? 40 : 2 * middle + 24;
       const rows = [
         ['this step turned by', v.t ? angle(v.turn) : '–'], [`${symbol('W', 'hh')} alone would turn by`, angle(this.data.angle)],
         ['since step 0', `${fixed(v.turned / 360, 2)} turns`], ['distance from the middle', fixed(v.size, 1)], ['spread in this plane', percent(v.share)],
-        ['named by the nearest mean', percent(v.named)], ['named by the readout', percent(v.right)],
+        ['nearest mean right', percent(v.named)], ['readout right', percent(v.right)],
       ];
       svg += text(from, row, `${steps(v.t)} after the first digit`, 'font-weight="bold"');
       for (const [words, value] of rows) svg += text(from, row += 24, words) + text(end, row, value, 'text-anchor="end"');
