@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from rnnlib import surfaces, validate
-from rnnlib.interactive.wheel import wheel_data, wheel_script
+from rnnlib.interactive.wheels import wheel_data, wheel_script
 from rnnlib.interactive.words import word_data, word_script
 
 __all__ = [
