@@ -719,6 +719,9 @@ function compareSweep({ written, says, texts }, { drawn, results }, at, note) {
   for (const name of new Set([...Object.keys(wanted), ...Object.keys(written)])) {
     if (wanted[name] !== written[name]) note('sweep', `${name} is drawn as ${written[name]}, not ${wanted[name]}, at ${at}`);
   }
+  const named = texts.map(({ text }) => text.replaceAll('\u200b', '')).filter((text) => /^δ[ah]?[123p]$/.test(text)).sort(); // in the boxes
+  const come = Object.keys(drawn).filter((name) => name.startsWith('δ')).map((name) => name.replace('_', '')).sort();
+  if (String(named) !== String(come)) note('sweep', `the boxes name ${named}, not ${come}, at ${at}`);
   for (const value of results) {
     const end = `= ${rounded(value)}`;
     if (!says.includes(end)) note('sweep', `not said: ${end} at ${at}`);
@@ -1073,13 +1076,13 @@ const BROKEN = [
   ['rnn-bptt-graph', 'if (known(name)) svg += number', 'svg += number', 'sweep'],
   ['rnn-bptt-graph', '= ${times(w, n(da[t]))} = ${n(dh[now])}', '= ${times(w, n(da[t]))} = ${n(dh[t])}', 'sweep'],
   ['rnn-bptt-graph', 'step: figure.values.step - 1', 'step: figure.values.step - 2', 'buttons'],
-  ['rnn-bptt-graph', 'column = (k) => 72', 'column = (k) => 40', 'legible'],
+  ['rnn-bptt-graph', 'pitch - 14) / 2', 'pitch - 44) / 2', 'legible'],
   ['rnn-wheel', 'turned[t] - turned[t - 1] : 0', 'turned[t] : 0', 'numbers'],
   ['rnn-wheel', '2 * (t * this.count + d) + axis', '2 * (t * this.count + d) + 1 - axis', 'numbers'],
   ['rnn-wheel', 'middle - k * y]', 'middle + k * y]', 'wheel'],
   ['rnn-wheel', "text(nx, ny + 4.5, d,", "text(nx, ny + 4.5, (d + 1) % 10,", 'wheel'],
   ['rnn-wheel', 'foot - Math.max(0.5, right / 2)', 'foot - Math.max(0.5, right)', 'wheel'],
-  ['rnn-wheel', '!free(taken[level] ??= [])', 'false', 'legible'],
+  ['rnn-wheel', '!free(taken[level] ??= [])', 'false && level', 'legible'],
   ['rnn-wheel', 't: figure.values.t + 1', 't: figure.values.t + 4', 'buttons'],
   ['rnn-wheel', '(a[1] - at[digit] + 360) % 360 - (b[1] - at[digit] + 360) % 360', 'a[1] - b[1]', 'choices'],
   ['rnn-wheel', 'if (!this.data) return; // the still drawing stays', '', 'errors'],

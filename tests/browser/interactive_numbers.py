@@ -154,7 +154,7 @@ def made_up_wheel() -> dict[str, Any]:
         2, 2
     )
     at = 2 * math.pi * torch.arange(10, dtype=torch.float64) / 10
-    at[9] = at[8] + 0.1  # two names that want the same place
+    at[9] = at[8] + 0.03  # two names that want the same place
     with torch.no_grad():
         model.rnn.cells[0].W_h.copy_(Q @ W @ Q.T)
         model.rnn.cells[0].W_x.copy_(0.1 * Q[:, :2] @ torch.stack([at.cos(), at.sin()]))

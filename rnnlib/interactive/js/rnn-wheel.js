@@ -6,7 +6,7 @@
 
 if (!customElements.get('rnn-wheel')) {
   const { INK, BLUE, RED, GREY, fixed, px, symbol, text, line, through } = RnnFigure;
-  const EDGE = 48; // pixels around the rim, for the names
+  const EDGE = 52; // pixels around the rim, for the names
   const APART = 9; // degrees between two names side by side; closer ones stand further out
   const TRAIL = 4; // steps that the followed digit's trail goes back
   const degrees = (x, y) => (Math.atan2(y, x) * 180 / Math.PI + 360) % 360;
@@ -96,8 +96,8 @@ if (!customElements.get('rnn-wheel')) {
         let level = 0;
         while (level < 2 && !free(taken[level] ??= [])) level++;
         (taken[level] ??= []).push(turn);
-        const [nx, ny] = away(rim + 13 + 13 * level, turn);
-        svg += line(...(own ? [middle, middle] : [x, y]), ...away(rim + 5 + 13 * level, turn), `stroke="${own ? RED : '#d4d4d4'}" ${own ? 'stroke-width="2"' : ''}`)
+        const [nx, ny] = away(rim + 13 + 15 * level, turn);
+        svg += line(...(own ? [middle, middle] : [x, y]), ...away(rim + 5 + 15 * level, turn), `stroke="${own ? RED : '#d4d4d4'}" ${own ? 'stroke-width="2"' : ''}`)
           + `<circle data-digit="${d}" cx="${px(x)}" cy="${px(y)}" r="${own ? 6 : 4.5}" fill="${own ? RED : INK}" stroke="#fff"/>`
           + text(nx, ny + 4.5, d, `text-anchor="middle" data-name="${d}" ${own ? `font-weight="bold" fill="${RED}"` : ''}`);
       }
