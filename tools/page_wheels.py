@@ -25,7 +25,7 @@ def write(folder: Path, root: Path = ROOT) -> list[Path]:
 
 def shown(root: Path = ROOT) -> dict[str, str]:
     """By name, the script of each wheel in the notebooks' outputs."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
             for output in cell.get("outputs", []):
