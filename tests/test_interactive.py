@@ -19,9 +19,20 @@ import pytest
 import torch
 import yaml
 
-from rnnlib import GRU, LSTM, checkpoints, experiments, graphs, init, interactive, surfaces, tasks
+from rnnlib import (
+    GRU,
+    LSTM,
+    RNN,
+    checkpoints,
+    experiments,
+    graphs,
+    init,
+    interactive,
+    surfaces,
+    tasks,
+)
 from rnnlib.experiments import lstm_units
-from rnnlib.models import RNNLM, CharacterModel
+from rnnlib.models import RNNLM, CharacterModel, Classifier
 from rnnlib.text import END, UNK, Vocabulary, Words
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +60,29 @@ def some_units(T: int = 30, H: int = 32) -> tuple[torch.Tensor, torch.Tensor, li
     return gates.view(T, 4 * H), cells, (["<", "é"] * T)[:T]
 
 
+TURN, BIAS = math.radians(70), torch.tensor([0.1, -0.2, 0.3, -0.1, 0.2], dtype=torch.float64)
+
+
+def a_wheel(seed: int = 0) -> tuple[Classifier, torch.Tensor, torch.Tensor]:
+    """A network of five units and three digits whose matrix turns two planes, and 90 sequences.
+
+    Its eigenvalues are 2 and 70 degrees, and 1.9 and 90 degrees.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    model = Classifier(RNN(3, 5, generator=draw), 3, generator=draw).double()
+    cell = model.rnn.cells[0]
+    W = 0.1 * torch.eye(5, dtype=torch.float64)
+    for n, size, turn in ((0, 2.0, TURN), (2, 1.9, math.pi / 2)):
+        W[n, n] = W[n + 1, n + 1] = size * math.cos(turn)
+        W[n, n + 1], W[n + 1, n] = -size * math.sin(turn), size * math.sin(turn)
+    Q, _ = torch.linalg.qr(torch.randn(5, 5, generator=draw, dtype=torch.float64))
+    with torch.no_grad():
+        cell.W_h.copy_(Q @ W @ Q.T)
+        cell.b.copy_(BIAS)
+    digits = torch.randint(3, (90, 12), generator=draw)
+    return model, torch.nn.functional.one_hot(digits, 3).double(), digits[:, 0]
+
+
 FIGURES = [
     interactive.time_gate(),
     interactive.lstm_step(),
@@ -58,6 +92,8 @@ FIGURES = [
     interactive.optimizer_paths(),
     interactive.graph_hops(),
     interactive.word_map(interactive.word_data(*some_words()), word='"'),
+    interactive.bptt_graph(),
+    interactive.wheel(interactive.wheel_data(*a_wheel(), 4), t=3, digit=2),
 ]
 by_tag = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.tag)
 
@@ -99,7 +135,7 @@ def test_an_output_is_the_element_and_the_scripts_that_define_it(
 @by_tag
 def test_starting_settings_are_those_of_the_page_s_element(figure: interactive.Figure) -> None:
     source = (JS / f"{figure.tag}.js").read_text("utf-8")
-    if figure.tag in ("rnn-optimizer-paths", "rnn-word-map"):
+    if figure.tag in ("rnn-optimizer-paths", "rnn-word-map", "rnn-wheel"):
         return  # below
     for name, value in figure.settings.items():
         if name == "data":
@@ -117,6 +153,12 @@ def test_settings_are_taken() -> None:
     assert '<rnn-lstm-step i="0.0" f="1.0" g="-0.5" o="0.25" c_old="-2.0">' in figure._repr_html_()
     assert interactive.time_gate(r_on=0.05).settings["r_on"] == 0.05
     assert repr(interactive.time_gate()).startswith("rnn-time-gate(tau=20.0, ")
+    figure = interactive.bptt_graph(18, -0.5, 2)
+    assert figure.settings == {"step": 18, "w_hh": -0.5, "x_1": 2}
+    with pytest.raises(ValueError, match=r"step must be finite and in \[0, 18\], got 19"):
+        interactive.bptt_graph(19)
+    with pytest.raises(TypeError, match=r"step must be an integer, got 0\.5"):
+        interactive.bptt_graph(0.5)  # type: ignore[arg-type]
 
 
 def test_the_script_of_the_hops_has_the_books_graph_and_its_settings_are_taken() -> None:
@@ -456,6 +498,134 @@ def test_errors_of_the_map_of_words_name_the_argument(
 ) -> None:
     with pytest.raises(error, match=message):
         interactive.word_map(**{"data": interactive.word_data(*some_words())} | changes)
+
+
+# ---- the wheel ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_wheel_s_plane_is_that_of_the_largest_pair_and_the_places_are_the_means(
+    seed: int,
+) -> None:
+    model, x, first = a_wheel(seed)
+    data = interactive.wheel_data(model, x, first, 4)
+    assert (data["size"], data["angle"], data["asked"]) == (2.0, 70.0, 4)  # and not 1.9
+    cell, h = model.rnn.cells[0], torch.zeros(90, 5, dtype=torch.float64)
+    assert isinstance(model.readout, torch.nn.Linear)
+    values, vectors = torch.linalg.eig(cell.W_h.detach())
+    largest = complex(2 * math.cos(TURN), 2 * math.sin(TURN))
+    pair = vectors[
+        :, (values - largest).abs().argmin()
+    ]  # orthogonal parts of one length: W is normal
+    axes = torch.stack([pair.real, -pair.imag], dim=1) * math.sqrt(2)
+    steps = torch.tensor(data["xy"], dtype=torch.float64).view(12, 3, 2)
+    assert steps.abs().max() == 1000
+    turned, start, last = 0.0, 0j, torch.zeros(3, dtype=torch.complex128)
+    for t in range(12):
+        h = torch.tanh(x[:, t] @ cell.W_x.T + h @ cell.W_h.T + BIAS).detach()
+        means = torch.stack([h[first == d].mean(0) for d in range(3)])
+        means = means - means.mean(0)
+        flat = means @ axes
+        z = torch.complex(flat[:, 0], flat[:, 1])
+        start = start or z[0].item() / abs(z[0].item())
+        found = torch.complex(steps[t, :, 0], steps[t, :, 1]) * data["unit"]
+        assert (found - z / start).abs().max() <= 0.71 * data["unit"]
+        if t:
+            turned += math.degrees((z * last.conj()).sum().angle())
+        last = z
+        assert abs(data["turned"][t] - turned) < 0.051
+        share = z.abs().square().sum() / means.square().sum()
+        assert abs(data["share"][t] - 100 * share) <= 0.501
+        right = (model.readout(h).argmax(1) == first).double().mean()
+        assert abs(data["right"][t] - 100 * right) <= 0.501
+        known = torch.stack([h[:45][first[:45] == d].mean(0) for d in range(3)]) @ axes
+        nearest = torch.cdist(h[45:] @ axes, known).argmin(1)
+        assert abs(data["named"][t] - 100 * (nearest == first[45:]).double().mean()) <= 0.501
+    assert (
+        0 < min(data["share"]) < 99 and len(set(data["named"])) > 2 and len(set(data["right"])) > 2
+    )
+
+
+def test_the_wheel_s_page_gets_the_data_that_the_notebook_shows(tmp_path: Path) -> None:
+    data = interactive.wheel_data(*a_wheel(), 4)
+    figure = interactive.wheel(data, "of_mine")
+    assert figure.settings == {"wheel": "of_mine"}
+    notebook = nbformat.v4.new_notebook()
+    shown = {"text/html": figure._repr_html_(), "text/plain": repr(figure)}
+    outputs = [nbformat.v4.new_output("display_data", data=shown)]
+    notebook.cells.append(nbformat.v4.new_code_cell("wheel", outputs=outputs))
+    notebook.cells.append(nbformat.v4.new_markdown_cell("<rnn-wheel >"))
+    (tmp_path / "notebooks").mkdir()
+    assert page_words.write(tmp_path, tmp_path) == []  # there is none
+    nbformat.write(notebook, tmp_path / "notebooks" / "a.ipynb")
+    (path,) = page_words.write(tmp_path, tmp_path)
+    assert path == tmp_path / "rnn-wheels-of_mine.js"
+    text = path.read_text("ascii")
+    assert text == figure.data and len(text) < 3_000
+    head, _, body = text.partition(" = ")
+    assert head == "(globalThis.RnnWheels ??= {}).of_mine" and json.loads(body[:-2]) == data
+
+
+def changed_wheel(**changes: Any) -> dict[str, Any]:
+    model, x, first = a_wheel()
+    return {"model": model, "x": x, "first": first, "asked": 4} | changes
+
+
+def unturned() -> Classifier:
+    model, _, _ = a_wheel()
+    with torch.no_grad():
+        model.rnn.cells[0].W_h.copy_(torch.diag(torch.arange(5.0)))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"model": RNN(3, 5)}, TypeError, "model must be a Classifier, got RNN"),
+        ({"model": Classifier(GRU(3, 5), 3)}, TypeError, "model must have one layer of RNN, got G"),
+        ({"model": Classifier(RNN(3, 5, 2), 3)}, TypeError, "model must have one layer of RNN"),
+        ({"model": unturned()}, ValueError, "model must have a complex pair of eigenvalues in W"),
+        ({"x": torch.zeros(90, 3)}, ValueError, r"x must have shape \(N, T, D\), got \(90, 3\)"),
+        ({"x": torch.zeros(90, 42, 3)}, ValueError, "x must have 2 to 41 steps, got 42"),
+        ({"x": torch.zeros(90, 1, 3)}, ValueError, "x must have 2 to 41 steps, got 1"),
+        ({"first": torch.full((90,), 3)}, ValueError, r"first must .* got .*3"),
+        (
+            {"first": torch.ones(90).long()},
+            ValueError,
+            "first must have each of the 3 digits in its",
+        ),
+        (
+            {"first": torch.tensor([0] * 45 + [0, 1, 2] * 15)},
+            ValueError,
+            "first must have each of the 3 digits in its first half",
+        ),
+        ({"asked": 12}, ValueError, r"asked must be finite and in \[0, 11\], got 12"),
+        ({"asked": -1}, ValueError, "asked must be at least 0, got -1"),
+    ],
+)
+def test_errors_of_the_wheel_s_data_name_the_argument(
+    changes: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        interactive.wheel_data(**changed_wheel(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"data": [1]}, TypeError, "data must be a dict, got list"),
+        ({"data": {"xy": []}}, ValueError, r"data must be what wheel_data .* none of its \['size'"),
+        ({"name": "a wheel"}, ValueError, "name must be of letters, digits and _, got 'a wheel'"),
+        ({"t": 12}, ValueError, r"t must be finite and in \[0, 11\], got 12"),
+        ({"t": 0.5}, TypeError, "t must be an integer, got 0.5"),
+        ({"digit": 3}, ValueError, r"digit must be one of .* got '3'"),
+    ],
+)
+def test_errors_of_the_wheel_name_the_argument(
+    changes: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        interactive.wheel(**{"data": interactive.wheel_data(*a_wheel(), 4)} | changes)
 
 
 @pytest.mark.parametrize("path", sorted(JS.iterdir()), ids=lambda path: path.name)

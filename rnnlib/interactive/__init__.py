@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 from rnnlib import surfaces, validate
 from rnnlib.interactive.units import unit_data, unit_script
+from rnnlib.interactive.wheels import wheel_data, wheel_script
 from rnnlib.interactive.words import word_data, word_script
 
 __all__ = [
-    "FALLBACK", "RANGES", "Figure", "adam_spike", "gradient_disc", "graph_hops", "lstm_step",
-    "lstm_units", "optimizer_paths", "script", "time_gate", "unit_data", "unit_script",
-    "word_data", "word_map", "word_script",
+    "FALLBACK", "RANGES", "Figure", "adam_spike", "bptt_graph", "gradient_disc", "graph_hops",
+    "lstm_step", "lstm_units", "optimizer_paths", "script", "time_gate", "unit_data", "unit_script",
+    "wheel", "wheel_data", "wheel_script", "word_data", "word_map", "word_script",
 ]  # fmt: skip
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
@@ -31,6 +32,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "rnn-gradient-disc": {"gain": (0.2, 2), "bias": (-2, 6)},
     "rnn-adam-spike": {"spike": (0, 3), "beta1": (0, 0.99), "beta2": (0.9, 0.999)},  # spike: log10
     "rnn-graph-hops": {"layers": (0, 6), "lam": (0, 3)},
+    "rnn-bptt-graph": {"step": (0, 18), "w_hh": (-2, 2), "x_1": (-2, 2)},
     "rnn-optimizer-paths": {
         "steps": (0, 300),
         **dict.fromkeys(("w1", "w2"), surfaces.WINDOW),
@@ -185,6 +187,21 @@ def graph_hops(
     return Figure("rnn-graph-hops", {**chosen, **_figure("rnn-graph-hops", **moved).settings})
 
 
+def bptt_graph(step: int = 0, w_hh: float = 0.9, x_1: float = 1.0) -> Figure:
+    r"""Back-propagation through time in a vanilla RNN of one unit over three steps, by numbers.
+
+    A slider and buttons for the ``step`` (0 to 18): the values come forward one after the other,
+    $a_1$ to the loss, then the gradients go back, and each step leaves its share for $W_{hh}$,
+    $W_{hx}$ and $b_h$. Sliders for the weight ``w_hh`` and the first input ``x_1`` (-2 to 2, by
+    0.1); the arguments say where they start. The other numbers are $W_{hx} = 0.8$, $b_h = 0.1$,
+    $x_2 = 0.5$, $x_3 = -0.5$, $W_{ph} = 1.5$; the second class of two has the logit 0.
+    The arithmetic is that of ``rnnlib.bptt.rnn_loss``.
+    Raises TypeError or ValueError for a setting that is no number or out of its range.
+    """
+    validate.positive_int("step", step, minimum=0)
+    return _figure("rnn-bptt-graph", step=step, w_hh=w_hh, x_1=x_1)
+
+
 def optimizer_paths(
     surface: str = "ravine",
     start: Sequence[float] | None = None,
@@ -249,3 +266,24 @@ def word_map(
     if word:
         settings["word"] = validate.one_of("word", word, data["words"])
     return Figure("rnn-word-map", settings, written)
+
+
+def wheel(
+    data: Mapping[str, Any], name: str = "wheel", *, t: int | None = None, digit: int = 0
+) -> Figure:
+    """The wheel inside a trained network: its digits' mean states, step by step in one plane.
+
+    ``data`` is what ``wheel_data`` returns; a page knows it by ``name``. A slider for the step
+    ``t``, which starts where training asked for the answer, and a choice of the ``digit`` that is
+    followed.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    settings: dict[str, float | str] = {"wheel": name}
+    written = wheel_script(name, data)
+    T = len(data["turned"])
+    if t is not None:
+        settings["t"] = validate.real("t", validate.positive_int("t", t, minimum=0), 0, T - 1)
+    if digit:
+        K = len(data["xy"]) // (2 * T)
+        settings["digit"] = validate.one_of("digit", str(digit), [str(d) for d in range(K)])
+    return Figure("rnn-wheel", settings, written)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from rnnlib import validate
-from rnnlib.interactive.pages import data_script
+from rnnlib.interactive.pagedata import data_script
 
 GATES = ("i", "f", "g", "o")  # as rnnlib.cells and rnnlib.bptt pack them
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import validate
-from rnnlib.interactive.pages import data_script
+from rnnlib.interactive.pagedata import data_script
 
 NEAREST = 5  # words named beside a chosen one
 FEW = 100  # a map shows so many words at first, and then all

@@ -9,6 +9,8 @@
 //   drawn     lines, dots and the colours of a heat map are where the numbers and the axes say
 //   paths     an optimiser's path is rnnlib's to 1e-9 at each step, as long as rounding does not decide where it goes
 //   mouse, touch, keyboard, drag, map, rows, buttons, choices   each moves what it should; drawing, description and text follow
+//   sweep     the gradient that goes back: at each step the numbers known by then are drawn and said, and no others
+//   wheel     each digit's dot, name and bar where rnnlib says, and the digits named in their order
 //   words     a map of words: looked for, chosen, walked to; moved and zoomed by mouse, touch and keyboard; drawn where rnnlib says
 //   nodes     of a graph: pressed, and chosen from a list
 //   text      said once after a quick series of changes, not at each
@@ -242,20 +244,23 @@ async function byButtons(host, { buttons, ranges }, note) {
       const value = wanted[name] ?? before.values[name];
       if (JSON.stringify(after.values[name]) !== JSON.stringify(value)) note('buttons', `${text}: ${name} = ${after.values[name]}, not ${value}`);
     }
-    if (after.drawing === before.drawing) note('buttons', `${text}: the drawing stayed the same`);
-  }
-  if (await host.evaluate((element) => element.localName !== 'rnn-lstm-step')) return;
-  for (const button of await host.locator('button').all()) {
-    const text = await button.textContent();
-    await host.evaluate((element) => element.set({ i: 0.3, f: 0.6, o: 0.5, g: 0.4, c_old: 1 }));
-    await button.click();
-    const { f, i, o, ...rest } = (await snapshot(host)).values;
-    const wanted = { keep: [1, 0, 0.5], write: [0, 1, 0.5], add: [1, 1, 0.5], hide: [0.6, 0.3, 0], show: [0.6, 0.3, 1] }[text];
-    if (String([f, i, o]) !== String(wanted) || rest.g !== 0.4 || rest.c_old !== 1) note('buttons', `${text}: f, i, o = ${[f, i, o]}`);
+    if (after.drawing === before.drawing && JSON.stringify(after.values) !== JSON.stringify(before.values)) note('buttons', `${text}: the drawing stayed the same`);
   }
 }
 
-/** Each option of a choice: the drawing and the description follow. */
+/** The buttons that go one step on and one back, and not beyond the ends. */
+async function bySteps(host, { stepped: name, ranges }, note) {
+  if (!name) return;
+  const [first, last] = ranges[name];
+  for (const [text, from, wanted] of [['next', 4, 5], ['back', 4, 3], ['next', last, last], ['back', first, first]]) {
+    await host.evaluate((element, settings) => element.set(settings), { [name]: from });
+    await host.getByRole('button', { name: text, exact: true }).click();
+    const found = (await snapshot(host)).values[name];
+    if (found !== wanted) note('buttons', `${text} leads from ${name} = ${from} to ${found}, not ${wanted}`);
+  }
+}
+
+/** Each option of a choice: the drawing, the description and the text follow. */
 async function byOptions(host, { options }, note) {
   for (const [name, wanted] of Object.entries(options ?? {})) {
     const select = host.locator(`select[name=${name}]`);
@@ -269,6 +274,7 @@ async function byOptions(host, { options }, note) {
       if (after.values[name] !== value) note('choices', `${name} is ${after.values[name]}, not ${value}`);
       if (after.drawing === before.drawing || after.description === before.description) note('choices', `${name} = ${value}: nothing follows`);
     }
+    if (!await said(host)) note('choices', `${name}: the text was not said`);
   }
 }
 
@@ -723,32 +729,40 @@ async function isQuiet(host, name, note) {
 // ---- numbers and drawing --------------------------------------------------------------------------
 
 /** Sets every case, reads values and measures the drawing. */
-const readCases = (host, cases) => host.evaluate((element, all) => all.map((settings) => {
+const readCases = (host, cases) => host.evaluate((element, every) => every.map((settings) => {
   element.set(settings);
   const svg = element.svg;
+  const all = (selector, what, inside = svg) => [...inside.querySelectorAll(selector)].map(what);
+  const given = (node, ...names) => names.map((name) => Number(node.getAttribute(name)));
+  const pair = (text) => text.trim().split(/[ ,]/).map(Number);
   const frame = svg.getBoundingClientRect();
-  const texts = [...svg.querySelectorAll('text')].map((text) => {
+  const texts = all('text', (text) => {
     const { left, right, top, bottom } = text.getBoundingClientRect();
     return { left, right, top, bottom, size: parseFloat(getComputedStyle(text).fontSize) * frame.width / element.width, text: text.textContent, turned: text.hasAttribute('transform') };
   });
   const curve = element.localName === 'rnn-time-gate' && svg.querySelector('svg svg, g svg');
-  const map = svg.querySelector('.map');
-  const pair = (text) => text.trim().split(/[ ,]/).map(Number);
+  const map = svg.querySelector('.map'), rim = svg.querySelector('.rim');
   return {
     values: element.values,
-    labels: [...svg.querySelectorAll('text[x]:not([transform])')].map((text) => ({ x: Number(text.getAttribute('x')), y: Number(text.getAttribute('y')), anchor: text.getAttribute('text-anchor'), text: text.textContent })),
-    plots: [...svg.querySelectorAll('.plot')].map((plot) => ({
-      kind: plot.getAttribute('class'), x: pair(plot.dataset.x), y: pair(plot.dataset.y), box: ['x', 'y', 'width', 'height'].map((name) => Number(plot.getAttribute(name))),
-      lines: [...plot.querySelectorAll('[data-line]')].map((g) => ({ name: g.dataset.line, first: Number(g.dataset.first), points: g.querySelector('polyline').getAttribute('points').split(' ').map(pair) })),
-      dots: [...plot.querySelectorAll('[data-points]')].map((g) => ({ name: g.dataset.points, points: [...g.children].map((dot) => [Number(dot.getAttribute('cx')), Number(dot.getAttribute('cy'))]) })),
-      radii: [...plot.querySelectorAll('[data-radius]')].map((circle) => ({ name: circle.dataset.radius, r: Number(circle.getAttribute('r')) })),
+    says: svg.querySelector('desc').textContent,
+    labels: all('text[x]:not([transform])', (text) => ({ x: Number(text.getAttribute('x')), y: Number(text.getAttribute('y')), anchor: text.getAttribute('text-anchor'), text: text.textContent })),
+    plots: all('.plot', (plot) => ({
+      kind: plot.getAttribute('class'), x: pair(plot.dataset.x), y: pair(plot.dataset.y), box: given(plot, 'x', 'y', 'width', 'height'),
+      lines: all('[data-line]', (g) => ({ name: g.dataset.line, first: Number(g.dataset.first), points: g.querySelector('polyline').getAttribute('points').split(' ').map(pair) }), plot),
+      dots: all('[data-points]', (g) => ({ name: g.dataset.points, points: [...g.children].map((dot) => given(dot, 'cx', 'cy')) }), plot),
+      radii: all('[data-radius]', (circle) => ({ name: circle.dataset.radius, r: Number(circle.getAttribute('r')) }), plot),
     })),
-    heat: [...svg.querySelectorAll('.heat path')].map((path) => ({ level: Number(path.dataset.level), fill: path.getAttribute('fill').match(/\d+/g).map(Number), d: path.getAttribute('d') })),
+    heat: all('.heat path', (path) => ({ level: Number(path.dataset.level), fill: path.getAttribute('fill').match(/\d+/g).map(Number), d: path.getAttribute('d') })),
+    known: Object.fromEntries(all('[data-of]', (node) => [node.dataset.of, node.textContent])),
+    wheel: rim && {
+      rim: given(rim, 'cx', 'cy', 'r'), dots: all('[data-digit]', (dot) => [dot.dataset.digit, ...given(dot, 'cx', 'cy'), dot.getAttribute('fill')]),
+      names: all('[data-name]', (name) => [name.textContent, ...given(name, 'x', 'y')]), bars: all('[data-right]', (bar) => bar.getAttribute('d').match(/[-\d.]+/g).map(Number)),
+    },
     frame: { left: frame.left, right: frame.right, top: frame.top, bottom: frame.bottom },
     texts,
-    drawn: map && Object.fromEntries([...map.querySelectorAll('[data-method]')].map((g) => [g.dataset.method,
-      g.querySelector('polyline').getAttribute('points').split(' ').map((p) => p.split(',').map((n, i) => (i ? -1 : 1) * (4 * n / map.getAttribute('width') - 2)))])),
-    gate: curve && { width: Number(curve.getAttribute('width')), points: curve.querySelector('polyline').getAttribute('points').split(' ').map((p) => p.split(',').map(Number)) },
+    drawn: map && Object.fromEntries(all('[data-method]', (g) => [g.dataset.method,
+      g.querySelector('polyline').getAttribute('points').split(' ').map((p) => pair(p).map((n, i) => (i ? -1 : 1) * (4 * n / map.getAttribute('width') - 2)))], map)),
+    gate: curve && { width: Number(curve.getAttribute('width')), points: curve.querySelector('polyline').getAttribute('points').split(' ').map(pair) },
   };
 }), cases);
 
@@ -822,6 +836,48 @@ function drawnHeat({ heat, values: { rows, limit } }, note, at) {
   }
 }
 
+/** A number as the drawings have it. */
+const rounded = (value, digits = 3) => (Number(value.toFixed(digits)) === 0 ? (0).toFixed(digits) : value.toFixed(digits).replace('-', '−'));
+
+/** What is drawn and said after a step of the sweep: every number that is known, the new ones as results, and nothing that comes later. */
+function drawnSweep({ known, says, texts }, { drawn, results }, note, at) {
+  const wanted = Object.fromEntries(Object.entries(drawn).map(([name, value]) => [name, rounded(value)]));
+  for (const name of new Set([...Object.keys(wanted), ...Object.keys(known)])) {
+    if (wanted[name] !== known[name]) note('sweep', `${name} is drawn as ${known[name]}, not ${wanted[name]}, at ${at}`);
+  }
+  const named = texts.map(({ text }) => text.replaceAll('\u200b', '')).filter((text) => /^δ[ah]?[123p]$/.test(text)).sort(); // in the boxes
+  const come = Object.keys(drawn).filter((name) => name.startsWith('δ')).map((name) => name.replace('_', '')).sort();
+  if (String(named) !== String(come)) note('sweep', `the boxes name ${named}, not ${come}, at ${at}`);
+  for (const value of results) {
+    const end = `= ${rounded(value)}`;
+    if (!says.includes(end)) note('sweep', `not said: ${end} at ${at}`);
+    if (!texts.some(({ text }) => text.endsWith(end))) note('sweep', `no equation ends with ${end} at ${at}`);
+  }
+}
+
+/** Dots where the values are, names in the same direction outside the rim, a bar for each step; the digits said in their order. */
+function drawnWheel({ wheel: { rim: [cx, cy, r], dots, names, bars }, values, says, texts }, { most, facts }, note, at) {
+  if (dots.length !== values.x.length || names.length !== dots.length) note('wheel', `${dots.length} dots and ${names.length} names at ${at}`);
+  for (const [digit, x, y, fill] of dots) {
+    const [own, up] = [values.x[digit], values.y[digit]], off = Math.hypot((x - cx) / r * most - own, (cy - y) / r * most - up);
+    if (!(off < 0.002 * most)) note('wheel', `the dot of ${digit} is off by ${off} at ${at}`);
+    if ((fill === '#D55E00') !== (digit === values.digit)) note('wheel', `${digit} is drawn in ${fill}, ${values.digit} is followed at ${at}`);
+    const [, nx, ny] = names.find(([name]) => name === digit) ?? [];
+    const turn = Math.atan2(cy - (ny - 4.5), nx - cx) - Math.atan2(up, own);
+    if (!(Math.abs(Math.sin(turn / 2)) < 0.005) || Math.hypot(nx - cx, ny - 4.5 - cy) < r + 10) note('wheel', `the name ${digit} is not where its dot is at ${at}`);
+  }
+  if (bars.length !== facts.right.length || bars.some(([, from, , to], t) => Math.abs(from - to - Math.max(0.5, facts.right[t] / 2)) > 0.01)) note('wheel', `the bars are not those of the readout at ${at}`);
+  const turns = values.x.map((x, d) => Math.atan2(values.y[d], x)), from = turns[values.digit], full = 2 * Math.PI;
+  const order = [...turns.keys()].sort((a, b) => (turns[a] - from + full) % full - (turns[b] - from + full) % full);
+  if (!says.includes(`stand ${order.join(', ')}; ${values.digit} is at ${rounded((from + full) % full * 360 / full, 0)}°`)) note('wheel', `not said: ${order} at ${at}`);
+  const all = texts.map(({ text }) => text);
+  for (const text of [`${rounded(facts.angle, 1)}°`, values.t ? `${rounded(values.turn, 1)}°` : '–', `${rounded(values.turned / 360, 2)} turns`, rounded(values.size, 1),
+    ...['share', 'named', 'right'].map((name) => `${values[name]} %`)]) {
+    if (!all.includes(text)) note('wheel', `the drawing does not say ${text} at ${at}`);
+    if (text !== '–' && (values.t || !/°|turns/.test(text)) && !says.includes(text)) note('wheel', `not said: ${text} at ${at}`);
+  }
+}
+
 const largest = (numbers) => Math.max(...numbers.map(Math.abs));
 
 /** The paths of optimisers: each step to 1e-9 of its size, as long as the path is to be believed; and as drawn. */
@@ -848,7 +904,7 @@ async function numbers(host, tag, { cases, ranges, ...figure }, note) {
   if (JSON.stringify(inputs) !== JSON.stringify(ranges)) note('numbers', `sliders go ${JSON.stringify(inputs)}, rnnlib says ${JSON.stringify(ranges)}`);
   const seen = await readCases(host, cases.map(([settings]) => settings));
   seen.forEach((found, n) => {
-    const [settings, expected] = cases[n], { values, gate, texts, drawn } = found;
+    const [settings, { sweep, ...expected }] = cases[n], { values, gate, texts, drawn } = found;
     const at = JSON.stringify(settings);
     if (expected.paths) {
       for (const [name, value] of Object.entries(settings)) if (values[name] !== value) note('numbers', `${name} is ${values[name]} at ${at}`);
@@ -860,10 +916,12 @@ async function numbers(host, tag, { cases, ranges, ...figure }, note) {
     }
     if (figure.lines) drawnPlots(found, figure.lines, note, at);
     if (expected.rows) drawnHeat(found, note, at);
+    if (sweep) drawnSweep(found, sweep, note, at);
+    if (found.wheel) drawnWheel(found, figure, note, at);
     if (gate && drawnGate(gate, values) > 0.03) note('numbers', `the drawn gate is off by ${drawnGate(gate, values).toFixed(2)} at ${at}`);
     if (tag === 'rnn-lstm-step') {
       const all = texts.map(({ text }) => text.replaceAll('\u200b', ''));
-      const two = (v) => (Math.abs(v) < 0.005 ? '0.00' : v.toFixed(2).replace('-', '−'));
+      const two = (v) => rounded(v, 2);
       const written = { ct: values.c, ht: values.h, gt: values.g, 'ct−1': values.c_old, it: values.i, ft: values.f, ot: values.o };
       for (const [name, value] of Object.entries(written)) if (!all.includes(`${name} = ${two(value)}`)) note('numbers', `the drawing does not say ${name} = ${two(value)} at ${at}`);
       for (const [end, value] of [['ft', values.dc], ['ct)', values.dh]]) if (!all.some((line) => line.startsWith('∂') && line.endsWith(`${end} = ${two(value)}`))) note('numbers', `the drawing does not say a derivative = ${two(value)} at ${at}`);
@@ -934,9 +992,9 @@ async function tryPage(browser, book, path) {
     const count = {};
     return (await tags(page)).map((tag) => [tag, page.locator(tag).nth(count[tag] = (count[tag] ?? -1) + 1), count[tag]]);
   };
-  const figureOf = async (tag, host) => { // with the numbers of its own data
+  const figureOf = async (tag, host) => { // with the numbers of the data that the element names
     const figure = book.figures[tag];
-    return figure?.data ? { ...figure, ...figure.data[await host.getAttribute('data')] } : figure;
+    return figure?.data ? { ...figure, ...figure.data[await host.getAttribute(figure.attribute)] } : figure;
   };
   const axe = async (page, view) => {
     await page.evaluate(book.axe);
@@ -963,8 +1021,9 @@ async function tryPage(browser, book, path) {
       await byMouse(page, host, figure.ranges, note);
       await byDragging(page, host, note, false);
       await byButtons(host, figure, note);
+      await bySteps(host, figure, note);
       await byOptions(host, figure, note);
-      if (figure.data) await onRows(page, host, figure, note, false);
+      if (tag === 'rnn-lstm-units') await onRows(page, host, figure, note, false);
       if (tag === 'rnn-graph-hops') await onNodes(page, host, note, false);
       if (figure.starts) {
         await onMap(page, host, note, false);
@@ -976,7 +1035,7 @@ async function tryPage(browser, book, path) {
         bare.remove();
         return !bare.shadowRoot;
       }, tag)) note('fallback', `${tag}: without its data it hides the still drawing`);
-      await isQuiet(host, Object.keys(figure.ranges)[1] ?? 'zoom', note);
+      await isQuiet(host, Object.keys(figure.ranges)[1] ?? Object.keys(figure.ranges)[0] ?? 'zoom', note);
       const after = await Promise.all(others.map(snapshot));
       after.forEach((state, m) => state.drawing === before[m].drawing && state.said === before[m].said || note('instances', `${tag} changes another figure`));
       await page.emulateMedia({ media: 'print' });
@@ -1010,7 +1069,7 @@ async function tryPage(browser, book, path) {
       await byDragging(page, host, note, true);
       if (tag === 'rnn-graph-hops') await onNodes(page, host, note, true);
       if (figure.starts) await onMap(page, host, note, true);
-      if (figure.data) await onRows(page, host, figure, note, true);
+      if (tag === 'rnn-lstm-units') await onRows(page, host, figure, note, true);
     }
     await axe(page, 'phone');
     await close(page);
@@ -1171,6 +1230,25 @@ const BROKEN = [
   ['rnn-graph-hops', 'hops[a] === k - 1 && ', '', 'numbers'],
   ['rnn-graph-hops', 'this.set({ source: name });', '', 'nodes'],
   ['rnn-graph-hops', 'layers + 1', 'layers + 2', 'buttons'],
+  ['rnn-bptt-graph', '(1 - h[t] ** 2) * arriving', '(1 - h[t]) ** 2 * arriving', 'numbers'],
+  ['rnn-bptt-graph', 'arriving = w_hh * da[t];', 'arriving = w_hh * dh[t];', 'numbers'],
+  ['rnn-bptt-graph', '-Math.log(y_hat)', '-Math.log2(y_hat)', 'numbers'],
+  ['rnn-bptt-graph', 'value * (h[t - 1] ?? 0)', 'value * h[t]', 'sweep'],
+  ['rnn-bptt-graph', '<= step);', '< step);', 'sweep'],
+  ['rnn-bptt-graph', 'name === back && !known(back)) continue;', 'false) continue;', 'sweep'],
+  ['rnn-bptt-graph', 'if (known(name)) svg += number', 'svg += number', 'sweep'],
+  ['rnn-bptt-graph', '= ${times(w, n(da[t]))} = ${n(dh[now])}', '= ${times(w, n(da[t]))} = ${n(dh[t])}', 'sweep'],
+  ['rnn-bptt-graph', 'step: figure.values.step - 1', 'step: figure.values.step - 2', 'buttons'],
+  ['rnn-bptt-graph', 'pitch - 14) / 2', 'pitch - 44) / 2', 'legible'],
+  ['rnn-wheel', 'turned[t] - turned[t - 1] : 0', 'turned[t] : 0', 'numbers'],
+  ['rnn-wheel', '2 * (t * this.count + d) + axis', '2 * (t * this.count + d) + 1 - axis', 'numbers'],
+  ['rnn-wheel', 'middle - k * y]', 'middle + k * y]', 'wheel'],
+  ['rnn-wheel', "text(nx, ny + 4.5, d,", "text(nx, ny + 4.5, (d + 1) % 10,", 'wheel'],
+  ['rnn-wheel', 'foot - Math.max(0.5, right / 2)', 'foot - Math.max(0.5, right)', 'wheel'],
+  ['rnn-wheel', '!free(taken[level] ??= [])', 'false && level', 'legible'],
+  ['rnn-wheel', 't: figure.values.t + 1', 't: figure.values.t + 4', 'buttons'],
+  ['rnn-wheel', '(a[1] - at[digit] + 360) % 360 - (b[1] - at[digit] + 360) % 360', 'a[1] - b[1]', 'wheel'],
+  ['rnn-wheel', 'if (!this.data) return; // the still drawing stays', '', 'errors'],
   ['rnn-optimizer-paths', 'Math.sqrt(m.v) + 1e-8);', 'Math.sqrt(m.v + 1e-8));', 'paths'],
   ['rnn-optimizer-paths', '0.999 ** t', '0.999 ** (t + 1)', 'paths'],
   ['rnn-optimizer-paths', '(m.b = t === 1 ? g : MOMENTUM * m.b + g),\n    },\n    nesterov', '(m.b = MOMENTUM * (m.b ?? 0) + 0.1 * g),\n    },\n    nesterov', 'paths'],
@@ -1233,7 +1311,7 @@ const BROKEN = [
 
 async function selftest(expected, some) {
   let wrong = 0;
-  for (const figure of Object.values(expected.figures)) figure.cases = figure.cases.slice(0, 22);
+  for (const one of Object.values(expected.figures).flatMap((figure) => [figure, ...Object.values(figure.data ?? {})])) one.cases = one.cases?.slice(0, 22);
   for (const [script, from, to, kind, page = 'notebooks/lab.html'] of BROKEN.filter((entry) => entry.join().includes(some))) {
     const source = expected.scripts[script];
     if (source.split(from).length !== 2) { wrong++; console.log(`FAIL ${script}: does not hold once: ${from}`); continue; }

@@ -12,7 +12,7 @@ from rnnlib import validate
 def data_script(
     store: str, name: str, data: Mapping[str, Any], parts: Sequence[str], maker: str
 ) -> str:
-    """The script that sets ``store.name`` to the ``parts`` of what the function ``maker`` returns.
+    """One line that sets ``store.name`` to the ``parts`` of what the function ``maker`` returns.
 
     ``data`` may hold more, as a study's record does. Raises ValueError if something is missing.
     """
