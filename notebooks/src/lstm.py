@@ -504,7 +504,7 @@ figures.table(
 #
 # The recorded study `palindrome_memory`: one-hot digits, hidden size 128, Adam with learning rate $10^{-3}$, clipping at 1.
 # Each run stops when 20 batches in a row are perfect, or at its last step.
-# Here are the RNN and the LSTM; [Where training starts](../book/initialisation.md) compares the initialisations, and [the chapter on the GRU](../book/gru.md) adds the GRU.
+# Here are the RNN and the LSTM; [How far can a cell remember?](../book/memory.md) compares the initialisations, and [the chapter on the GRU](../book/gru.md) adds the GRU.
 
 # %%
 record = experiments.load("palindrome_memory")

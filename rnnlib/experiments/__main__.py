@@ -8,8 +8,11 @@ import sys
 from rnnlib import validate
 from rnnlib.experiments import (
     char_lm,
+    cora,
+    far,
     frequency,
     gradient_flow,
+    lstm_units,
     memory,
     ngram_lm,
     optimizers,
@@ -24,7 +27,9 @@ STUDIES = {
     "palindrome": palindrome,
     "palindrome_memory": palindrome_memory,
     "memory": memory,
+    "far": far,
     "gradient_flow": gradient_flow,
+    "lstm_units": lstm_units,
     "frequency": frequency,
     "optimizers": optimizers,
     "char_lm": char_lm,
@@ -32,6 +37,7 @@ STUDIES = {
     "wikitext": wikitext,
     "ngram_lm": ngram_lm,
     "rnn_lm": rnn_lm,
+    "cora": cora,
 }
 
 
