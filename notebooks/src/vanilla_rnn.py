@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from rnnlib import bptt, check, experiments, figures, layers, models, tasks, training
+from rnnlib import bptt, check, experiments, figures, interactive, layers, models, tasks, training
 from rnnlib.experiments import palindrome
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
@@ -432,7 +432,7 @@ def trained_on(T, steps):
     with torch.no_grad():
         outputs, _ = model.rnn(x)
         largest = max(torch.linalg.eigvals(model.rnn.cells[0].W_h).tolist(), key=abs)
-    return outputs.numpy(), first.numpy(), training.accuracy(model, (x, first)), largest
+    return outputs.numpy(), first.numpy(), training.accuracy(model, (x, first)), largest, model
 
 
 def first_means(h, first):
@@ -449,7 +449,7 @@ def named(h, first, means):
 networks = {T: trained_on(T, 30 if FAST else 800) for T in (20, 40)}
 fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
 probe, turns = {}, {}
-for row, (T, (h, first, accuracy, _)) in zip(axes, networks.items(), strict=True):
+for row, (T, (h, first, accuracy, *_)) in zip(axes, networks.items(), strict=True):
     means = first_means(h, first)
     spread = means - means.mean(axis=0)  # around the mean of the ten, at each step
     _, _, directions = np.linalg.svd(spread.reshape(-1, spread.shape[2]), full_matrices=False)
@@ -486,6 +486,15 @@ Markdown(
 # Nobody asked for a ring.
 # It is the wheel of [the chapter on sequences](../book/sequences.md), seen from the inside: the largest eigenvalues of the matrix are complex, so it turns the state at every step, and a ring keeps ten values apart while it turns.
 # After one digit all are still near the middle of this plane; after five they are on the ring, and after six the same ring has turned by about a quarter, as the eigenvalue says.
+#
+# Here is its ring step by step, in the plane of that eigenvalue and its partner.
+# Move $t$: the readout is right where the wheel stands as training asked for it, at $t = 18$, and more or less where it comes back.
+
+# %%
+x, first = tasks.palindromes(42, 2000, torch.Generator().manual_seed(1), one_hot=True)
+interactive.wheel(interactive.wheel_data(networks[20][4], x, first, asked=18), "palindrome")
+
+# %% [markdown]
 # The second network has not learned to hold on to the digit.
 # A probe of this kind finds only what a mean can separate; a lower number does not prove that nothing is left.
 #
