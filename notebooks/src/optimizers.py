@@ -741,7 +741,7 @@ ax.set(xscale="log", xlabel="size of the gradient", ylabel="first step / learnin
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
-# %% tags=["paste:eps_share"]
+# %%
 model = small_rnn(0)
 moves = optim.Adam(model.parameters(), lr=0.003)
 history = training.train(
@@ -816,7 +816,7 @@ figures.table(
 )
 
 
-# %% tags=["paste:paths_steps"]
+# %%
 def first_step(surface, name, reached, steps=20 if FAST else 300):
     """The first step at which ``reached(loss, path)`` holds, on 300 steps of a path."""
     view, (kind, settings) = surfaces.SURFACES[surface], surfaces.METHODS[name]
