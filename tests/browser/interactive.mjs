@@ -1228,7 +1228,7 @@ const BROKEN = [
   ['rnn-graph-hops', 'Array(6).fill(lam)', 'Array(6).fill(1)', 'numbers'],
   ['rnn-graph-hops', 'heard[b] += sent[a];', '', 'numbers'],
   ['rnn-graph-hops', 'hops[a] === k - 1 && ', '', 'numbers'],
-  ['rnn-graph-hops', 'this.set({ source: name });', '', 'nodes'],
+  ['rnn-graph-hops', 'this.set({ source: name });', ';', 'nodes'],
   ['rnn-graph-hops', 'layers + 1', 'layers + 2', 'buttons'],
   ['rnn-bptt-graph', '(1 - h[t] ** 2) * arriving', '(1 - h[t]) ** 2 * arriving', 'numbers'],
   ['rnn-bptt-graph', 'arriving = w_hh * da[t];', 'arriving = w_hh * dh[t];', 'numbers'],
