@@ -1036,7 +1036,7 @@ const BROKEN = [
   ['rnn-graph-hops', 'Array(6).fill(lam)', 'Array(6).fill(1)', 'numbers'],
   ['rnn-graph-hops', 'heard[b] += sent[a];', '', 'numbers'],
   ['rnn-graph-hops', 'hops[a] === k - 1 && ', '', 'numbers'],
-  ['rnn-graph-hops', 'this.set({ source: name });', '', 'nodes'],
+  ['rnn-graph-hops', 'this.set({ source: name });', ';', 'nodes'],
   ['rnn-graph-hops', 'layers + 1', 'layers + 2', 'buttons'],
   ['rnn-optimizer-paths', 'Math.sqrt(m.v) + 1e-8);', 'Math.sqrt(m.v + 1e-8));', 'paths'],
   ['rnn-optimizer-paths', '0.999 ** t', '0.999 ** (t + 1)', 'paths'],
