@@ -37,6 +37,7 @@ from rnnlib.text import END, UNK, Vocabulary, Words
 
 ROOT = Path(__file__).resolve().parent.parent
 JS = ROOT / "rnnlib" / "interactive" / "js"
+A11Y = (ROOT / "book" / "_static" / "a11y.js").read_text("utf-8")
 WORDS = ['"', "<unk>", "'s", "</script>", "É", ",", "of", "the"]
 
 
@@ -113,6 +114,12 @@ class Elements(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+@by_tag
+def test_a_link_leads_past_the_figure_on_a_page(figure: interactive.Figure) -> None:
+    named = re.search(r"function skips\(\) {\s*each\('(.*)',", A11Y)
+    assert named and figure.tag in named[1].split(", ")
 
 
 @by_tag
