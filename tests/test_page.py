@@ -5,12 +5,13 @@ import shutil
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from docutils import nodes
 from docutils.core import publish_doctree
 from PIL import Image
+from sphinx.builders.html._assets import _JavaScript as Script
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -85,6 +86,37 @@ def test_columns_of_numbers_are_marked() -> None:
     assert marked == [[False, True, True, True, False, False]] * 4
 
 
+RANGES = """
+===== ============ =========== ============== =====
+name  mean (range) steps       share          plain
+===== ============ =========== ============== =====
+a     2 (1 to 3)   10          5 (4 to 6)     1
+b     0.3 to 0.5   1 to 2      1 of 2         2
+c     4            12          1              3
+===== ============ =========== ============== =====
+"""
+
+
+def test_ranges_stand_in_a_column_of_their_own() -> None:
+    tables = importlib.import_module("tables")
+    doctree = publish_doctree(RANGES)
+    [name] = [text for text in doctree.findall(nodes.Text) if text == "name"]
+    name.parent.remove(name)  # so the first column has no heading
+    tables.mark(None, doctree, "page")
+    rows = [
+        [cell.astext() for cell in row.findall(nodes.entry)] for row in doctree.findall(nodes.row)
+    ]
+    assert rows == [
+        ["", "mean", "range", "steps", "share", "plain"],
+        ["a", "2", "1 to 3", "10", "5 (4 to 6)", "1"],
+        ["b", "", "0.3 to 0.5", "1 to 2", "1 of 2", "2"],  # these columns are of two kinds
+        ["c", "4", "", "12", "1", "3"],
+    ]
+    [group] = doctree.findall(nodes.tgroup)
+    assert group["cols"] == len([*group.findall(nodes.colspec)]) == 6
+    assert [spec.get("stub") for spec in group.findall(nodes.colspec)] == [1, *[None] * 5]
+
+
 @pytest.mark.parametrize(
     "text", ["0.5", "-1", "\u22121", "1e-3", "1,000", "3 %", "4 of 5", "2 (1 to 3)"]
 )
@@ -104,16 +136,11 @@ def test_style_is_one_file_and_finds_what_it_names(tmp_path: Path) -> None:
     (tmp_path / "styles/theme.css").write_text(page.IMPORT)
     (tmp_path / "styles/a.css").write_text('@font-face { src: url("f.woff2"), url(../g.woff2) }')
     (tmp_path / "c.css").write_text("i { mask: url(data:image/svg+xml,x) url(#x) url('h.svg') }")
-    (tmp_path / "print.css").write_text("p { q: r }")
-    media = {"styles/theme.css": "", "styles/a.css": "", "c.css": "", "print.css": "print"}
-    whole = page.sheet(tmp_path, media)
+    whole = page.sheet(tmp_path, ["styles/theme.css", "styles/a.css", "c.css"])
     assert whole.splitlines() == [
         "b { c: d }",
         '@font-face { src: url("styles/f.woff2"), url(styles/../g.woff2) }',
         "i { mask: url(data:image/svg+xml,x) url(#x) url('./h.svg') }",
-        "@media print {",
-        "p { q: r }",
-        "}",
     ]
 
 
@@ -157,3 +184,55 @@ def test_only_the_icons_that_pages_show_are_kept(tmp_path: Path) -> None:
     assert 0xF09B in kept["fa-brands-400"]
     assert sum(p.stat().st_size for p in fonts.glob("*")) < 5000
     assert not [*tmp_path.glob("static/scripts/fontawesome*")]
+
+
+def test_the_theme_looks_at_no_box_and_a_changed_theme_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = importlib.import_module("page")
+    path = tmp_path / "theme.js"
+    path.write_text('function I(){const e=()=>{document.querySelectorAll(["pre"])};e()}I();')
+    page.theme_script(path)
+    assert path.read_text().startswith("function I(){return;const e=")
+    page.theme_script(path)
+    assert "theme.js has changed" in caplog.text
+
+
+def test_nothing_in_a_page_waits_for_its_style() -> None:
+    page = importlib.import_module("page")
+    later = Script("a.js")
+    inline = Script(None, body="let a = 1;")
+    context = {"script_files": [later, inline, later]}
+    page.scripts(None, "chapter", "", context, None)
+    assert context["first_scripts"] == ["let a = 1;"]
+    assert [(s.filename, s.attributes["defer"]) for s in context["script_files"]] == [
+        ("a.js", "defer")
+    ]
+    body = {
+        "body": '<p>a</p><script type="text/x-thebe-config">{}</script>\n<script>k = 1</script><p>'
+        '<script src="f.js" defer></script>'
+    }
+    page.waiting(None, "chapter", "", body, None)
+    assert body["body"] == '<p>a</p><p><script type="later" src="f.js" defer></script>'
+
+
+@pytest.mark.parametrize(("words", "waits"), [(20, False), (200, True)])
+def test_images_behind_the_first_screen_wait(words: int, waits: bool) -> None:
+    page = importlib.import_module("page")
+    text = "<p>" + "word " * words + "</p>" + "<math>" + "x" * 2000 + "</math>"
+    context = {"body": text + '<img src="_images/a.svg"><img src="_images/b.svg">'}
+    app = SimpleNamespace(env=SimpleNamespace(images={}), srcdir=ROOT)
+    page.images(app, "chapter", "", context, None)
+    assert context["body"].count('loading="lazy"') == 2 * waits
+
+
+def test_a_page_is_described_by_its_first_words_without_a_formula() -> None:
+    page = importlib.import_module("page")
+    doctree = publish_doctree(
+        f"Short.\n\nA formula :math:`x` and more than forty characters of text.\n\n{'word & ' * 40}"
+    )
+    context = {"metatags": ""}
+    page.about(None, "chapter", "", context, doctree)
+    assert context["metatags"] == (
+        f'<meta name="description" content="{"word &amp; " * 22}word …">\n'
+    )

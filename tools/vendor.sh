@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what sets the book's equations and what its checks need, and bring KaTeX's style, fonts
+# Install what sets the book's equations, what cuts its style and what its checks need, and bring KaTeX's style, fonts
 # and copying and the text's typeface into book/_static/vendor/, so that the built book needs no network.
 # Run from anywhere; running it again is harmless.
 #
@@ -38,7 +38,7 @@ lock=$(node -p 'require("crypto").createHash("sha256").update(require("fs").read
 if [ "$(cat "$stamp" 2>/dev/null || true)" = "$lock" ]; then
   say "node_modules is as package-lock.json says"
 else
-  say "npm ci (5 packages, about 20 MB unpacked)"
+  say "npm ci (about 30 packages, 23 MB unpacked)"
   npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null
   printf '%s\n' "$lock" >"$stamp"
 fi

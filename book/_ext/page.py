@@ -1,35 +1,46 @@
 """What a page loads, and what it need not wait for.
 
 Scripts wait until the page is parsed, and those that no page of this book needs are left out.
-All style is one file.
+All style is one file, and nothing between it and the end of the page keeps the parser waiting for
+it: the page is read while its style is on the way. Rules that no page uses are cut.
 Images get their size, so that nothing moves when they arrive. Of the theme's icon fonts only the
 icons that pages show are kept, and the colours for readers without scripts are written.
 """
 
 import hashlib
-import logging
 import posixpath
 import re
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterable
+from html import escape
 from io import BytesIO
+from logging import getLogger
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
+from docutils import nodes
 from fontTools import subset
 from fontTools.ttLib import TTFont
 from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.util.images import get_image_size
 
 INCH = 100  # pixels of a page that one inch of a matplotlib figure takes
 THEME = ["styles/theme.css", "styles/pydata-sphinx-theme.css"]  # as its layout.html links them
 SHEET = "book.css"
-sheets: dict[str, str] = {}  # and its media, in the order in which pages link them
+sheets: dict[str, None] = {}  # names, in the order in which pages link them
 IMPORT = '@import "../basic.css";'  # in theme.css
 TYPEFACE = "vendor/text/text.css"
+SCREEN = 700  # characters: more do not stand above an image on a phone's first screen
 WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
 # Live code on a Binder server is not switched on; the pages' own search form needs no index.
+PURGE = Path(__file__).resolve().parents[2] / "node_modules/purgecss/bin/purgecss.js"
 UNUSED = re.compile(r"(?i:thebe)|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)")
+logger = logging.getLogger(__name__)
+
+THEBE = re.compile(r'<script type="text/x-thebe-config">.*?</script>\s*<script>.*?</script>', re.S)
 
 
 # ---- scripts -------------------------------------------------------------------------------------
@@ -38,17 +49,34 @@ UNUSED = re.compile(r"(?i:thebe)|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_
 def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Each script once, after parsing; the search page keeps the order that it needs."""
     kept: list[Any] = []
+    first: list[str] = []  # written before the style: behind it they would wait for it
     seen: set[str] = set()
     for script in context["script_files"]:
         text = f"{script.filename or ''}{script.attributes.get('body', '')}"
         if UNUSED.search(text) or text in seen:
             continue
         seen.add(text)
+        if not script.filename and page != "search":
+            first.append(script.attributes["body"])
+            continue
         if script.filename and page != "search":
             more = {"defer": "defer"} | script.attributes
             script = type(script)(script.filename, priority=script.priority, **more)
         kept.append(script)
     context["script_files"] = kept
+    context["first_scripts"] = first
+
+
+def theme_script(path: Path) -> None:
+    """Take out of the theme's script what looks how wide each box is, at once and all over again.
+
+    It would lay out what is far from sight; a11y.js does the same in small steps.
+    """
+    looks = r'(function \w\(\)\{)(const e=\(\)=>\{document\.querySelectorAll\(\["pre")'
+    text, found = re.subn(looks, r"\1return;\2", path.read_text("utf-8"))
+    if not found:
+        logger.warning("page: %s has changed, nothing is taken out of it", path.name)
+    path.write_text(text, "utf-8")
 
 
 # ---- style ---------------------------------------------------------------------------------------
@@ -56,27 +84,36 @@ def scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 
 def style(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Note the style sheets of the theme, the extensions and the book: finish() makes them one."""
-    sheets.update(dict.fromkeys(THEME, ""))
+    sheets.update(dict.fromkeys(THEME))
     for file in context["css_files"]:
         name = str(file.filename)
         if name.startswith("_static/") and "thebe" not in name:
-            sheets[name.removeprefix("_static/")] = file.attributes.get("media", "")
+            sheets[name.removeprefix("_static/")] = None
     context["css_files"] = [f for f in context["css_files"] if "://" in str(f.filename)]
     context["book_css"] = f"_static/{SHEET}"
 
 
-def sheet(static: Path, media: Mapping[str, str]) -> str:
+def sheet(static: Path, names: Iterable[str]) -> str:
     """These style sheets in one, so that a page waits for one request; what they name is found."""
     whole = ""
-    for name, only in media.items():
+    for name in names:
         text = (static / name).read_text("utf-8")
         if IMPORT in text:
             text = text.replace(IMPORT, (static / "basic.css").read_text("utf-8"))
         text = re.sub(r"/\*# sourceMappingURL=.*?\*/", "", text)
         folder = posixpath.dirname(name) or "."
-        text = re.sub(r"url\(([\"']?)(?!data:|#|[\"'])", rf"url(\1{folder}/", text) + "\n"
-        whole += f"@media {only} {{\n{text}}}\n" if only else text
+        whole += re.sub(r"url\(([\"']?)(?!data:|#|[\"'])", rf"url(\1{folder}/", text) + "\n"
     return whole
+
+
+def purge(out: Path) -> str:
+    """The style sheet without rules that no page and no script can meet, where Node is there."""
+    path = out / "_static" / SHEET
+    if PURGE.exists():
+        content = [f"{out}/**/*.html", f"{out}/_static/**/*.js"]
+        command = ["node", PURGE, "--css", path, "--content", *content, "--output", path]
+        subprocess.run(command, check=True, capture_output=True)
+    return path.read_text("utf-8")
 
 
 # ---- images --------------------------------------------------------------------------------------
@@ -93,14 +130,12 @@ def shown_size(path: Path) -> tuple[int, int] | None:
 
 
 def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Give each image its size; all but the page's first wait until they are near."""
+    """Give each image its size; those behind the first screen wait until they are near."""
     if "body" not in context:
         return
     sources = {name: app.srcdir / source for source, (_, name) in app.env.images.items()}
-    first = True
 
     def mend(found: re.Match[str]) -> str:
-        nonlocal first
         tag = found[0]
         src = re.search(r'src="([^"]+)"', tag)
         if not src:
@@ -111,8 +146,8 @@ def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
         if size and 'width="' not in tag:
             tag = re.sub(r' style="(width|height):[^"]*"', "", tag)
             tag = tag.replace("<img", f'<img width="{size[0]}" height="{size[1]}"', 1)
-        waits = "" if first else ' loading="lazy"'
-        first = False
+        before = re.sub(r"<math.*?</math>|<[^>]*>", "", found.string[: found.start()], flags=re.S)
+        waits = ' loading="lazy"' if len(before) > SCREEN else ""
         tag = tag.replace("<img", f'<img{waits} decoding="async"', 1)
         if not size or size[0] < WIDE or "sd-card-img" in tag:  # a card's is as wide as the card
             return tag
@@ -124,15 +159,27 @@ def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
 def waiting(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Links to where one already is are no stop for the keyboard; a figure's scripts wait."""
     if "body" in context:
+        context["body"] = THEBE.sub("", context["body"])
         tabbed = 'class="headerlink" tabindex="-1"'
         context["body"] = context["body"].replace('class="headerlink"', tabbed)
-        context["body"] = context["body"].replace("<script src=", "<script defer src=")
+        # a11y.js runs these, in their order, when it has laid out the section around them.
+        context["body"] = context["body"].replace("<script src=", '<script type="later" src=')
+
+
+def about(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """What a search engine shows below the title: the beginning of the page's first paragraph."""
+    for paragraph in doctree.findall(nodes.paragraph) if doctree else ():
+        text = " ".join(paragraph.astext().split())
+        if len(text) > 40 and not any(True for _ in paragraph.findall(nodes.math)):
+            short = escape(shorten(text, 160, placeholder=" \u2026"))
+            context["metatags"] += f'<meta name="description" content="{short}">\n'
+            return
 
 
 # ---- once all pages are written ------------------------------------------------------------------
 
 
-logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells each table it cuts
+getLogger("fontTools").setLevel("WARNING")  # it tells each table it cuts
 
 
 def shown_icons(css: str, names: set[str]) -> tuple[str, set[int]]:
@@ -193,10 +240,12 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     out = Path(app.outdir)
     pages = {path: path.read_text("utf-8") for path in out.rglob("*.html")}
     noscript(out / "_static")
+    theme_script(out / "_static/scripts/pydata-sphinx-theme.js")
     names = set(re.findall(r"\bfa-[a-z0-9-]+", "".join(pages.values())))
     whole, codes = shown_icons(sheet(out / "_static", sheets), names)
     icons(out / "_static", codes)
     (out / "_static" / SHEET).write_text(whole, "utf-8")
+    whole = purge(out)
     version = hashlib.sha256(whole.encode()).hexdigest()[:8]  # a browser keeps no older one
     for path, text in pages.items():
         text = text.replace(f'/{SHEET}"', f'/{SHEET}?v={version}"')
@@ -211,5 +260,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", style, priority=990)
     app.connect("html-page-context", images, priority=990)
     app.connect("html-page-context", waiting, priority=990)
+    app.connect("html-page-context", about, priority=990)
     app.connect("build-finished", finish, priority=990)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

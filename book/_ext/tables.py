@@ -1,4 +1,7 @@
-"""Columns of numbers stand on the right, so that their digits are under each other."""
+"""Tables of numbers that can be read down: digits under each other, ranges in columns of their own.
+
+A first column without a heading names its rows.
+"""
 
 import re
 from typing import Any
@@ -7,7 +10,10 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 # With a sign, thousands, a power of ten, a per cent or a multiplication sign.
-NUMBER = re.compile(r"[-\u2212+±]?\d+(,\d{3})*(\.\d+)?(e[-+]?\d+)?[%×x]?", re.IGNORECASE)
+DIGITS = r"[-\u2212+±]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?[%×x]?"
+NUMBER = re.compile(DIGITS, re.IGNORECASE)
+RANGE = rf"{DIGITS} to {DIGITS}"
+RANGED = re.compile(rf"({DIGITS}) \(({RANGE})\)|(?P<alone>{RANGE})", re.IGNORECASE)
 BETWEEN = {"to", "of", "±", "\u2013", "%"}
 NOTHING = {"", "-", "--", "\u2013", "\u2014", "nan", "none", "never", "overflow"}
 
@@ -20,18 +26,61 @@ def is_number(text: str) -> bool:
     )
 
 
+def text_of(cell: nodes.entry) -> str:
+    """What a cell says, without the space around it."""
+    return cell.astext().strip()
+
+
+def body(table: nodes.table) -> list[list[nodes.entry]]:
+    """The cells of each row below the headings."""
+    rows = (row for part in table.findall(nodes.tbody) for row in part.findall(nodes.row))
+    return [[*row.findall(nodes.entry)] for row in rows]
+
+
+def split(table: nodes.table) -> None:
+    """`2 (1 to 3)` becomes two cells, in columns of numbers that have it; the second is a range."""
+    rows = [[*row.findall(nodes.entry)] for row in table.findall(nodes.row)]
+    [group] = table.findall(nodes.tgroup)
+    specs = [*group.findall(nodes.colspec)]
+    if any(len(row) != len(specs) for row in rows):
+        return  # cells over several columns
+    below = body(table)
+    heads = rows[: len(rows) - len(below)]
+    for n, spec in enumerate(specs):
+        texts = [text for row in below if (text := text_of(row[n])) not in NOTHING]
+        if not any(text.endswith(")") for text in texts) or not all(
+            RANGED.fullmatch(text) or NUMBER.fullmatch(text) for text in texts
+        ):
+            continue
+        spec.parent.insert(spec.parent.index(spec) + 1, spec.deepcopy())
+        group["cols"] += 1
+        for row in rows:
+            cell, beside = row[n], nodes.entry("", nodes.paragraph())
+            cell.parent.insert(cell.parent.index(cell) + 1, beside)
+            if any(row is head for head in heads):
+                beside[0] += nodes.Text("range" if row is heads[-1] else "")
+                for text in cell.findall(nodes.Text):
+                    text.parent.replace(text, nodes.Text(re.sub(r",? \(range\)$", "", text)))
+            elif found := RANGED.fullmatch(text_of(cell)):
+                [text] = cell.findall(nodes.Text)  # alone, or in bold
+                text.parent.replace(text, nodes.Text(found[1] or ""))
+                beside[0] += nodes.Text(found[2] or found["alone"])
+
+
 def mark(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Give each cell of a column of numbers, its heading too, the class `number`."""
     for table in doctree.findall(nodes.table):
+        split(table)
         rows = [[*row.findall(nodes.entry)] for row in table.findall(nodes.row)]
-        heads = [[*row.findall(nodes.entry)] for h in table.findall(nodes.thead) for row in h]
-        body = rows[len(heads) :]
+        below = body(table)
         for column in zip(*rows, strict=False):
-            texts = [cell.astext().strip() for cell in column[len(heads) :]]
+            texts = [text_of(cell) for cell in column[len(rows) - len(below) :]]
             numbers = [text for text in texts if text not in NOTHING]
-            if body and numbers and all(map(is_number, numbers)):
+            if below and numbers and all(map(is_number, numbers)):
                 for cell in column:
                     cell["classes"].append("number")
+        if len(rows) > len(below) and not text_of(rows[0][0]):
+            next(iter(table.findall(nodes.colspec)))["stub"] = 1
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

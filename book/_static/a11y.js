@@ -20,13 +20,38 @@
     each('summary[aria-label="Toggle hidden content"]', (e) => e.removeAttribute('aria-label'));
   }
 
-  // A box that scrolls can be scrolled by the keyboard; one that does not is no stop.
-  function scrollers() {
-    const boxes = [...document.querySelectorAll('.katex-display, .drawing')];
-    const wide = boxes.map((e) => e.scrollWidth > e.clientWidth + 1);
-    boxes.forEach((e, n) => {
-      if (wide[n]) e.tabIndex = 0;
+  // A page is shown before what is far from sight is laid out (custom.css). The rest follows here, a few blocks at a
+  // time, when the browser has nothing else to do; after that the page is as any other.
+  // A box that scrolls can then be scrolled by the keyboard; one that does not is no stop. (pydata-sphinx-theme looks
+  // at all boxes of a page at once, which holds a phone up: _ext/page.py takes that out.)
+  const boxes = 'pre, .katex-display, .drawing, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container';
+  const idle = window.requestIdleCallback ?? ((task) => setTimeout(task, 50, { timeRemaining: () => 0 }));
+  function layOut(blocks) {
+    const inside = blocks.flatMap((block) => [...(block.matches(boxes) ? [block] : []), ...block.querySelectorAll(boxes)]);
+    const scrolls = inside.map((e) => e.scrollWidth > e.clientWidth + 1 || (e.matches('pre') && e.scrollHeight > e.clientHeight + 1));
+    inside.forEach((e, n) => {
+      if (scrolls[n]) e.tabIndex = 0;
       else if (e.hasAttribute('tabindex')) e.removeAttribute('tabindex');
+    });
+    for (const block of blocks) {
+      block.style.contentVisibility = 'visible';
+      if (block.matches('script[type="later"]')) { // of a moving figure
+        block.replaceWith(Object.assign(document.createElement('script'), { src: block.src, async: false }));
+      }
+    }
+  }
+  let round = 0;
+  function rest() {
+    const blocks = [...document.querySelectorAll('article section > :not(section)')], mine = ++round;
+    const some = () => { // with some 400 elements in them
+      const part = [];
+      for (let size = 0; blocks.length && size < 400; size += part.at(-1).getElementsByTagName('*').length) part.push(blocks.shift());
+      return part;
+    };
+    idle(function next(deadline) {
+      if (mine !== round) return; // begun anew
+      do layOut(some()); while (blocks.length && deadline.timeRemaining() > 10);
+      if (blocks.length) idle(next);
     });
   }
 
@@ -46,6 +71,7 @@
   // pydata-sphinx-theme: the contents mark a heading when it comes into sight, so that after scrolling back
   // the mark is one section off. It belongs to the first heading in the upper third, or else to the last one above.
   function mark() {
+    if (!document.querySelector('#pst-page-toc-nav')?.checkVisibility({ visibilityProperty: true })) return;
     const links = [...document.querySelectorAll('#pst-page-toc-nav a[href^="#"]')];
     const tops = links.map(({ hash }) => document.getElementById(decodeURIComponent(hash.slice(1)))?.getBoundingClientRect().top ?? Infinity);
     let now = tops.findIndex((top) => top > -10 && top < innerHeight * 0.3);
@@ -65,9 +91,9 @@
 
   mend();
   document.addEventListener('DOMContentLoaded', () => { mend(); skips(); });
-  window.addEventListener('load', () => { mend(); scrollers(); later(); });
-  window.addEventListener('resize', () => { scrollers(); later(); });
-  window.addEventListener('toggle', scrollers, true); // something was unfolded
+  window.addEventListener('load', () => { mend(); rest(); later(); });
+  window.addEventListener('resize', () => { rest(); later(); });
+  window.addEventListener('toggle', rest, true); // something was unfolded
   window.addEventListener('hashchange', later);
   window.addEventListener('scroll', later, { passive: true });
 })();

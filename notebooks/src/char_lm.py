@@ -432,6 +432,8 @@ figures.table(["", "after The old woman"], rows)
 # %% [markdown]
 # ### Live: your beginning, your temperature
 #
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
 # The trained model goes on with what you type; the bars are what it expects right after it.
 # A field acts when Enter is pressed.
 # Where does the text stop being words, as the temperature rises?

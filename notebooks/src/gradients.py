@@ -155,6 +155,8 @@ for scale, biases in [(1.0, True), (0.01, True), (1.0, False), (0.01, False)]:
 # %% [markdown]
 # ### Live: a cell of your own
 #
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
 # Choose a cell, multiply its recurrent weights by a gain, and set the bias of the gate that keeps (the RNN has none).
 # The line is the gradient as measured; the dots fall or rise as the spectral radius $\rho$ says, and meet it 20 steps back.
 # With a gain of 3 the RNN's $\rho$ is far above one: does its gradient grow as $\rho$ says?

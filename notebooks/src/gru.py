@@ -338,7 +338,7 @@ figures.table(["layer", "by hand", "our layer, autograd", "`torch`, autograd"], 
 # One step is a forward and a backward pass.
 # We use one thread and count processor time, so that other programs on the machine count little.
 # All layers are timed in turn, again and again, and each ratio is taken within one round.
-# The table holds medians over the rounds; the range of the GRU's ratio is in brackets.
+# The table holds medians over the rounds; the GRU's ratio has its range with it.
 
 
 # %% tags=["paste:speed"]
@@ -600,6 +600,8 @@ figures.table(
 
 # %% [markdown]
 # ## Live: train it with your bias
+#
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
 #
 # Choose the cell, the bias of its gate that keeps, and how many palindromes of ten digits it may learn by heart.
 # It is then tested on fresh ones of other lengths.

@@ -401,6 +401,8 @@ Markdown(
 # %% [markdown]
 # ## Live: train again, with your start
 #
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
 # An LSTM of 32 units with orthogonal recurrent weights, trained on palindromes with Adam.
 # Choose the forget bias, the learning rate and the length.
 # How large a bias does each length want?

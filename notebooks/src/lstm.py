@@ -623,6 +623,8 @@ figures.table(["changed", "own first digit", "the other's"], rows)
 # %% [markdown]
 # ### Live: your own number, and your own interference
 #
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
 # The first of these networks reads the digits that you type; it was trained on 30 of them.
 # A field acts when Enter is pressed.
 # From the step of your choice on you can forbid it to write ($i = 0$) or to copy ($f = 0$).

@@ -867,6 +867,8 @@ interactive.optimizer_paths()
 # %% [markdown]
 # ### Live: a surface of your own
 #
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
 # Write a loss of `w1` and `w2`, such as `w1**2 + 10 * w2**2` or `cos(3 * w1) + w2**4`, choose a method and a rate, and see where it goes.
 # `sin`, `cos`, `exp`, `log`, `sqrt`, `tanh` and `abs` are there.
 # A power is written with two stars, as `w1**2`.

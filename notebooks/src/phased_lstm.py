@@ -218,6 +218,8 @@ plt.show()
 # %% [markdown]
 # ### Live: your own wave, your own sampling
 #
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
 # The same unit reads a wave of your period, sampled every so many milliseconds, or at times that are off by a random share of that.
 # The lines are its cell state with the gate and without, the dots are the samples.
 # Sample ten times as densely: both states change, for every sample writes.
@@ -524,7 +526,7 @@ rows = [
 figures.table(["sampling", "network", "ours", "authors"], rows)
 
 # %% [markdown]
-# Accuracy in percent on fresh waves: mean over the seeds, and worst to best seed in brackets.
+# Accuracy in percent on fresh waves: mean over the seeds, with the worst and the best seed.
 # The last column is copied from the authors' notebook, which we did not run.
 
 # %% mystnb={"image": {"alt": "Three panels, one for each sampling, of the test accuracy against updates, a line a seed. Standard: the Phased LSTM and the LSTM both end near 0.98, the LSTM after jumping up and down. Oversampled: the Phased LSTM rises to 0.97 within 300 updates, the LSTM stays at chance. Asynchronous: the Phased LSTM is above 0.9 after 500 updates, the LSTM with the time stays between chance and 0.7, and with the time since the last sample one of three lines rises late to 0.87."}} tags=["paste:curves"]

@@ -211,6 +211,8 @@ figures.table(
 # %% [markdown]
 # ## Live: your own number
 #
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
 # Type the digits of a number, all but the last, and see what each reader trained on ten digits would answer.
 # A field acts when Enter is pressed.
 # Then change the order of the digits, the one in the middle, or their count: which readers notice?

@@ -118,6 +118,8 @@ assert worst_autograd < 1e-12 and worst_difference < 1e-7
 # %% [markdown]
 # ## Live: back through your own sequence
 #
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
 # One unit, $h_t = \tanh(x_t + w\,h_{t-1})$, reads your numbers, and the loss is $\frac12 (h_T - y)^2$ at the end.
 # A field acts when Enter is pressed.
 # `back` says how many steps the sweep has come back.

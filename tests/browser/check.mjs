@@ -113,11 +113,13 @@ export async function openBook(root) {
 
 // ---- what runs inside the page ------------------------------------------------------------------
 
-/** Wait until images and fonts are there. */
-async function settle() {
+/** Wait until images and fonts are there, and all sections laid out. */
+export async function settle() {
   for (const image of document.images) image.loading = 'eager';
   await Promise.all([...document.images].map((image) => image.complete || new Promise((r) => { image.onload = image.onerror = r; })));
   await document.fonts.ready;
+  const waits = () => [...document.querySelectorAll('article section > *')].some((e) => getComputedStyle(e).contentVisibility !== 'visible');
+  while (waits()) await new Promise((r) => requestIdleCallback(r)); // a11y.js does it when the browser is idle
   await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
 }
 
@@ -128,7 +130,8 @@ async function unfold() {
   const style = document.createElement('style');
   style.textContent = '.sd-tab-content { display: block !important } *, ::before, ::after { transition: none !important; animation: none !important }';
   document.head.append(style);
-  await new Promise((r) => setTimeout(r, 350)); // the theme makes scrolling boxes focusable a moment after a change
+  const waits = () => [...document.querySelectorAll('pre')].some((e) => e.tabIndex < 0 && e.scrollWidth > e.clientWidth + 1);
+  for (let n = 0; n < 100 && waits(); n++) await new Promise((r) => requestIdleCallback(r)); // a11y.js makes them stops when the browser is idle
 }
 
 function maths() {

@@ -6,7 +6,7 @@
 // Every page, on a first visit, must
 //   bytes     load at most 0.8 MB before the reader does anything, and ask nobody but the book's own folder
 //   shift     move by less than 0.05 (the layout shifts that the browser counts, summed)
-//   images    give every image its size; the first stands at once, the others wait until they are near
+//   images    give every image its size; those of the first screen are fetched at once, the others when they are near
 //   dark      be dark where the reader's system is, before any script file has arrived
 //   plain     show equations, text and images with scripts switched off, in the colours of the reader's system
 // and with --times (which a busy or slow machine cannot promise)
@@ -51,9 +51,11 @@ function watch() {
       for (const { node } of entry.sources) window.seen.moved.push(node?.nodeName.toLowerCase() + (node?.id ? `#${node.id}` : '') + (node?.className?.length ? `.${String(node.className).split(' ')[0]}` : ''));
     }
   }).observe({ type: 'layout-shift', buffered: true });
+  const near = (e) => e.checkVisibility({ contentVisibilityAuto: true }); // the browser lays out the rest when it comes near
   const look = () => {
     if (document.readyState !== 'loading' && performance.getEntriesByName('first-contentful-paint').length && ![...document.fonts].some((font) => /KaTeX/.test(font.family) && font.status === 'loading')) {
-      const standing = [...document.querySelectorAll('span.math, div.math')].every((e) => e.querySelector('.katex-html, mjx-container')?.getBoundingClientRect().height > 0 || !e.checkVisibility());
+      const set = (e) => e.querySelector('.katex-html, mjx-container');
+      const standing = [...document.querySelectorAll('span.math, div.math')].every((e) => set(e) && (!near(e) || set(e).getBoundingClientRect().height > 0));
       if (standing) { window.seen.equations = performance.now(); return; }
     }
     setTimeout(look, 50);
@@ -86,14 +88,14 @@ async function visit(browser, origin, page) {
   const { metrics } = await cdp.send('Performance.getMetrics');
   const busy = metrics.find(({ name }) => name === 'ThreadTime').value; // of the slow processor, whoever else uses this machine
   while (Date.now() - last < 2000) await tab.waitForTimeout(200);
-  const { equations, shift, moved, images } = await tab.evaluate(() => ({ ...window.seen, images: [...document.querySelectorAll('article img')].map((i) => ({ src: i.getAttribute('src'), sized: i.hasAttribute('width') && i.hasAttribute('height'), lazy: i.loading === 'lazy' })) }));
+  const { equations, shift, moved, images } = await tab.evaluate(() => ({ ...window.seen, images: [...document.querySelectorAll('article img')].filter((i) => i.checkVisibility()).map((i) => ({ src: i.getAttribute('src'), sized: i.hasAttribute('width') && i.hasAttribute('height'), lazy: i.loading === 'lazy', screens: i.getBoundingClientRect().top / innerHeight })) }));
   await context.close();
   const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   if (bytes > LIMIT.bytes) bad.push(`bytes: ${bytes}; the largest: ${[...sizes].sort((a, b) => b[1] - a[1]).slice(0, 4).map(([url, size]) => `${url.split('/').at(-1).slice(-40)} ${size}`).join(', ')}`);
   if (!(shift < LIMIT.shift)) bad.push(`shift: ${shift.toFixed(3)}, ${[...new Set(moved)].slice(0, 5).join(' ')}`);
-  for (const [n, { src, sized, lazy }] of images.entries()) {
+  for (const { src, sized, lazy, screens } of images) {
     if (!sized) bad.push(`images: no size: ${src}`);
-    if (lazy !== n > 0) bad.push(`images: ${lazy ? 'the first one waits' : 'does not wait'}: ${src}`);
+    if (lazy ? screens < 0.7 : screens > 1.5) bad.push(`images: ${lazy ? 'waits' : 'does not wait'}, ${screens.toFixed(1)} screens down: ${src}`);
   }
   return { bad, bytes, requests: sizes.size, equations, load, busy, shift, list: [...sizes] };
 }
@@ -106,6 +108,7 @@ async function plain(browser, origin, page) {
     const tab = await context.newPage();
     await tab.goto(`${origin}${BASE}${page}`, { waitUntil: 'load' });
     const seen = await tab.evaluate(() => {
+      document.documentElement.dataset.whole = ''; // all of it laid out, as it is when the reader comes near
       const shown = (e) => e && e.getBoundingClientRect().height > 0;
       const formulas = [...document.querySelectorAll('article :is(span.math, div.math)')].filter((e) => e.checkVisibility());
       const numbers = (colour) => colour.match(/[\d.]+/g).slice(0, 3).map(Number);

@@ -6,7 +6,7 @@
 // Ends with "N passed, N failed"; exit 1 if one failed.
 
 import { resolve } from 'node:path';
-import { BASE, openBook } from './check.mjs';
+import { BASE, openBook, settle } from './check.mjs';
 
 const root = resolve(process.argv[2] ?? '_build/html');
 const { browser, origin, close } = await openBook(root);
@@ -59,6 +59,7 @@ try {
 
   await test('a bar shows how far a long page is read', async () => {
     const tab = await open('book/lstm');
+    await tab.evaluate(settle);
     const width = () => tab.evaluate(() => document.querySelector('.reading-progress').getBoundingClientRect().width / innerWidth);
     const read = [];
     for (const part of [0, 0.5, 1]) {

@@ -81,6 +81,14 @@ try {
     return top > -200 && top < innerHeight;
   });
   say('the first result leads to the section', seen ? [] : ['its heading is not on the screen']);
+  // The dialog, from a page and with the keyboard, leads to the same answer.
+  await tab.goto(`${origin}${BASE}book/lstm.html`);
+  await tab.keyboard.press('Control+k');
+  await tab.locator('dialog[open] input[type=search]').fill('chrono');
+  await tab.keyboard.press('Enter');
+  await tab.waitForURL(/search\.html\?q=chrono/);
+  const first = await tab.locator('#search-results .search > li a').first().getAttribute('href');
+  say('the dialog: chrono', first.startsWith(`${FIRST.chrono}.html`) ? [] : [`expected ${FIRST.chrono}, got ${first}`]);
   say('nothing is asked of another host', [...outside]);
 } finally {
   await close();
