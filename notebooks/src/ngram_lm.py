@@ -1,0 +1,937 @@
+# %% [markdown]
+# # A neural n-gram model: run it
+#
+# This notebook goes with the page [A neural n-gram model, by hand](../book/ngram_lm.md).
+# You will look at the 4-grams of a text, check gradients by hand, read recorded trainings, train a small network and let it go on from three words of yours, and measure perplexity so that it means something.
+# It runs in about four minutes on one processor core.
+
+# %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
+# @title Set up: installs rnnlib where it is missing
+# This notebook uses rnnlib, the small library of this book.
+# In Colab it is missing at first: then this cell installs it, which takes about half a minute.
+# Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
+# Your torch, numpy and matplotlib stay as they are, because rnnlib asks for lower bounds only.
+import importlib
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("rnnlib") is None:
+    address = "https://github.com/your_name/recurrent-networks-from-scratch"
+    print(f"Installing rnnlib from {address}")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"rnnlib @ git+{address}"]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"rnnlib could not be installed. pip says:\n{done.stderr}")
+    importlib.invalidate_caches()
+
+# %%
+import itertools
+import json
+import math
+import os
+import re
+from collections import Counter
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import Markdown
+from torch.nn.functional import cross_entropy, normalize
+
+from rnnlib import (
+    bptt,
+    check,
+    experiments,
+    figures,
+    metrics,
+    models,
+    ngram,
+    paths,
+    sampling,
+    tensorfiles,
+    text,
+)
+from rnnlib.experiments import ngram_lm, words
+
+FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
+figures.use_style()
+torch.set_num_threads(1)
+
+
+def shown(symbols):
+    """Words in Markdown as they stand, line ends drawn as ⏎."""
+    plain = re.sub(r"([\\`*_{}\[\]<>#|!~$^&@])", r"\\\1", " ".join(symbols))
+    return "<samp>" + plain.replace("\n", "⏎") + "</samp>"
+
+
+def spread(values, digits=1):
+    """Mean and range."""
+    return f"{np.mean(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
+
+
+# %% [markdown]
+# ## Words as numbers
+#
+# WikiText-2, if it is in the cache, in a mirror or on the network; else the tales that were written for this book, and a line says so.
+# Tests read the tales too.
+# Blank lines are left out.
+# For training we take the first lines with half a million words, for validation and for the test the first with a hundred thousand each.
+
+# %%
+corpus = words.available("tales" if FAST else "wikitext-2")
+train, validation, test, vocabulary = words.load(corpus)
+K = len(vocabulary)
+parts = {"training": train, "validation": validation, "test": test}
+print(f"the corpus is {corpus}")
+print(f"K = {K:,} words, the first of them: {vocabulary.symbols[:10]}")
+
+# %% tags=["paste:parts"]
+rows = []
+for name, part in parts.items():
+    numbers = vocabulary.encode(part)  # (M,)
+    rows.append([
+        name, f"{len(numbers):,}", f"{part.count(chr(10)):,}",
+        f"{(numbers == vocabulary.unk).double().mean():.1%}",
+    ])
+figures.table(["", "words and ENDs", "lines", "share of UNK"], rows)
+
+# %% [markdown]
+# A window is a word behind the three before it.
+# START fills up where the line has fewer.
+
+# %%
+n = 4
+rows = ngram_lm.windows(train, corpus)  # (M, n)
+held = ngram_lm.windows(validation, corpus)
+for window in rows[:5].tolist():
+    print([vocabulary.symbols[k] for k in window])
+print("windows of the training text:", tuple(rows.shape))
+
+# %% [markdown]
+# ## What stands in a text
+#
+# How often does each word come, and each 4-gram?
+# Both are put in order, the most frequent first.
+
+# %% mystnb={"image": {"alt": "Counts against rank, both axes logarithmic, two lines. Words begin near 30,000 and fall to a few. 4-grams begin near 1,000 and fall in stairs to 1, where the line lies flat for most of its length, to a rank beyond 400,000."}} tags=["paste:distribution"]
+grams = Counter(map(tuple, rows.tolist()))
+counts = {"words": Counter(rows[:, -1].tolist()), "4-grams": grams}
+fig, ax = plt.subplots()
+for label, counted in counts.items():
+    values = sorted(counted.values(), reverse=True)
+    ax.plot(range(1, len(values) + 1), values, label=label)
+ax.set(xscale="log", yscale="log", xlabel="rank", ylabel="count in the training text")
+ax.legend()
+plt.show()
+
+# %% tags=["paste:distribution_numbers"]
+once = sum(c == 1 for c in grams.values())
+known = np.mean([w in grams for w in map(tuple, held.tolist())])
+Markdown(
+    f"The training text has {len(rows):,} 4-grams, {len(grams):,} different ones, and {once / len(grams):.0%} of these stand there once. "
+    f"Of the 4-grams of the validation text {known:.1%} stand in the training text."
+)
+
+# %% tags=["paste:fifty"]
+fifty = [
+    [shown(vocabulary.symbols[k] for k in gram), f"{count:,}"] for gram, count in grams.most_common(50)
+]
+figures.table(["1 to 25", "count", "26 to 50", "count"], [a + b for a, b in zip(fifty[:25], fifty[25:], strict=True)])
+
+# %% [markdown]
+# Many of the most common 4-grams are beginnings of lines or hold UNK.
+#
+# ## The model
+#
+# ### Claim: gradients by hand = autograd = difference quotients
+#
+# A small network in double precision.
+# Word 2 stands twice in the first window, three times in the second, and the windows share words, so rows of $C$ repeat.
+
+# %% tags=["paste:gradients"]
+rng = np.random.default_rng(0)
+before = rng.integers(0, 11, size=(6, 3))  # (N, n-1)
+before[0], before[1] = [2, 7, 2], [2, 2, 2]
+y = rng.integers(0, 11, size=6)
+shapes = {"C": (11, 4), "W_hx": (5, 12), "b_h": 5, "W_ph": (11, 5), "b_p": 11}
+weights = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+
+
+def autograd(activation):
+    """The same gradients, from the forward pass alone."""
+    C, W_hx, b_h, W_ph, b_p = leaves = [torch.tensor(w, requires_grad=True) for w in weights.values()]
+    a = C[torch.tensor(before)].flatten(1) @ W_hx.T + b_h  # (N, H)
+    h = a.tanh() if activation == "tanh" else a
+    loss = cross_entropy(h @ W_ph.T + b_p, torch.tensor(y))
+    return dict(zip(weights, torch.autograd.grad(loss, leaves), strict=True))
+
+
+errors = {"autograd": [], "differences": []}
+found = []
+for activation in ("linear", "tanh"):
+    _, by_hand = bptt.ngram_loss(before, y, weights, activation)
+    theirs = autograd(activation)
+    for name, w in weights.items():
+        quotient = check.central_difference(lambda: bptt.ngram_loss(before, y, weights, activation)[0], w)
+        errors["autograd"].append(check.relative_error(by_hand[name], theirs[name]))
+        errors["differences"].append(check.relative_error(by_hand[name], quotient))
+        found.append([activation, f"`{name}`", *(f"{e[-1]:.0e}" for e in errors.values())])
+figures.table(["", "gradient of", "against autograd", "against differences"], found)
+
+# %% tags=["nbval-check-output"]
+print("by hand = autograd, below 1e-12:", max(errors["autograd"]) < 1e-12)
+print("by hand = central differences, below 1e-7:", max(errors["differences"]) < 1e-7)
+assert max(errors["autograd"]) < 1e-12 and max(errors["differences"]) < 1e-7
+
+# %% [markdown]
+# ### Parameters, by formula and by counting
+
+# %% tags=["paste:parameters"]
+E = 16
+sizes = []
+for H in (16, 128, 256, 512):
+    network = models.NGramLM(8000, n - 1, E, H)
+    table, hidden, readout = 8000 * E, H * ((n - 1) * E + 1), 8000 * (H + 1)
+    total = sum(w.numel() for w in network.parameters())
+    assert total == table + hidden + readout
+    sizes.append([H, *(f"{count:,}" for count in (table, hidden, readout, total))])
+figures.table(["$H$", "table $C$", "hidden layer", "readout", "counted"], sizes)
+
+# %% [markdown]
+# ### Claim: a linear network is a sum of three tables
+#
+# Without $\tanh$ the logits are $b + \sum_m W_m C_{w_m}$.
+# So another first word changes the logits by the same amount, whatever the two other words are.
+# With $\tanh$ it does not.
+# And however many hidden units there are, the matrix from $x$ to the logits has rank $(n-1) E$ at most.
+
+# %% tags=["nbval-check-output"]
+pairs = torch.tensor([[3, 5, 8], [4, 5, 8], [3, 9, 6], [4, 9, 6]])  # the first word 3 or 4, before two others
+for activation in ("linear", "tanh"):
+    network = models.NGramLM(
+        50, n - 1, 4, 64, activation, scale=1.0, generator=torch.Generator().manual_seed(0)
+    ).double()
+    p = network(pairs).detach()  # (4, K)
+    same = check.relative_error(p[0] - p[1], p[2] - p[3]) < 1e-12
+    rank = torch.linalg.matrix_rank(network.readout.weight @ network.hidden.weight).item()
+    print(f"{activation}: the same change of logits: {same}; rank of W_ph W_hx with 64 hidden units: {rank}")
+
+# %% [markdown]
+# ## The recorded trainings
+#
+# `python -m rnnlib.experiments ngram_lm` trained some sixty networks, and counted.
+# It takes long, so it is recorded.
+
+# %%
+PARTS = ("counts", "hidden", "scale", "embedding", "best", "curriculum", "map")
+records = {part: experiments.load(f"ngram_lm_{part}") for part in PARTS}
+for part, record in records.items():
+    print(f"{part:<11} {record['finished'][:10]} | seeds {record['seeds']} | {record['runs'][0]['settings']['corpus']}")
+
+
+def results(part, **wanted):
+    """Results of the runs of a part with these settings, one a seed."""
+    runs = records[part]["runs"]
+    found = [r["result"] for r in runs if wanted.items() <= r["settings"].items()]
+    assert found, (part, wanted)
+    return found
+
+
+def perplexities(runs, key="validation"):
+    """Perplexity of each run at its best epoch."""
+    return [math.exp(r["best"][key]) for r in runs]
+
+
+# %% [markdown]
+# ### Counting: Kneser-Ney
+
+# %% tags=["paste:counts"]
+(base,) = results("counts")
+figures.table(
+    ["order", "different n-grams", "validation n-grams seen", "validation perplexity", "test perplexity"],
+    [
+        [k, f"{base['different'][k - 1]:,}", f"{base['seen']['validation'][k - 1]:.1%}"]
+        + [f"{math.exp(base['nats'][name][k - 1]):.1f}" for name in ("validation", "test")]
+        for k in range(1, 6)
+    ],
+)
+
+# %% [markdown]
+# <!-- RECORD counts is there; say here in one line what the table shows. -->
+#
+# ### Linear against tanh
+
+# %% mystnb={"image": {"alt": "Four panels against the epoch, linear on the left, tanh on the right: perplexity above, accuracy below, each for 128, 256 and 512 hidden units, validation as solid and training as dashed lines; a dotted line is the Kneser-Ney 4-gram."}} tags=["paste:curves"]
+HIDDEN, KINDS = (128, 256, 512), ("linear", "tanh")
+counted_4 = math.exp(base["nats"]["validation"][n - 1])
+fig, axes = plt.subplots(2, 2, figsize=(8, 5.6), sharex=True, sharey="row")
+for column, kind in zip(axes.T, KINDS, strict=True):
+    for H, colour, mark in zip(HIDDEN, figures.COLOURS, "os^", strict=False):
+        evaluations = [r["evaluations"] for r in results("hidden", activation=kind, hidden=H)]
+        for part, dash in (("validation", "-"), ("train", "--")):
+            style = {"color": colour, "linestyle": dash, "marker": mark, "ms": 4}
+            label = f"H = {H}, {'validation' if part == 'validation' else 'training'}"
+            epochs = range(1, len(evaluations[0]) + 1)
+            nats = [[e[part] for e in run] for run in evaluations]
+            right = [[100 * e[f"{part}_accuracy"] for e in run] for run in evaluations]
+            figures.mean_and_range(column[0], epochs, np.exp(nats), label, **style)
+            figures.mean_and_range(column[1], epochs, right, label, **style)
+    column[0].axhline(counted_4, color="#555555", linestyle=":", linewidth=1.2, label="Kneser-Ney, order 4")
+    column[0].set_title(kind, fontsize=10)
+    column[1].set(xlabel="epoch", xticks=list(epochs))
+axes[0, 0].set_ylabel("perplexity")
+axes[1, 0].set_ylabel("accuracy (% of words)")
+fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+plt.show()
+
+# %% tags=["paste:hidden"]
+found = []
+for kind, H in itertools.product(KINDS, HIDDEN):
+    runs = results("hidden", activation=kind, hidden=H)
+    found.append([
+        kind, H, f"{runs[0]['parameters']:,}", spread(perplexities(runs)), spread(perplexities(runs, "train")),
+        spread([100 * r["best"]["validation_accuracy"] for r in runs]),
+    ])
+figures.table(
+    ["", "$H$", "parameters", "validation perplexity", "training perplexity", "validation accuracy, %"], found
+)
+
+# %% tags=["paste:course"]
+rows_of_course = {"linear": "168 to 173", "tanh": "160 to 164"}
+figures.table(
+    ["validation perplexity", "the course", "here"],
+    [
+        [kind, rows_of_course[kind], "{:.0f} to {:.0f}".format(*(f(p) for f in (min, max)))]
+        for kind in KINDS
+        for p in [[p for H in HIDDEN for p in perplexities(results("hidden", activation=kind, hidden=H))]]
+    ],
+)
+
+# %% [markdown]
+# <!-- RECORD hidden: does tanh beat linear, by how much against the spread; does H help linear (rank 48 says it need not) and tanh; the epoch where validation turns; the gap. -->
+#
+# ### Where the table begins
+#
+# The entries of $C$ begin at $N(0, s^2)$.
+
+# %% tags=["paste:scale"]
+found = []
+for s in (1.0, 0.1, 0.01):
+    runs = results("hidden", activation="tanh", hidden=128) if s == 0.1 else results("scale", scale=s)
+    first = [math.exp(r["evaluations"][0]["validation"]) for r in runs]
+    found.append([f"{s:g}", spread(first), spread(perplexities(runs))])
+figures.table(["$s$", "validation perplexity, first epoch", "best epoch"], found)
+
+# %% [markdown]
+# <!-- RECORD scale: which start is best, and by how much. -->
+#
+# ### Embeddings of 16 to 128
+
+# %% mystnb={"image": {"alt": "Validation and training perplexity against the size of the embedding, 16 to 128, without dropout and with a dropout of 0.3; a dotted line is the Kneser-Ney 4-gram."}} tags=["paste:embedding"]
+EMBEDDINGS = (16, 32, 64, 128)
+
+
+def with_embedding(size, dropout):
+    if size == 16 and dropout == 0:
+        return results("hidden", activation="tanh", hidden=256)  # the same network
+    return results("embedding", embedding=size, dropout=dropout)
+
+
+fig, ax = plt.subplots()
+for (dropout, key), mark in zip(itertools.product((0.0, 0.3), ("validation", "train")), "oosv", strict=True):
+    values = np.array([perplexities(with_embedding(size, dropout), key) for size in EMBEDDINGS]).T
+    style = {"color": figures.COLOURS[dropout > 0], "linestyle": "-" if key == "validation" else "--"}
+    label = f"{'validation' if key == 'validation' else 'training'}, dropout {dropout:g}"
+    figures.mean_and_range(ax, EMBEDDINGS, values, label, marker=mark, **style)
+ax.axhline(counted_4, color="#555555", linestyle=":", linewidth=1.2, label="Kneser-Ney, order 4")
+ax.set(xscale="log", xlabel="size E of the embedding", ylabel="perplexity, best epoch")
+ax.set_xticks(EMBEDDINGS, EMBEDDINGS)
+ax.minorticks_off()
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+plt.show()
+
+# %% tags=["paste:embedding_numbers"]
+figures.table(
+    ["$E$", "no dropout: validation", "training", "dropout 0.3: validation", "training"],
+    [
+        [size]
+        + [
+            spread(perplexities(with_embedding(size, dropout), key))
+            for dropout, key in itertools.product((0.0, 0.3), ("validation", "train"))
+        ]
+        for size in EMBEDDINGS
+    ],
+)
+
+# %% [markdown]
+# <!-- RECORD embedding: does a larger embedding help without and with dropout; the gap between training and validation. -->
+#
+# ### The best network, and both together
+#
+# 512 hidden units, embedding 128, dropout.
+# The share $\lambda$ of the counts is chosen on the first half of the validation words; the validation figures are of the second half, the test text was not looked at before.
+
+# %% tags=["paste:best"]
+mixed = [r["mixture"] for r in results("best")]
+WAYS = {"counts": "Kneser-Ney, order 4", "network": "network", "mixture": "mixture"}
+found = [
+    [name, *(spread([math.exp(m[part][way]) for m in mixed]) for part in ("validation", "test"))]
+    for way, name in WAYS.items()
+]
+print("the counts' share:", spread([m["share"] for m in mixed], 2))
+figures.table(["perplexity", "validation, second half", "test"], found)
+
+# %% [markdown]
+# Where is each better?
+# By how much of the 4-gram stood in the training text, and by how frequent the word is.
+
+
+# %% tags=["paste:by_seen"]
+def mean_perplexity(groups, way):
+    return f"{math.exp(np.mean([group[way] for group in groups])):,.1f}"
+
+
+lengths = {"4": "all four words", "3": "the last three", "2": "the last two", "1": "the last word", "0": "nothing"}
+figures.table(
+    ["seen in training", "share of words", *WAYS.values()],
+    [
+        [name, f"{mixed[0]['by_seen'][k]['share']:.1%}", *(mean_perplexity([m["by_seen"][k] for m in mixed], w) for w in WAYS)]
+        for k, name in lengths.items() if k in mixed[0]["by_seen"]
+    ],
+)
+
+# %% tags=["paste:by_rank"]
+limits = [f"{a + 1:,} to {b:,}" for a, b in itertools.pairwise(ngram_lm.FREQUENT)] + ["all others"]
+figures.table(
+    ["rank of the word", "share of words", *WAYS.values()],
+    [
+        [name, f"{mixed[0]['by_rank'][k]['share']:.1%}", *(mean_perplexity([m["by_rank"][k] for m in mixed], w) for w in WAYS)]
+        for k, name in enumerate(limits)
+    ],
+)
+
+# %% [markdown]
+# The places where the two differ most, for seed 0:
+
+# %% tags=["paste:examples"]
+figures.table(
+    ["better", "three words, and the next", "$P$ by counts", "$P$ by network"],
+    [
+        [WAYS[way], shown(gram.split(" ")), f"{math.exp(p):.2g}", f"{math.exp(q):.2g}"]
+        for way in ("network", "counts") for gram, p, q in mixed[0]["examples"][way][-6 if way == "network" else 0 :][:6]
+    ],
+)
+
+# %% [markdown]
+# <!-- RECORD best: is the network below the counts, the mixture below both; where each wins. -->
+#
+# ### The curriculum
+#
+# A quarter of the steps each: first no window whose target is one of the 10 most frequent words, then of the 5, then of the 2, then all.
+# Plain training makes as many steps on all windows.
+
+# %% mystnb={"image": {"alt": "Four panels against the training step, SGD above and Adam below, the bias at zero on the left and at the log frequencies on the right: validation perplexity on a logarithmic axis, plain and by the curriculum; dotted upright lines are the ends of the phases."}} tags=["paste:curriculum"]
+METHODS = {"sgd": "SGD", "adam": "Adam"}
+BIASES = {False: "bias begins at zero", True: "bias begins at the log frequencies"}
+SCHOOLS = {False: "plain", True: "curriculum"}
+fig, axes = plt.subplots(2, 2, figsize=(8, 5.4), sharex=True, sharey=True)
+for (method, bias), ax in zip(itertools.product(METHODS, BIASES), axes.flat, strict=True):
+    for school, label in SCHOOLS.items():
+        runs = results("curriculum", optimizer=method, frequencies=bias, curriculum=school)
+        steps = [e["step"] for e in runs[0]["evaluations"]]
+        values = np.exp([[e["validation"] for e in r["evaluations"]] for r in runs])
+        figures.mean_and_range(ax, steps, values, label, linestyle="--" if school else "-", marker="s" if school else "o", ms=3)
+    for quarter in (1, 2, 3):
+        ax.axvline(runs[0]["steps"] * quarter / 4, color="#555555", linestyle=":", linewidth=1)
+    ax.set(yscale="log")
+    ax.set_title(f"{METHODS[method]}, {BIASES[bias]}", fontsize=10)
+for ax in axes[1]:
+    ax.set_xlabel("training step")
+for ax in axes[:, 0]:
+    ax.set_ylabel("validation perplexity")
+axes[0, 0].legend()
+plt.show()
+
+# %% tags=["paste:curriculum_numbers"]
+found = []
+for method, bias, school in itertools.product(METHODS, BIASES, SCHOOLS):
+    runs = results("curriculum", optimizer=method, frequencies=bias, curriculum=school)
+    last = [r["evaluations"][-1] for r in runs]
+    found.append([
+        METHODS[method], "log frequencies" if bias else "zero", SCHOOLS[school],
+        spread([math.exp(r["validation"]) for r in runs]), spread([100 * r["accuracy"] for r in runs]),
+        *(f"{math.exp(np.mean([e[f'validation_{k}'] for e in last])):,.1f}" for k in range(4)),
+        spread([e["bias"] for e in last], 2),
+    ])
+figures.table(
+    ["", "bias begins at", "", "perplexity", "accuracy, %", *(f"rank {r}" for r in limits), "bias and log frequency"], found
+)
+
+# %% [markdown]
+# <!-- RECORD curriculum: does it help for SGD, for Adam, with and without the bias; which ranks gain and lose; what the correlation of the bias with the log frequencies says about the hypothesis. -->
+#
+# ## A small network, here and now
+#
+# Embedding 64 and 128 hidden units, two epochs, with the function of the study.
+
+# %%
+settings = ngram_lm.NETWORK | {"corpus": corpus, "seed": 0, "embedding": 64, "hidden": 128, "epochs": 2}
+model, happened = ngram_lm.train(settings)
+for number, e in enumerate(happened["evaluations"], 1):
+    print(f"epoch {number}: perplexity {math.exp(e['train']):.1f} on training text, {math.exp(e['validation']):.1f} on validation text")
+
+# %% [markdown]
+# ### Three words in, ten out
+#
+# The network reads the last three words, gives a word, and reads on.
+# After an END a new line begins, and three STARTs stand before it.
+# UNK is no word that one could read, so it may be forbidden.
+
+
+# %%
+def go_on(beginning, length=10, temperature=0.0, unk=False, seed=0):
+    """The words that follow a beginning; ``unk``: whether UNK may be one of them."""
+    generator = torch.Generator().manual_seed(seed)
+    start = [vocabulary.start] * (n - 1)
+    numbers, written = start + vocabulary.encode(beginning).tolist(), []
+    while len(written) < length:
+        p = next_word(numbers, temperature, unk)  # (K,)
+        written.append(int(torch.multinomial(p, 1, generator=generator)))
+        numbers += written[-1:] + (start if written[-1] == vocabulary.end else [])
+    return [vocabulary.symbols[k] for k in written]
+
+
+@torch.no_grad()
+def next_word(numbers, temperature, unk):
+    """Probabilities of the next word (K,) after the last three."""
+    logits = model(torch.tensor([numbers[-(n - 1) :]]))[0]
+    if not unk:
+        logits[vocabulary.unk] = logits.min() - 1000  # never
+    return sampling.probabilities(logits, temperature)
+
+
+# %% tags=["paste:written"]
+BEGINNINGS = ("one of the", "he was a", "in the first", "the end of", "it is not")
+found = []
+for beginning in BEGINNINGS:
+    for temperature in (0.0, 0.7, 1.0):
+        found.append([
+            shown(beginning.split()) if not temperature else "", f"{temperature:g}", shown(go_on(beginning, temperature=temperature)),
+        ])
+figures.table(["three words", "temperature", "the next ten"], found)
+
+# %% [markdown]
+# With UNK allowed, at temperature 1:
+
+# %%
+for beginning in BEGINNINGS:
+    print(beginning, "|", " ".join(go_on(beginning, temperature=1.0, unk=True)).replace("\n", "⏎"))
+
+# %% [markdown]
+# ### Live: three words of yours
+#
+# *For Jupyter, VS Code or Colab; the knobs are ipywidgets.*
+#
+# The bars are the ten words that the network holds most likely after what you typed; a field acts when Enter is pressed.
+# Only the last three words count: type more, change the first, and see that nothing moves.
+# Which three words make it sure of the next?
+
+# %% mystnb={"image": {"alt": "Bars of the probability of the ten most likely words after the three words one of the."}} tags=["live"]
+from rnnlib import live
+
+
+def write(beginning="one of the", temperature=0.0, length=10, unk=False, seed=0):
+    """The ten most likely words after the beginning, with their probabilities."""
+    typed = beginning.split()
+    if len(typed) < n - 1:
+        raise ValueError(f"Type at least three words, with spaces between them: {beginning!r} has {len(typed)}.")
+    numbers = vocabulary.encode(" ".join(typed))
+    if unknown := [w for w, k in zip(typed, numbers.tolist(), strict=True) if k == vocabulary.unk]:
+        print(f"read as UNK: {', '.join(unknown)}")
+    following = go_on(" ".join(typed), length, temperature, unk, seed)
+    print(" ".join([*typed, "|", *following]).replace("\n", "⏎"))
+    top, which = next_word(numbers.tolist(), 1.0, unk).topk(10)
+    print(f"the most likely next word has probability {top[0]:.3f}")
+    fig, ax = plt.subplots(figsize=(7, 2.2))
+    ax.bar(range(10), top.numpy())
+    ax.set_xticks(range(10), [vocabulary.symbols[k].replace("\n", "⏎") for k in which], rotation=30)
+    ax.set(ylabel="probability", xlabel="next word")
+    return fig
+
+
+panel = live.interact(
+    write, beginning="one of the", temperature=(0.0, 2.0, 0.1), length=(0, 40), unk=False, seed=(0, 20)
+)
+
+# %% [markdown]
+# ## What the embedding has learned
+#
+# ### Nearest neighbours
+#
+# The five words whose rows of $C$ have the largest cosine with a word's own, among the 2,000 most frequent.
+# The row of a rare word has hardly moved from its random start.
+
+
+# %% tags=["paste:neighbours"]
+table = model.embedding.weight.detach()  # (K, E)
+frequent = min(2000, K)
+
+
+def nearest(word, count=5):
+    """The words of the largest cosine with a word, and the cosines."""
+    unit = normalize(table[:frequent])  # rows of length 1
+    cosines = unit @ unit[vocabulary.encode(word)[0]]  # (frequent,)
+    top, which = cosines.topk(count + 1)
+    return [(vocabulary.symbols[k], c) for k, c in zip(which[1:], top.tolist()[1:], strict=True)]
+
+
+TEN = ("he", "was", "two", "September", "north", "city", "film", "wrote", "large", "after")
+figures.table(
+    ["word", "nearest by cosine"],
+    [
+        [shown([w]), ", ".join(f"{shown([v])} {c:.2f}" for v, c in nearest(w))]
+        for w in TEN if w in vocabulary.symbols[:frequent]
+    ],
+)
+
+# %% [markdown]
+# ### A map of words
+#
+# Two ways to a map: learn an embedding of two numbers a word, recorded; or project a larger one on the two directions in which its rows vary most (principal components).
+# First the 100 most frequent words, then 500.
+
+# %%
+tensors, about = tensorfiles.load(paths.data_dir() / "weights" / "ngram_map.safetensors")
+two = tensors["embedding.weight"].float().numpy()  # (K, 2)
+symbols_of_two = json.loads(about["symbols"])
+(of_two,) = results("map")
+print(f"with two numbers a word the network reaches a validation perplexity of {math.exp(of_two['best']['validation']):.1f}")
+
+
+def projected(rows):
+    """Rows (M, E) along the two directions in which they vary most: (M, 2)."""
+    centred = rows - rows.mean(0)
+    return centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+
+
+def draw(ax, places, symbols, count, size, named=None):
+    """The first words behind UNK, START and END, each at its place; ``named``: so many with their names."""
+    some = slice(3, 3 + count)
+    ax.plot(*places[some].T, ".", color="#999999", markersize=3)
+    for (x, y), word in list(zip(places[some], symbols[some], strict=True))[:named]:
+        ax.text(x, y, word.replace("$", r"\$"), fontsize=size, ha="center", va="center", color="black")
+    ax.set(xlabel="first number", ylabel="second number")
+    ax.grid(False)
+
+
+maps = {
+    "learned, E = 2": (two, symbols_of_two),
+    "projected from E = 64": (projected(table[:frequent].numpy()), vocabulary.symbols[:frequent]),
+}
+
+# %% mystnb={"image": {"alt": "Two maps of the 100 most frequent words, each word written at its place: a learned embedding of two numbers, and a projection of 64."}} tags=["paste:map_100"]
+fig, axes = plt.subplots(2, 1, figsize=(8, 11))
+for ax, (title, (places, symbols)) in zip(axes, maps.items(), strict=True):
+    draw(ax, places, symbols, 100, 8)
+    ax.set_title(title, fontsize=10)
+plt.show()
+
+# %% mystnb={"image": {"alt": "The same two maps with the 500 most frequent words as dots, the first 60 with their names."}} tags=["paste:map_500"]
+fig, axes = plt.subplots(2, 1, figsize=(8, 11))
+for ax, (title, (places, symbols)) in zip(axes, maps.items(), strict=True):
+    draw(ax, places, symbols, 500, 7, named=60)
+    ax.set_title(title, fontsize=10)
+plt.show()
+
+# %% [markdown]
+# <!-- RECORD map: what stands together, in either map; the perplexity that two numbers cost. -->
+#
+# ## Perplexity, done right
+#
+# ### Claim: the base does not matter, if logarithm and power share it
+
+# %% tags=["paste:bases"]
+some = held[:5000]
+log_p, right = ngram_lm.log_probabilities(model, some)  # (M,), in nats
+nats = -log_p.mean().item()
+bits = metrics.bits_per_character(nats)  # here a word
+assert math.isclose(math.exp(nats), 2**bits, rel_tol=1e-12)
+figures.table(
+    ["", "$H_e$ = " + f"{nats:.3f} nats", "$H_2$ = " + f"{bits:.3f} bits"],
+    [["power of $e$", f"{math.exp(nats):,.1f}", f"{math.exp(bits):,.1f}"], ["power of 2", f"{2**nats:,.1f}", f"{2**bits:,.1f}"]],
+)
+
+# %% [markdown]
+# ### Claim: padding, batch size and order do not matter, if each word counts once
+#
+# The sum of $\ln P$ over all words, divided by their number.
+# Lines are padded to the longest, in batches of any size; a mask leaves the padding out.
+
+
+# %%
+lines = [line for line in text.lines(vocabulary.encode(validation)[:5000], vocabulary) if line[-1] == vocabulary.end]
+by_line = log_p[: sum(map(len, lines))].split([len(line) for line in lines])  # of each word of each line
+
+
+def masked_perplexity(lines, batch, extra):
+    """All lines, padded and in batches: nats of words that are no padding, over their number."""
+    total = count = 0.0
+    for k in range(0, len(lines), batch):
+        chunk = lines[k : k + batch]
+        T = max(map(len, chunk)) + extra
+        values, mask = torch.zeros(len(chunk), T).double(), torch.zeros(len(chunk), T)
+        for row, keep, line in zip(values, mask, chunk, strict=True):
+            row[: len(line)], keep[: len(line)] = line, 1
+        total -= (values * mask).sum().item()
+        count += mask.sum().item()
+    return math.exp(total / count)
+
+
+whole = math.exp(-torch.cat(by_line).mean().item())
+others = [
+    masked_perplexity(order, batch, extra)
+    for order in (by_line, by_line[::-1]) for batch in (1, 7, len(lines)) for extra in (0, 13)
+]
+
+# %% tags=["nbval-check-output"]
+print("twelve ways, one perplexity, within 1e-9:", max(abs(p / whole - 1) for p in others) < 1e-9)
+
+# %% [markdown]
+# Other means of the same numbers, all of them in use:
+
+# %% tags=["paste:means"]
+longest = max(map(len, lines))
+per_line = torch.stack([-line.mean() for line in by_line])
+found = {
+    "each word counts once": whole,
+    "padding counted, as if it were guessed": math.exp(-torch.cat(by_line).sum().item() / (len(lines) * longest)),
+    "each line counts once": math.exp(per_line.mean().item()),
+    "mean of the lines' perplexities": per_line.exp().mean().item(),
+    "UNK left out": math.exp(-log_p[some[:, -1] != vocabulary.unk].mean().item()),
+}
+figures.table(["one network, one text", "perplexity"], [[k, f"{v:,.1f}"] for k, v in found.items()])
+
+# %% [markdown]
+# ### Perplexities of different vocabularies
+#
+# A smaller vocabulary has more UNK, and UNK is easy to guess.
+# So one method, counting with order 3, on one text, with vocabularies of several sizes.
+# For the last column a second model spells what UNK hides, character by character: it counts characters (order 5) in the training words that are UNK.
+# Then every model pays for the same characters, and the sum over all of them, in bits and per character of the raw text, can be compared.
+
+# %% tags=["paste:vocabularies"]
+piece = words.first_lines(train, 10_000 if FAST else 150_000)
+tested = words.first_lines(validation, 2_000 if FAST else 20_000)
+alphabet = text.Vocabulary.of(piece + tested)
+raw = len(vocabulary.join(vocabulary.cut(tested)))
+found = []
+for size in (250, 500, 1000) if FAST else (500, 1000, 2000, 4000, 8000):
+    closed = text.Words.of(piece, size)
+    per_word = -ngram.NGram(piece, 3, closed).log_probabilities(tested)[-1]  # (M,)
+
+    def hidden_words(some, closed=closed):
+        """What UNK hides, a word a line."""
+        cut, numbers = closed.cut(some), closed.encode(some).tolist()
+        return "".join(f"{w}\n" for w, k in zip(cut, numbers, strict=True) if k == closed.unk)
+
+    speller = ngram.NGram(hidden_words(piece), 5, alphabet)
+    spelling = -speller.log_probabilities(hidden_words(tested))[-1].sum().item()
+    share = (closed.encode(tested) == closed.unk).double().mean().item()
+    found.append([
+        f"{size:,}", f"{share:.1%}", f"{math.exp(per_word.mean().item()):.1f}",
+        f"{(per_word.sum().item() + spelling) / math.log(2) / raw:.3f}",
+    ])
+figures.table(["vocabulary $K$", "share of UNK", "perplexity", "bits a character of the raw text"], found)
+
+# %% [markdown]
+# Perplexity rises with the vocabulary, although the larger vocabulary loses less of the text.
+# The bits a character go the other way.
+#
+# ## Mistakes people make
+#
+# ### One place of a word that stands twice
+#
+# `dC[words] += dx` looks like a sum over places.
+# NumPy reads the rows, adds, and writes them back: of several places of one word the last one wins.
+
+# %% tags=["paste:one_place"]
+_, by_hand = bptt.ngram_loss(before, y, weights)
+dx = by_hand["x"].reshape(*before.shape, -1)  # (N, n-1, E)
+wrong = np.zeros_like(weights["C"])
+wrong[before] += dx
+repeated = [k for k, c in Counter(before.flat).items() if c > 1]
+alone = [k for k, c in Counter(before.flat).items() if c == 1]
+figures.table(
+    ["rows of `dC`", "relative error against autograd"],
+    [
+        [name, f"{check.relative_error(wrong[some], autograd('tanh')['C'][some]):.0e}"]
+        for name, some in (("words that stand once", alone), ("words that stand several times", repeated))
+    ],
+)
+
+# %% [markdown]
+# The check is the gradient check, on windows in which a word repeats.
+# With windows of different words it would have passed.
+#
+# ### A line that reads the one before
+#
+# Windows cut from one long row of words take the end of a line as the context of the next one.
+# That is a choice, not a bug; but then the two models no longer see the same.
+# How many windows differ?
+
+# %% tags=["paste:across"]
+numbers = vocabulary.encode(validation)
+plain = numbers.unfold(0, n, 1)  # (M - n + 1, n): no START anywhere
+Markdown(f"{(plain != held[n - 1 :]).any(1).double().mean():.1%} of the windows of the validation text are others.")
+
+# %% [markdown]
+# ## Exercises
+#
+# Each exercise has a cell with a check, which needs the imports at the top and nothing else.
+# Until you answer, it says so.
+# What *easy*, *medium* and *hard* mean stands on the [first page](../book/index.md), under *Exercises*.
+#
+# ### Exercise 1: windows of a line
+#
+# *Easy · 10 minutes · with a check*
+#
+# A line is a list of T word numbers, the last of them END.
+# Return its T windows as an array (T, n): each word behind the n - 1 before it, with the number `start` where there are fewer.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Put as many `start` before the line as the first word needs.
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# How many windows of n numbers has a row of n - 1 + T?
+#
+# </details>
+
+
+# %% tags=["exercise-1"]
+def line_windows(line, n, start):
+    return None  # your answer
+
+
+known_words = text.Words([text.UNK, text.START, text.END, *"abcdefgh"])
+rng = np.random.default_rng(1)
+cases = [([*rng.integers(3, 11, size=size).tolist(), 2], order) for size, order in ((6, 4), (3, 2), (2, 5))]
+yours = [line_windows(line, order, 1) for line, order in cases]
+yours = None if yours[0] is None else np.concatenate([np.ravel(w) for w in yours])
+expected = [text.context_windows(torch.tensor(line), order, known_words).flatten() for line, order in cases]
+check.answer("windows, one after the other", yours, torch.cat(expected).double())
+
+# %% [markdown]
+# <details>
+# <summary>Solution 1</summary>
+#
+# ```python
+# def line_windows(line, n, start):
+#     row = [start] * (n - 1) + line
+#     return np.array([row[t : t + n] for t in range(len(line))])
+# ```
+#
+# </details>
+#
+# ### Exercise 2: the gradient of the table
+#
+# *Medium · 15 minutes · with a check*
+#
+# `dx` (N, n-1, E) is the gradient of the loss by the rows that were looked up, `numbers` (N, n-1) says which they were.
+# Return the gradient by the table $C$ (K, E).
+# Words repeat, and some of the K stand nowhere.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# A row of $C$ goes into $x$ at every place where its word stands.
+# What does the chain rule do with several paths?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# `dC[numbers] += dx` keeps one place of each word.
+# Go through the places one by one, or find the function of NumPy that adds at all of them.
+#
+# </details>
+
+
+# %% tags=["exercise-2"]
+def table_gradient(dx, numbers, K):
+    return None  # your answer
+
+
+rng = np.random.default_rng(2)
+numbers, dx = rng.integers(0, 7, size=(5, 3)), rng.normal(size=(5, 3, 4))
+C = torch.zeros(9, 4, dtype=torch.float64, requires_grad=True)
+(C[torch.tensor(numbers)] * torch.tensor(dx)).sum().backward()
+check.answer("dC", table_gradient(dx, numbers, 9), C.grad)
+
+# %% [markdown]
+# <details>
+# <summary>Solution 2</summary>
+#
+# ```python
+# def table_gradient(dx, numbers, K):
+#     dC = np.zeros((K, dx.shape[2]))
+#     np.add.at(dC, numbers, dx)
+#     return dC
+# ```
+#
+# </details>
+#
+# ### Exercise 3: perplexity of padded lines
+#
+# *Medium · 10 minutes · with a check*
+#
+# `log2_p` (N, T) are the logarithms **to the base 2** of the probabilities of the words of N lines.
+# Line n has `lengths[n]` words; what stands behind them is padding.
+# Return the perplexity, each word counting once.
+#
+# <details>
+# <summary>Hint 1</summary>
+#
+# Which power undoes a logarithm to the base 2?
+#
+# </details>
+#
+# <details>
+# <summary>Hint 2</summary>
+#
+# Divide the sum over all words by the number of all words, once, at the end.
+#
+# </details>
+
+
+# %% tags=["exercise-3"]
+def padded_perplexity(log2_p, lengths):
+    return None  # your answer
+
+
+rng = np.random.default_rng(3)
+cases = [(-rng.gamma(4.0, 1.2, size=(N, T)), rng.integers(2, T, size=N)) for N, T in ((4, 9), (3, 6), (5, 12))]
+expected = []
+for log2_p, lengths in cases:  # one over the geometric mean of the probabilities
+    kept = [2.0**v for row, size in zip(log2_p, lengths, strict=True) for v in row[:size]]
+    expected.append(1 / math.prod(v ** (1 / len(kept)) for v in kept))
+check.answer("perplexities", [padded_perplexity(*case) for case in cases], expected)
+
+# %% [markdown]
+# <details>
+# <summary>Solution 3</summary>
+#
+# ```python
+# def padded_perplexity(log2_p, lengths):
+#     mask = np.arange(log2_p.shape[1]) < lengths[:, None]
+#     return 2 ** (-(log2_p * mask).sum() / mask.sum())
+# ```
+#
+# </details>
