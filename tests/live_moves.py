@@ -186,6 +186,32 @@ complains("formula", "", "cannot be used")
 complains("formula", "'a'", "cannot be used")
 """,
     ],
+    "ngram_lm": [
+        """
+first = "one of the | " + " ".join(go_on("one of the"))
+assert first.replace("\\n", "⏎") in shown() and figures_shown()
+panel.knobs["beginning"].value = "he went to one of the"  # only the last three words count
+assert first.split("| ")[1].replace("\\n", "⏎") in shown()
+
+def surest():
+    return float(_re.search(r"probability ([\\d.]+)", shown())[1])
+
+p = torch.softmax(model(vocabulary.encode("one of the")[None])[0].double(), 0)
+p[vocabulary.unk] = 0
+assert abs(surest() - (p.max() / p.sum()).item()) < 1e-3
+panel.knobs["unk"].value = True
+with_unk = torch.softmax(model(vocabulary.encode("one of the")[None])[0].double(), 0)
+assert abs(surest() - with_unk.max().item()) < 1e-3
+panel.knobs["beginning"].value = "one of qwxyz"
+assert "read as UNK: qwxyz" in shown() and figures_shown()
+panel.knobs["beginning"].value, panel.knobs["length"].value = "one of the", 0
+assert shown().startswith("one of the |\\n")
+""",
+        """
+complains("beginning", "of the", "Type at least three words")
+complains("beginning", "", "has 0")
+""",
+    ],
     "char_lm": [
         """
 panel.knobs["beginning"].value, panel.knobs["length"].value = "The king ", 40

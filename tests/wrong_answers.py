@@ -232,6 +232,37 @@ WRONG = {
             "one over": [("math.log(off) / math.log(beta)", "1 / (1 - beta)")],
         },
     },
+    "ngram_lm": {
+        1: {
+            "the word after START is lost": [("(n - 1)", "(n - 2)"), ("range(len(line))", "range(len(line) - 1)")],
+            "START once": [("[start] * (n - 1) + line", "[start] + line + [start] * (n - 2)")],
+            "the words after it": [("[start] * (n - 1) + line", "line + [start] * (n - 1)")],
+            "in reverse": [("row[t : t + n]", "row[t : t + n][::-1]")],
+            "END in place of START": [("[start]", "[line[-1]]")],
+        },
+        2: {
+            "one place of each word": [("np.add.at(dC, numbers, dx)", "dC[numbers] += dx")],
+            "the mean over the windows": [("return dC", "return dC / len(dx)")],
+            "the mean over the places of a word": [
+                ("return dC", "return dC / np.maximum(np.bincount(numbers.ravel(), minlength=K), 1)[:, None]")
+            ],
+            "the first place of a window only": [("dC, numbers, dx", "dC, numbers[:, 0], dx[:, 0]")],
+            "the other sign": [("return dC", "return -dC")],
+            "only the words that stand somewhere": [("np.zeros((K,", "np.zeros((numbers.max() + 1,")],
+        },
+        3: {
+            "a power of e": [("2 ** (", "np.exp(")],
+            "padding counted": [("mask.sum()", "mask.size")],
+            "the padding's numbers too": [("(log2_p * mask).sum() / mask.sum()", "log2_p.mean()")],
+            "each line counts once": [
+                ("(log2_p * mask).sum() / mask.sum()", "((log2_p * mask).sum(1) / mask.sum(1)).mean()")
+            ],
+            "mean of the lines' perplexities": [
+                ("2 ** (-(log2_p * mask).sum() / mask.sum())", "(2 ** (-(log2_p * mask).sum(1) / mask.sum(1))).mean()")
+            ],
+            "the other sign": [("(-(log2_p", "((log2_p")],
+        },
+    },
     "char_lm": {
         1: {
             "overflows": [(" - p.max()", "")],

@@ -379,8 +379,13 @@ found = [
     [name, *(spread([math.exp(m[part][way]) for m in mixed]) for part in ("validation", "test"))]
     for way, name in WAYS.items()
 ]
-print("the counts' share:", spread([m["share"] for m in mixed], 2))
 figures.table(["perplexity", "validation, second half", "test"], found)
+
+# %% [markdown]
+# The counts' share in the mixture, mean and range of the seeds:
+
+# %% tags=["paste:share"]
+Markdown(f"$\\lambda$ = {spread([m['share'] for m in mixed], 2)}, mean and range of the seeds.")
 
 # %% [markdown]
 # Where is each better?
