@@ -66,9 +66,7 @@ def shown(symbols):
 
 
 def spread(values, digits=1):
-    """Mean and range; the number alone if there is no range."""
-    if max(values) == min(values):
-        return f"{values[0]:,.{digits}f}"
+    """Mean and range."""
     return f"{np.mean(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
 
 
@@ -116,7 +114,7 @@ print("windows of the training text:", tuple(rows.shape))
 # How often does each word come, and each 4-gram?
 # Both are put in order, the most frequent first.
 
-# %% mystnb={"image": {"alt": "Counts against rank, both axes logarithmic, two lines. Words begin near 30,000 and fall to a few. 4-grams begin near 1,000 and fall in stairs to 1, where the line lies flat for most of its length, to a rank beyond 400,000."}} tags=["paste:distribution"]
+# %% mystnb={"image": {"alt": "Counts against rank, both axes logarithmic, two lines. Words begin near 50,000 and fall to 5 at rank 8,000. 4-grams begin near 1,500, fall in stairs, and lie flat at 1 from rank 27,000 to a rank beyond 400,000."}} tags=["paste:distribution"]
 grams = Counter(map(tuple, rows.tolist()))
 counts = {"words": Counter(rows[:, -1].tolist()), "4-grams": grams}
 fig, ax = plt.subplots()
@@ -260,7 +258,7 @@ figures.table(
 )
 
 # %% [markdown]
-# Two words of context bring nearly all that counting gets from this text; the fourth order gains less than one per cent, the fifth nothing.
+# <!-- RECORD counts is there; say here in one line what the table shows. -->
 #
 # ### Linear against tanh
 
@@ -284,7 +282,7 @@ for column, kind in zip(axes.T, KINDS, strict=True):
     column[1].set(xlabel="epoch", xticks=list(epochs))
 axes[0, 0].set_ylabel("perplexity")
 axes[1, 0].set_ylabel("accuracy (% of words)")
-fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, columnspacing=1.2)
+fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 plt.show()
 
 # %% tags=["paste:hidden"]
@@ -452,7 +450,6 @@ for (method, bias), ax in zip(itertools.product(METHODS, BIASES), axes.flat, str
     for quarter in (1, 2, 3):
         ax.axvline(runs[0]["steps"] * quarter / 4, color="#555555", linestyle=":", linewidth=1)
     ax.set(yscale="log")
-    ax.yaxis.set_major_formatter("{x:,.0f}")
     ax.set_title(f"{METHODS[method]}, {BIASES[bias]}", fontsize=10)
 for ax in axes[1]:
     ax.set_xlabel("training step")
@@ -462,25 +459,19 @@ axes[0, 0].legend()
 plt.show()
 
 # %% tags=["paste:curriculum_numbers"]
-ends, by_rank = [], []
+found = []
 for method, bias, school in itertools.product(METHODS, BIASES, SCHOOLS):
     runs = results("curriculum", optimizer=method, frequencies=bias, curriculum=school)
     last = [r["evaluations"][-1] for r in runs]
-    names = [METHODS[method], "log frequencies" if bias else "zero", SCHOOLS[school]]
-    ends.append([
-        *names, spread([math.exp(r["validation"]) for r in runs]), spread([100 * r["accuracy"] for r in runs]),
+    found.append([
+        METHODS[method], "log frequencies" if bias else "zero", SCHOOLS[school],
+        spread([math.exp(r["validation"]) for r in runs]), spread([100 * r["accuracy"] for r in runs]),
+        *(f"{math.exp(np.mean([e[f'validation_{k}'] for e in last])):,.1f}" for k in range(4)),
         spread([e["bias"] for e in last], 2),
     ])
-    means = [np.mean([e[f"validation_{k}"] for e in last]) for k in range(len(limits))]
-    by_rank.append([*names, *(f"{math.exp(nats):,.1f}" for nats in means)])
-figures.table(["", "bias begins at", "", "perplexity", "accuracy, %", "bias and log frequency"], ends)
-
-# %% [markdown]
-# The last column is the correlation of $b_p$ with the logarithms of the frequencies.
-# By the rank of the word that is asked for, on a quarter of the validation text:
-
-# %% tags=["paste:curriculum_ranks"]
-figures.table(["perplexity", "bias begins at", "", *(f"rank {r}" for r in limits)], by_rank)
+figures.table(
+    ["", "bias begins at", "", "perplexity", "accuracy, %", *(f"rank {r}" for r in limits), "bias and log frequency"], found
+)
 
 # %% [markdown]
 # <!-- RECORD curriculum: does it help for SGD, for Adam, with and without the bias; which ranks gain and lose; what the correlation of the bias with the log frequencies says about the hypothesis. -->
@@ -528,18 +519,19 @@ def next_word(numbers, temperature, unk):
 # %% tags=["paste:written"]
 BEGINNINGS = ("one of the", "he was a", "in the first", "the end of", "it is not")
 found = []
-for seed, beginning in enumerate(BEGINNINGS):
+for beginning in BEGINNINGS:
     for temperature in (0.0, 0.7, 1.0):
-        following = go_on(beginning, temperature=temperature, seed=seed)
-        found.append([shown(beginning.split()) if not temperature else "", f"{temperature:g}", shown(following)])
+        found.append([
+            shown(beginning.split()) if not temperature else "", f"{temperature:g}", shown(go_on(beginning, temperature=temperature)),
+        ])
 figures.table(["three words", "temperature", "the next ten"], found)
 
 # %% [markdown]
 # With UNK allowed, at temperature 1:
 
 # %%
-for seed, beginning in enumerate(BEGINNINGS):
-    print(beginning, "|", " ".join(go_on(beginning, temperature=1.0, unk=True, seed=seed)).replace("\n", "⏎"))
+for beginning in BEGINNINGS:
+    print(beginning, "|", " ".join(go_on(beginning, temperature=1.0, unk=True)).replace("\n", "⏎"))
 
 # %% [markdown]
 # ### Live: three words of yours
@@ -631,9 +623,7 @@ def projected(rows):
 def draw(ax, places, symbols, count, size, named=None):
     """The first words behind UNK, START and END, each at its place; ``named``: so many with their names."""
     some = slice(3, 3 + count)
-    ax.plot(*places[some].T, ".", color="white", markersize=1)  # so that all lie within the axes
-    if named:
-        ax.plot(*places[some][named:].T, ".", color="#999999", markersize=3)
+    ax.plot(*places[some].T, ".", color="#999999", markersize=3)
     for (x, y), word in list(zip(places[some], symbols[some], strict=True))[:named]:
         ax.text(x, y, word.replace("$", r"\$"), fontsize=size, ha="center", va="center", color="black")
     ax.set(xlabel="first number", ylabel="second number")
@@ -762,7 +752,6 @@ figures.table(["vocabulary $K$", "share of UNK", "perplexity", "bits a character
 # %% [markdown]
 # Perplexity rises with the vocabulary, although the larger vocabulary loses less of the text.
 # The bits a character go the other way.
-# The raw text is that of the corpus, whose authors wrote `<unk>` for rare words; each of these costs its five characters.
 #
 # ## Mistakes people make
 #
