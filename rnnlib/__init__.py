@@ -3,7 +3,7 @@
 Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``layers``,
 ``bptt``, ``fused``, ``optim``, ``surfaces``, ``tasks``, ``corpora``, ``text``, ``ngram``,
 ``models``, ``tensorfiles``, ``checkpoints``, ``training``, ``evaluation``, ``sampling``,
-``metrics``, ``experiments``, ``figures``, ``check``.
+``metrics``, ``embeddings``, ``experiments``, ``figures``, ``check``.
 Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
 Live cells are in ``rnnlib.live``, which imports ipywidgets when one of them runs.
 """

@@ -14,27 +14,30 @@ from typing import Any
 import torch
 
 from rnnlib import tensorfiles, validate
-from rnnlib.models import CharacterModel
-from rnnlib.text import Vocabulary
+from rnnlib.layers import GRU, LSTM, RNN
+from rnnlib.models import RNNLM, CharacterModel
+from rnnlib.text import Vocabulary, Words
 
 KEY = "rnnlib_model"  # of the metadata: JSON with all but the weights
+KINDS = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}  # of an RNNLM's layers
 DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def save_model(
     path: str | os.PathLike[str],
-    model: CharacterModel,
+    model: CharacterModel | RNNLM,
     vocabulary: Vocabulary,
     settings: dict[str, Any],
     dtype: torch.dtype = torch.float16,
 ) -> None:
     """Write the weights as ``dtype``, under the names of rnnlib's layers, then rename into place.
 
+    A weight that is tied to another is written once.
     ``settings`` is plain data for the reader: corpus, steps, seed, learning rate.
     Raises TypeError or ValueError if a weight is not finite in ``dtype``, the vocabulary does not
     fit, ``settings`` is no dictionary of plain data, or ``dtype`` is none of ``DTYPES``.
     """
-    validate.instance("model", model, CharacterModel, "a CharacterModel")
+    validate.instance("model", model, CharacterModel | RNNLM, "a CharacterModel or an RNNLM")
     validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
     validate.instance("settings", settings, dict, "a dict")
     path = validate.file("path", path)
@@ -42,18 +45,16 @@ def save_model(
         raise ValueError(f"dtype must be one of {list(DTYPES)}, got {dtype!r}")
     if len(vocabulary) != model.K:
         raise ValueError(
-            f"vocabulary must have the model's {model.K} characters, got {len(vocabulary)}"
+            f"vocabulary must have the model's {model.K} symbols, got {len(vocabulary)}"
         )
     weights = {
-        name: weight.to("cpu", dtype).contiguous() for name, weight in model.state_dict().items()
+        name: weight.detach().to("cpu", dtype).contiguous()
+        for name, weight in model.named_parameters()
     }
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
             raise ValueError(f"model must have weights that are finite in {dtype}, got {name}")
-    about = {
-        "symbols": vocabulary.symbols, "H": model.H, "num_layers": model.num_layers,
-        "embedding": model.E, "settings": settings,
-    }  # fmt: skip
+    about = {"symbols": vocabulary.symbols, **_describe(model), "settings": settings}
     try:
         metadata = {KEY: json.dumps(about)}
     except (TypeError, ValueError) as error:
@@ -63,10 +64,11 @@ def save_model(
 
 def load_model(
     path: str | os.PathLike[str],
-) -> tuple[CharacterModel, Vocabulary, dict[str, Any]]:
+) -> tuple[CharacterModel | RNNLM, Vocabulary, dict[str, Any]]:
     """The model in float32 with rnnlib's own layers, its vocabulary, and its settings.
 
-    Raises ValueError if there is no such file, or one that ``save_model`` did not write.
+    An RNNLM comes without dropout. Raises ValueError if there is no such file, or one that
+    ``save_model`` did not write.
     """
     path = Path(validate.instance("path", path, str | os.PathLike, "a path"))
     if not path.is_file():
@@ -74,17 +76,36 @@ def load_model(
     try:
         tensors, metadata = tensorfiles.load(path)
         about = json.loads(metadata[KEY])
-        vocabulary = Vocabulary(about["symbols"])
-        with torch.device("meta"):  # draws nothing, and takes no memory before the shapes fit
-            model = CharacterModel(
-                len(vocabulary), about["H"], about["num_layers"], embedding=about["embedding"]
-            )
+        symbols, settings = about.pop("symbols"), about.pop("settings")
+        of_words = "kind" in about
+        vocabulary = Words(symbols) if of_words else Vocabulary(symbols)
         weights = {name: tensor.float() for name, tensor in tensors.items()}
+        model: CharacterModel | RNNLM
+        with torch.device("meta"):  # draws nothing, and takes no memory before the shapes fit
+            if of_words:
+                model = RNNLM(len(vocabulary), KINDS[about.pop("kind")], **about)
+            else:
+                model = CharacterModel(len(vocabulary), **about)
+        if of_words and about["tied"]:
+            weights["readout.weight"] = weights["embedding.weight"]
         model.load_state_dict(weights, assign=True)
-        settings = about["settings"]
+        if isinstance(model, RNNLM) and about["tied"]:  # assigned, they were two
+            model.readout.weight = model.embedding.weight
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"path must be a weights file that rnnlib.checkpoints.save_model wrote, got {path}: "
             f"{type(error).__name__}: {error}"
         ) from error
     return model, vocabulary, settings
+
+
+def _describe(model: CharacterModel | RNNLM) -> dict[str, Any]:
+    """The arguments that make such a model, but for the size of its vocabulary."""
+    if isinstance(model, CharacterModel):
+        return {"H": model.H, "num_layers": model.num_layers, "embedding": model.E}
+    kind = type(model.layers[0]).__name__
+    return {
+        "kind": validate.one_of("the model's kind", kind, list(KINDS)),
+        "embedding": model.E, "hidden": model.H, "num_layers": len(model.layers),
+        "tied": model.readout.weight is model.embedding.weight,
+    }  # fmt: skip

@@ -3,30 +3,77 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rnnlib import validate
+from rnnlib.cells import each
 from rnnlib.evaluation import logits_and_state, predict
+from rnnlib.text import padded
 from rnnlib.training import Metrics
 
 
-def bits_per_character(nats: float) -> float:
-    r"""Cross-entropy in bits a character: $\text{nats} / \ln 2$."""
-    return validate.real("nats", nats, low=0.0) / math.log(2)
+def bits_per_character(nats: float, symbols: int = 1, characters: int = 1) -> float:
+    r"""Cross-entropy in bits a character: $\text{nats} / \ln 2$.
+
+    For a model of words, ``nats`` is a word's, and M = ``symbols`` words are written with
+    C = ``characters`` characters: $\text{nats} \cdot M / (C \ln 2)$. Perplexities of two
+    vocabularies cannot be compared, bits a character of one text can, unless words became UNK:
+    what a model of UNK leaves open, which word it was, is not paid for.
+    """
+    M = validate.positive_int("symbols", symbols)
+    C = validate.positive_int("characters", characters)
+    return validate.real("nats", nats, low=0.0) * M / C / math.log(2)
 
 
-def perplexity(nats: float) -> float:
-    r"""$e^{\text{nats}}$: so many equally likely characters would be as hard to guess.
+def perplexity(H: float, base: float = math.e) -> float:
+    r"""$b^{H_b}$: so many equally likely symbols would be as hard to guess.
 
+    H is a cross-entropy per symbol to the logarithm's ``base`` b: nats by default, bits for 2.
+    The base must be the one that H was taken to; then it changes nothing, $e^{H_e} = 2^{H_2}$.
     Beyond the largest float, from 709.8 nats on, it is infinity.
     """
+    if (base := validate.real("base", base)) <= 1:
+        raise ValueError(f"base must be above 1, got {base}")
     try:
-        return math.exp(validate.real("nats", nats, low=0.0))
+        return math.pow(base, validate.real("H", H, low=0.0))
     except OverflowError:
         return math.inf
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, lengths: Tensor | None = None) -> Tensor:
+    r"""Mean cross-entropy in nats a target, padding excluded.
+
+    $$L = -\frac{1}{\sum_n T_n} \sum_n \sum_{t \le T_n} \ln \hat y_{n,t}[y_{n,t}]$$
+
+    logits (N, T, K), targets (N, T), ``lengths`` T_n (N,) in [1, T], or None for T -> L ().
+    What stands behind a length is not looked at. The mean is over targets, not over sequences:
+    so it does not depend on how they lie in batches, if batches are weighted by their targets.
+    Raises TypeError or ValueError that names what does not fit.
+    """
+    validate.tensor("logits", logits, ("N", "T", "K"))
+    p, y = _kept("targets", logits, targets, lengths)
+    return nn.functional.cross_entropy(p, y)
+
+
+def _kept(
+    name: str, logits: Tensor, targets: Tensor, lengths: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Logits (M, K) and targets (M,) of the steps within the lengths, one after the other."""
+    N, T, K = logits.shape
+    validate.integers(name, targets, (N, T))
+    if lengths is None:
+        p, y = logits.flatten(0, 1), targets.flatten()
+    else:
+        validate.labels("lengths", lengths, (N,), T + 1)
+        if lengths.min() < 1:
+            raise ValueError(f"lengths must be in [1, {T}], got one of {int(lengths.min())}")
+        kept = torch.arange(T, device=targets.device) < lengths[:, None]  # (N, T)
+        p, y = logits[kept], targets[kept]
+    return p, validate.labels(name, y, y.shape, K)
 
 
 def entropy(probabilities: Tensor) -> Tensor:
@@ -68,32 +115,36 @@ def next_character_loss(model: nn.Module, batch: Tensor) -> tuple[Tensor, Metric
         raise ValueError(f"batch must have shape (N, T+1) with T >= 1, got {tuple(batch.shape)}")
     x, target = batch[:, :-1], batch[:, 1:]
     logits, _ = logits_and_state(model(x), x)
-    validate.labels("batch", target, target.shape, logits.shape[2])
-    loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten())
+    p, y = _kept("batch", logits, target, None)
+    loss = nn.functional.cross_entropy(p, y)
     return loss, {"accuracy": (logits.argmax(dim=2) == target).float().mean().item()}
 
 
-def carried(model: nn.Module, numbers: Tensor, piece: int = 1000) -> Metrics:
-    """``nats`` a character and ``accuracy`` on a text (M,), read once with the state carried.
+def carried(model: nn.Module, numbers: Tensor, piece: int = 1000, strands: int = 1) -> Metrics:
+    """``nats`` a symbol and ``accuracy`` on a text (M,), read once with the state carried.
 
-    The state is zero before the first character; the M - 1 others are predicted, each from all
-    that stands before it. ``piece`` characters go through the model at a time: it changes
-    nothing but the memory needed. The model is in evaluation mode for that time, see
-    ``rnnlib.evaluation``.
+    The state is zero before the first symbol; the M - 1 others are predicted, each from all
+    that stands before it. ``piece`` symbols go through the model at a time: it changes
+    nothing but the memory needed. With more ``strands`` the text is cut into so many, which are
+    read side by side, in less time: each begins at zero, so a few symbols lack what came before.
+    The model is in evaluation mode for that time, see ``rnnlib.evaluation``.
     """
-    _check(numbers)
+    _check(numbers, validate.positive_int("strands", strands) + 1)
     validate.positive_int("piece", piece)
-    state = None
-    total = Sum()
-    for start in range(0, len(numbers) - 1, piece):
-        state = total.add(model, numbers[None, start : start + piece + 1], state)
+    S = (len(numbers) - 1) // strands  # steps of each; what is left over goes on from the last
+    side = torch.stack([numbers[n * S : n * S + S + 1] for n in range(strands)])
+    state, total = None, Sum()
+    for start in range(0, S, piece):
+        state = total.add(model, side[:, start : start + piece + 1], state)
+    if len(rest := numbers[strands * S :]) > 1:
+        total.add(model, rest[None], each(state, lambda part: part[:, -1:].contiguous()))
     return total.mean()
 
 
 def from_zero(model: nn.Module, numbers: Tensor, T: int) -> Metrics:
-    """``nats`` a character and ``accuracy`` on the same M - 1 characters, the state zero every T.
+    """``nats`` a symbol and ``accuracy`` on the same M - 1 symbols, the state zero every T.
 
-    The windows overlap by one character, which is the last target of one and the first input of
+    The windows overlap by one symbol, which is the last target of one and the first input of
     the next; the last window may be shorter. This is how training on windows sees a text.
     The model is in evaluation mode for that time.
     """
@@ -109,35 +160,53 @@ def from_zero(model: nn.Module, numbers: Tensor, T: int) -> Metrics:
     return total.mean()
 
 
+def separate(model: nn.Module, sequences: Sequence[Tensor], N: int = 100) -> Metrics:
+    """``nats`` a symbol and ``accuracy`` on sequences (M_n,), the state zero before each.
+
+    M_n - 1 symbols of each are predicted. N sequences are read side by side, with padding, which
+    does not count: N changes nothing but time and memory. Sequences of like length pad little.
+    The model is in evaluation mode for that time.
+    """
+    if not len(validate.instance("sequences", sequences, Sequence, "a sequence of tensors")):
+        raise ValueError("sequences must hold at least one, got none")
+    validate.positive_int("N", N)
+    total = Sum()
+    for start in range(0, len(sequences), N):
+        numbers, lengths = padded(sequences[start : start + N], fill=0)  # (N, T), (N,)
+        if lengths.min() < 2:
+            raise ValueError("sequences must be at least 2 symbols each, got 1")
+        total.add(model, numbers, lengths=lengths - 1)
+    return total.mean()
+
+
 class Sum:
-    """A running sum of cross-entropy and right answers over characters."""
+    """A running sum of cross-entropy and right answers over symbols."""
 
     def __init__(self) -> None:
         self.nats = self.right = 0.0
-        self.characters = 0
+        self.symbols = 0
 
-    def add(self, model: nn.Module, numbers: Tensor, state: Any = None) -> Any:
+    def add(
+        self, model: nn.Module, numbers: Tensor, state: Any = None, lengths: Tensor | None = None
+    ) -> Any:
         """Add the T predictions of each window (N, T+1); return the model's state after them.
 
-        The model computes where its weights are; the sums are made on the CPU, in float64.
+        Of window n only the first T_n = ``lengths[n]`` count. The model computes where its
+        weights are; the sums are made on the CPU, in float64.
         """
         logits, state = predict(model, numbers[:, :-1], state)
-        logits, target = logits.cpu(), numbers[:, 1:].cpu()
-        validate.labels("numbers", target, target.shape, logits.shape[2])
-        loss = nn.functional.cross_entropy(
-            logits.flatten(0, 1).double(), target.flatten(), reduction="sum"
-        )
-        self.nats += loss.item()
-        self.right += (logits.argmax(dim=2) == target).sum().item()
-        self.characters += target.numel()
+        p, y = _kept("numbers", logits.cpu(), numbers[:, 1:].cpu(), lengths)
+        self.nats += nn.functional.cross_entropy(p.double(), y, reduction="sum").item()
+        self.right += (p.argmax(dim=1) == y).sum().item()
+        self.symbols += len(y)
         return state
 
     def mean(self) -> Metrics:
-        """Means over the characters."""
-        return {"nats": self.nats / self.characters, "accuracy": self.right / self.characters}
+        """Means over the symbols."""
+        return {"nats": self.nats / self.symbols, "accuracy": self.right / self.symbols}
 
 
-def _check(numbers: Tensor) -> None:
+def _check(numbers: Tensor, least: int = 2) -> None:
     validate.labels("numbers", numbers, ("M",), 2**31)
-    if len(numbers) < 2:
-        raise ValueError(f"numbers must be at least 2 characters, got {len(numbers)}")
+    if len(numbers) < least:
+        raise ValueError(f"numbers must be at least {least} symbols, got {len(numbers)}")

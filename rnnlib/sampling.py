@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -63,22 +63,34 @@ def _first(p: Tensor, k: int) -> Tensor:
 def read(
     model: nn.Module, vocabulary: Vocabulary, text: str, state: Any = None
 ) -> tuple[Tensor, Any]:
-    """Logits (K,) of the character after ``text``, and the state after it; state None is zero."""
+    """Logits (K,) of the symbol after ``text``, and the state after it; state None is zero."""
     numbers = _encode(model, vocabulary, text)  # (1, T)
     logits, state = predict(model, numbers, state)  # (1, T, K)
     if logits.shape[-1] != len(vocabulary):
         raise ValueError(
-            f"vocabulary must have the model's {logits.shape[-1]} characters, got {len(vocabulary)}"
+            f"vocabulary must have the model's {logits.shape[-1]} symbols, got {len(vocabulary)}"
         )
     return logits[0, -1], state
 
 
+def likeliest(
+    model: nn.Module, vocabulary: Vocabulary, text: str, k: int = 5, state: Any = None
+) -> list[tuple[str, float]]:
+    """The ``k`` most probable symbols after ``text``, and their probabilities, from the highest.
+
+    Of equal probabilities the one with the lower number comes first.
+    """
+    p = probabilities(read(model, vocabulary, text, state)[0])  # (K,)
+    order = p.sort(descending=True, stable=True).indices[: validate.positive_int("k", k)]
+    return [(vocabulary.symbols[n], p[n].item()) for n in order.tolist()]
+
+
 def _encode(model: nn.Module, vocabulary: Vocabulary, text: str) -> Tensor:
-    """The numbers (1, T) of at least one character, where the model's weights are."""
+    """The numbers (1, T) of at least one symbol, where the model's weights are."""
     validate.instance("model", model, nn.Module, "a torch.nn.Module")
     numbers = validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary").encode(text)
-    if not text:
-        raise ValueError("text must hold a character to read, got ''")
+    if not len(numbers):
+        raise ValueError(f"text must hold a symbol to read, got {text!r}")
     weight = next(itertools.chain(model.parameters(), model.buffers()), numbers)
     return numbers[None].to(weight.device)
 
@@ -94,30 +106,38 @@ def stream(
     seed: int | Generator = 0,
     state: Any = None,
     restart_every: int | None = None,
+    never: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Write without end, one character at a time; the state is carried from each to the next.
+    """Write without end, a symbol at a time; the state is carried from each to the next.
 
-    The model is in evaluation mode while a character is computed, and in its own mode between two.
+    A symbol is a character or, with ``Words``, a word; ``generate`` joins them to a text. The
+    model is in evaluation mode while a symbol is computed, and in its own mode between two.
 
     prompt: what the model reads first; it is not given back. With an empty prompt the first
-        character is drawn evenly from the vocabulary.
+        symbol is drawn evenly from the vocabulary.
     temperature, top_k, top_p: see ``probabilities``.
     seed: all draws come from it; or a generator, which goes on from where it stands.
     state: the model's state before the prompt, from ``read`` or None for zeros. To go on with a
-        text, give its last character as prompt and the state before that character.
-    restart_every: throw the state away after so many characters, and begin again with zeros and
-        the last character. For comparison with a model trained on windows of that length.
+        text, give its last symbol as prompt and the state before that symbol.
+    restart_every: throw the state away after so many symbols, and begin again with zeros and
+        the last symbol. For comparison with a model trained on windows of that length.
+    never: symbols that are not written, as UNK; the others share their probability.
     """
     validate.instance("model", model, nn.Module, "a torch.nn.Module")
     validate.instance("vocabulary", vocabulary, Vocabulary, "a Vocabulary")
-    vocabulary.encode(prompt, "prompt")
-    if not prompt and state is not None:
-        raise ValueError("prompt must hold a character to read after a state, got ''")
+    empty = not len(vocabulary.encode(prompt, "prompt"))
+    if empty and state is not None:
+        raise ValueError(f"prompt must hold a symbol to read after a state, got {prompt!r}")
     if restart_every is not None:
         validate.positive_int("restart_every", restart_every)
     probabilities(torch.zeros(1), temperature, top_k, top_p)
     if not isinstance(seed, Generator):
         seed = validate.seed("seed", seed)
+    left_out = torch.tensor([symbol in never for symbol in vocabulary.symbols])  # (K,)
+    if left_out.sum() != len(never) or left_out.all():
+        raise ValueError(
+            f"never must be distinct symbols of the vocabulary, but not all, got {never!r}"
+        )
 
     def write(unread: str, state: Any, generator: Generator) -> Iterator[str]:
         written = 0
@@ -126,34 +146,37 @@ def stream(
                 state = None
             if unread:
                 logits, state = read(model, vocabulary, unread, state)
+                if never:
+                    logits = logits.cpu().masked_fill(left_out, torch.finfo(logits.dtype).min)
                 p = probabilities(logits, temperature, top_k, top_p)
             else:
-                p = torch.ones(len(vocabulary))
+                p = (~left_out).double()
             unread = vocabulary.symbols[int(torch.multinomial(p, 1, generator=generator))]
             written += 1
             yield unread
 
-    return write(prompt, state, seed)
+    return write("" if empty else prompt, state, seed)
 
 
 def generate(
     model: nn.Module, vocabulary: Vocabulary, prompt: str, length: int, **options: Any
 ) -> str:
-    """The first ``length`` characters of ``stream`` with the same options, without the prompt."""
+    """The first ``length`` symbols of ``stream`` with the same options, without the prompt."""
     validate.positive_int("length", length, minimum=0)
-    return "".join(itertools.islice(stream(model, vocabulary, prompt, **options), length))
+    symbols = itertools.islice(stream(model, vocabulary, prompt, **options), length)
+    return vocabulary.join(symbols)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line: write with a weights file; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m rnnlib.sampling",
-        description="Write with a trained character model.",
+        description="Write with a trained model of characters or words.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("weights", help="a weights file, as data/weights/char_grimm.safetensors")
     parser.add_argument("--prompt", default="", help="the beginning; without one it is drawn")
-    parser.add_argument("--length", type=int, default=200, help="characters to write")
+    parser.add_argument("--length", type=int, default=200, help="characters or words to write")
     parser.add_argument("--temperature", type=float, default=1.0, help="0 is greedy")
     parser.add_argument("--top-k", type=int, help="draw among the k most probable only")
     parser.add_argument("--top-p", type=float, help="draw among the most probable of mass p only")
@@ -163,13 +186,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         model, vocabulary, _ = checkpoints.load_model(path)
         validate.positive_int("length", length, minimum=0)
-        characters = stream(model.fast(), vocabulary, **options)
+        symbols = stream(model.fast(), vocabulary, **options)
     except ValueError as error:
         parser.error(str(error))
     print(options["prompt"], end="", flush=True)
+    before = "".join(vocabulary.cut(options["prompt"])[-1:])
     try:
-        for character in itertools.islice(characters, length):
-            print(character, end="", flush=True)
+        for symbol in itertools.islice(symbols, length):
+            joined = vocabulary.join([before, symbol] if before else [symbol])
+            print(joined.removeprefix(before), end="", flush=True)
+            before = symbol
     except KeyboardInterrupt:
         return 130
     finally:

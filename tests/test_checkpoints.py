@@ -8,10 +8,10 @@ import torch
 from helpers import same, seeded
 from safetensors import safe_open
 
-from rnnlib import checkpoints
+from rnnlib import GRU, LSTM, RNN, PhasedLSTM, checkpoints
 from rnnlib.checkpoints import load_model, save_model
-from rnnlib.models import CharacterModel
-from rnnlib.text import Vocabulary
+from rnnlib.models import RNNLM, CharacterModel
+from rnnlib.text import END, UNK, Vocabulary, Words
 
 VOCABULARY = Vocabulary("\n abcd’“日")
 SETTINGS = {"corpus": "grimm", "steps": 5, "lr": 2e-3, "seed": 1}
@@ -50,6 +50,29 @@ def test_the_file_holds_rnnlibs_names_whoever_computed(tmp_path) -> None:
         "symbols": VOCABULARY.symbols, "H": 6, "num_layers": 3, "embedding": None,
         "settings": SETTINGS,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [RNN, GRU, LSTM])
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_model_of_words_comes_back_with_its_words_and_ties(tmp_path, kind, tied) -> None:
+    words = Words([UNK, END, "once", "upon", "a"])
+    model = RNNLM(5, kind, 6, 6, 2, tied=tied, dropout=0.5, generator=seeded(2))
+    save_model(tmp_path / "w", model, words, SETTINGS, torch.float32)
+    with safe_open(tmp_path / "w", framework="pt") as file:
+        assert ("readout.weight" in file.keys()) is not tied
+    found, vocabulary, settings = load_model(tmp_path / "w")
+    assert isinstance(found, RNNLM) and isinstance(vocabulary, Words)
+    assert vocabulary.symbols == words.symbols and settings == SETTINGS
+    assert (found.readout.weight is found.embedding.weight) is tied
+    assert len(list(found.parameters())) == len(list(model.parameters()))
+    numbers = NUMBERS % 5
+    assert torch.equal(found(numbers)[0], model.eval()(numbers)[0])
+
+
+def test_a_layer_that_no_file_can_name_is_refused(tmp_path) -> None:
+    model = RNNLM(2, PhasedLSTM, 3, 3)
+    with pytest.raises(ValueError, match=r"the model's kind must be one of .* got 'PhasedLSTM'"):
+        save_model(tmp_path / "w", model, Words([UNK, END]), SETTINGS)
 
 
 def test_saving_and_loading_change_nothing_else(tmp_path) -> None:

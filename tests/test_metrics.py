@@ -25,9 +25,38 @@ def test_bits_and_perplexity() -> None:
     assert metrics.perplexity(math.log(80)) == pytest.approx(80, rel=1e-14)
     assert metrics.bits_per_character(0) == 0 and metrics.perplexity(0) == 1
     assert metrics.bits_per_character(1e-3) == pytest.approx(1.442695e-3, rel=1e-6)
-    for measure in (metrics.bits_per_character, metrics.perplexity):
-        with pytest.raises(ValueError, match=r"nats must be finite and in \[0.0, inf\], got -0.1"):
+    for name, measure in (("nats", metrics.bits_per_character), ("H", metrics.perplexity)):
+        with pytest.raises(
+            ValueError, match=rf"{name} must be finite and in \[0.0, inf\], got -0.1"
+        ):
             measure(-0.1)
+
+
+def test_perplexity_is_that_of_every_base_and_wants_the_base_of_its_cross_entropy() -> None:
+    for nats in (0.0, 0.3, 4.7, 100.0):
+        for base in (2, 10, 1.5, math.e):
+            H = nats / math.log(base)
+            assert metrics.perplexity(H, base) == pytest.approx(math.exp(nats), rel=1e-12)
+    bits = metrics.bits_per_character(4.7)
+    assert metrics.perplexity(bits) == pytest.approx(
+        879.9, rel=1e-3
+    )  # e to the bits: no perplexity
+    for base in (1, 0.5, -2):
+        with pytest.raises(ValueError, match=f"base must be above 1, got {float(base)}"):
+            metrics.perplexity(1.0, base)
+
+
+def test_bits_a_character_of_a_text_from_the_nats_of_its_words() -> None:
+    text = "once upon a time\n"  # four words and an end of line, 17 characters
+    nats = [3.0, 1.0, 0.5, 2.0, 0.25]
+    mean = sum(nats) / 5
+    expected = sum(n / math.log(2) for n in nats) / len(text)
+    assert metrics.bits_per_character(mean, 5, len(text)) == pytest.approx(expected, rel=1e-14)
+    # characters or words: two ways to spell one text as likely have the same bits a character
+    assert metrics.bits_per_character(mean * 5 / 17) == pytest.approx(expected, rel=1e-14)
+    for name, wrong in (("symbols", (1.0, 0, 17)), ("characters", (1.0, 5, 0))):
+        with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+            metrics.bits_per_character(*wrong)
 
 
 def test_a_large_loss_has_an_infinite_perplexity_and_finite_bits() -> None:
@@ -162,7 +191,7 @@ def test_numbers_are_a_text_of_two_or_more_that_the_model_knows() -> None:
         lambda n: metrics.from_zero(model(), n, 10),
     )
     for wrong, error, says in [
-        (NUMBERS[:1], ValueError, "numbers must be at least 2 characters, got 1"),
+        (NUMBERS[:1], ValueError, "numbers must be at least 2 symbols, got 1"),
         (NUMBERS.int(), TypeError, "numbers must hold integers as torch.int64, got torch.int32"),
         (NUMBERS.to(torch.uint8), TypeError, "torch.int64, got torch.uint8"),
         (NUMBERS.tolist(), TypeError, "numbers must be a torch.Tensor of int64, got list"),
@@ -194,6 +223,23 @@ def test_the_carried_state_in_pieces_equals_the_whole(piece) -> None:
     assert found["accuracy"] == (log_p.argmax(-1) == NUMBERS[1:]).double().mean().item()
 
 
+@pytest.mark.parametrize("strands", [2, 5, 33, 102])
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_strands_side_by_side_are_the_pieces_one_after_the_other(strands, piece) -> None:
+    S = 102 // strands
+    nats, right = 0.0, 0
+    for n in range(strands):  # each from zero; the last has what is left over, too
+        text = NUMBERS[n * S : (n + 1) * S + 1 if n < strands - 1 else None]
+        log_p = model()(text[None, :-1])[0][0].log_softmax(-1)
+        nats -= log_p[torch.arange(len(text) - 1), text[1:]].sum().item()
+        right += (log_p.argmax(-1) == text[1:]).sum().item()
+    found = metrics.carried(model(), NUMBERS, piece, strands)
+    assert found["nats"] == pytest.approx(nats / 102, rel=1e-12)
+    assert found["accuracy"] == right / 102
+    with pytest.raises(ValueError, match="numbers must be at least 104 symbols, got 103"):
+        metrics.carried(model(), NUMBERS, piece, 103)
+
+
 def test_the_sums_are_float64_and_what_is_returned_are_plain_numbers() -> None:
     made = model().float()
     log_p = made(NUMBERS[None, :-1])[0][0].double().log_softmax(-1)
@@ -220,3 +266,78 @@ def test_the_two_ways_agree_when_the_window_is_the_text_and_differ_before() -> N
     whole = metrics.carried(model(), NUMBERS)["nats"]
     assert metrics.from_zero(model(), NUMBERS, 102)["nats"] == pytest.approx(whole, rel=1e-12)
     assert metrics.from_zero(model(), NUMBERS, 3)["nats"] != pytest.approx(whole, rel=1e-3)
+
+
+# ---- sequences of several lengths ---------------------------------------------------------------
+
+LENGTHS = [1, 12, 5, 30, 2, 2, 9, 1, 17]
+LINES = list(NUMBERS[: sum(LENGTHS)].split(LENGTHS))
+
+
+def test_cross_entropy_is_the_mean_over_targets_within_the_lengths() -> None:
+    logits, targets = normal(4, 6, K), NUMBERS[:24].view(4, 6)
+    lengths = torch.tensor([6, 1, 4, 2])
+    log_p = logits.log_softmax(-1)
+    nats = [-log_p[n, t, targets[n, t]].item() for n in range(4) for t in range(lengths[n])]
+    found = metrics.cross_entropy(logits.requires_grad_(), targets, lengths)
+    assert found.item() == pytest.approx(sum(nats) / 13, rel=1e-13)
+    (gradient,) = torch.autograd.grad(found, logits)
+    within = torch.arange(6) < lengths[:, None]
+    assert not gradient[~within].any() and gradient[within].abs().min() > 0
+    spoilt, anything = targets.clone(), logits.detach().clone()
+    spoilt[~within], anything[~within] = -100, math.nan
+    assert metrics.cross_entropy(anything, spoilt, lengths).item() == found.item()
+    full = torch.full((4,), 6)
+    whole = metrics.cross_entropy(logits, targets)
+    assert metrics.cross_entropy(logits, targets, full).item() == pytest.approx(whole.item())
+
+
+@pytest.mark.parametrize("N", [1, 2, 4, 100])
+def test_sequences_of_several_lengths_count_as_each_by_itself(N) -> None:
+    lines = [line for line in LINES if len(line) > 1]
+    nats, right = 0.0, 0
+    for line in lines:
+        log_p = model()(line[None, :-1])[0][0].log_softmax(-1)
+        nats -= log_p[torch.arange(len(line) - 1), line[1:]].sum().item()
+        right += (log_p.argmax(-1) == line[1:]).sum().item()
+    targets = sum(len(line) - 1 for line in lines)
+    found = metrics.separate(model(), lines, N)
+    assert found["nats"] == pytest.approx(nats / targets, rel=1e-12)
+    assert found["accuracy"] == right / targets
+    order = torch.randperm(len(lines), generator=seeded(1)).tolist()
+    again = metrics.separate(model(), [lines[n] for n in order], N)
+    assert again == pytest.approx(found, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "says"),
+    [
+        (
+            {"lengths": torch.tensor([1, 0])},
+            ValueError,
+            r"lengths must be in \[1, 3\], got one of 0",
+        ),
+        ({"lengths": torch.tensor([4, 1])}, ValueError, r"lengths must be in \[0, 4\)"),
+        ({"lengths": torch.ones(2)}, TypeError, "lengths must hold integers"),
+        ({"lengths": torch.tensor([1])}, ValueError, r"lengths must have shape \(2,\)"),
+        ({"targets": NUMBERS[:4].view(2, 2)}, ValueError, r"targets must have shape \(2, 3\)"),
+        ({"targets": NUMBERS[:6].view(2, 3) + K}, ValueError, rf"targets must be in \[0, {K}\)"),
+        ({"logits": normal(6, K)}, ValueError, r"logits must have shape \(N, T, K\)"),
+    ],
+)
+def test_what_does_not_fit_a_cross_entropy_is_named(wrong, error, says) -> None:
+    right = {"logits": normal(2, 3, K), "targets": NUMBERS[:6].view(2, 3)}
+    with pytest.raises(error, match=says):
+        metrics.cross_entropy(**right | wrong)
+
+
+def test_sequences_have_a_symbol_to_predict() -> None:
+    for wrong, error, says in [
+        (LINES, ValueError, "sequences must be at least 2 symbols each, got 1"),
+        ([], ValueError, "sequences must hold at least one, got none"),
+        (NUMBERS, TypeError, "sequences must be a sequence of tensors, got Tensor"),
+    ]:
+        with pytest.raises(error, match=says):
+            metrics.separate(model(), wrong)
+    with pytest.raises(ValueError, match="N must be at least 1, got 0"):
+        metrics.separate(model(), LINES[1:2], 0)

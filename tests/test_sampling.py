@@ -15,10 +15,10 @@ import torch
 from helpers import normal, seeded
 from torch import nn
 
-from rnnlib import checkpoints, sampling
-from rnnlib.models import CharacterModel
-from rnnlib.sampling import generate, probabilities, read, stream
-from rnnlib.text import Vocabulary
+from rnnlib import LSTM, checkpoints, sampling
+from rnnlib.models import RNNLM, CharacterModel
+from rnnlib.sampling import generate, likeliest, probabilities, read, stream
+from rnnlib.text import END, UNK, Vocabulary, Words
 
 VOCABULARY = Vocabulary("abcdefg")
 K = len(VOCABULARY)
@@ -293,7 +293,7 @@ def test_characters_go_where_the_weights_are_or_the_buffers(weight, buffer, wher
 
 def test_reading_wants_a_model_a_vocabulary_and_a_character() -> None:
     for arguments, error, says in [
-        ((Reads(), VOCABULARY, ""), ValueError, "text must hold a character to read, got ''"),
+        ((Reads(), VOCABULARY, ""), ValueError, "text must hold a symbol to read, got ''"),
         ((Reads(), VOCABULARY, "aZ"), ValueError, "text must hold known .* 'Z' at place 1"),
         ((Reads(), VOCABULARY, 3), TypeError, "text must be a str, got int"),
         ((Reads(), "abc", "a"), TypeError, "vocabulary must be a Vocabulary, got str"),
@@ -301,7 +301,7 @@ def test_reading_wants_a_model_a_vocabulary_and_a_character() -> None:
         (
             (Reads(), Vocabulary("abcdef"), "a"),
             ValueError,
-            "vocabulary must have the model's 7 .*got 6",
+            "vocabulary must have the model's 7 symbols, .*got 6",
         ),
     ]:
         with pytest.raises(error, match=says):
@@ -316,7 +316,7 @@ def test_reading_wants_a_model_a_vocabulary_and_a_character() -> None:
         ({"seed": 1.0}, TypeError, "seed must be an integer, got 1.0"),
         ({"restart_every": 0}, ValueError, "restart_every must be at least 1, got 0"),
         ({"restart_every": 2.0}, TypeError, "restart_every must be an integer, got 2.0"),
-        ({"prompt": "", "state": "abc"}, ValueError, "prompt must hold a character .*got ''"),
+        ({"prompt": "", "state": "abc"}, ValueError, "prompt must hold a symbol .*got ''"),
         ({"prompt": None}, TypeError, "prompt must be a str, got NoneType"),
         ({"model": "grimm"}, TypeError, "model must be a torch.nn.Module, got str"),
         ({"vocabulary": "abc"}, TypeError, "vocabulary must be a Vocabulary, got str"),
@@ -348,6 +348,24 @@ def test_characters_come_as_often_as_their_probabilities_say(options) -> None:
     assert square < 22.5  # chi-square, at most 6 degrees, p = 0.001
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_what_is_never_written_leaves_its_probability_to_the_others(temperature) -> None:
+    logits = torch.tensor([0.3, 0.25, 0.2, 0.1, 0.08, 0.05, 0.02]).log()
+    options: dict[str, Any] = {"temperature": temperature, "never": "ac"}
+    text = generate(evened(logits).fast(), VOCABULARY, "a", 1000, seed=1, **options)
+    left = logits.clone()
+    left[[0, 2]] = -1e30
+    assert text == generate(
+        evened(left).fast(), VOCABULARY, "a", 1000, seed=1, temperature=temperature
+    )
+    assert set(text) == ({"b"} if temperature == 0 else set("bdefg"))
+    starts = {generate(evened(logits), VOCABULARY, "", 1, seed=s, never="ac") for s in range(60)}
+    assert starts == set("bdefg")
+    for wrong in ("aZ", "aa", VOCABULARY.symbols):
+        with pytest.raises(ValueError, match="never must be distinct symbols of the vocabulary"):
+            stream(evened(logits), VOCABULARY, "a", never=wrong)
+
+
 def test_torchs_twin_writes_the_same_text() -> None:
     text = generate(trained(), VOCABULARY, "cab", 80, seed=3)
     assert generate(trained().fast(), VOCABULARY, "cab", 80, seed=3) == text
@@ -356,6 +374,61 @@ def test_torchs_twin_writes_the_same_text() -> None:
 def test_an_unknown_character_of_the_prompt_is_named_before_anything_is_written() -> None:
     with pytest.raises(ValueError, match=r"prompt .*'Z' at place 2; known are 'abcdefg'"):
         stream(trained(), VOCABULARY, "abZ")
+
+
+# ---- words --------------------------------------------------------------------------------------
+
+WORDS = Words([UNK, END, "once", "upon", "a", "time", ","])
+
+
+def of_words() -> RNNLM:
+    model = RNNLM(7, LSTM, 8, 8, 2, tied=True, generator=seeded(2))
+    for weight in model.parameters():
+        weight.data *= 4
+    return model
+
+
+def test_a_model_of_words_writes_words() -> None:
+    model = of_words()
+    symbols = list(itertools.islice(stream(model, WORDS, "once upon a", seed=3), 40))
+    assert len(set(symbols)) > 4
+    assert generate(model, WORDS, "once upon a", 40, seed=3) == WORDS.join(symbols)
+    generator, number, state = seeded(3), WORDS.encode("once upon a")[None], None
+    for symbol in symbols:
+        logits, state = model(number, state)
+        p = probabilities(logits[0, -1].detach())
+        number = torch.multinomial(p, 1, generator=generator)[None]
+        assert WORDS.symbols[int(number)] == symbol
+    greedy = generate(model, WORDS, "once upon a", 10, temperature=0, never=(UNK, END)).split(" ")
+    numbers = WORDS.encode("once upon a")
+    for word in greedy:
+        logits = model(numbers[None])[0][0, -1, 2:]
+        assert WORDS.symbols[2 + int(logits.argmax())] == word
+        numbers = torch.cat([numbers, WORDS.encode(word)])
+
+
+def test_the_likeliest_words_and_their_probabilities() -> None:
+    model = of_words()
+    p = model(WORDS.encode("once upon a")[None])[0][0, -1].double().softmax(0)
+    found = likeliest(model, WORDS, "once upon a", 3)
+    assert [WORDS.symbols.index(word) for word, _ in found] == p.topk(3).indices.tolist()
+    assert [share for _, share in found] == pytest.approx(p.topk(3).values.tolist(), rel=1e-6)
+    assert len(likeliest(model, WORDS, "a")) == 5
+    _, state = read(model, WORDS, "once upon")
+    again = likeliest(model, WORDS, "a", 3, state)
+    assert [w for w, _ in again] == [w for w, _ in found]
+    even = likeliest(evened(torch.zeros(7)), VOCABULARY, "a", 9)
+    assert even == [(c, pytest.approx(1 / 7)) for c in VOCABULARY.symbols]
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        likeliest(model, WORDS, "a", 0)
+
+
+def test_a_text_without_a_word_is_no_prompt_to_read() -> None:
+    with pytest.raises(ValueError, match="text must hold a symbol to read, got ' '"):
+        read(of_words(), WORDS, " ")
+    with pytest.raises(ValueError, match=r"prompt must hold a symbol .* got ' '"):
+        stream(of_words(), WORDS, " ", state=1)
+    assert generate(of_words(), WORDS, " ", 9, seed=1) == generate(of_words(), WORDS, "", 9, seed=1)
 
 
 # ---- the command --------------------------------------------------------------------------------
@@ -377,6 +450,15 @@ def test_the_command_writes_what_generate_does(weights, capsys) -> None:
     assert capsys.readouterr().out == f"cab{expected}\n"
     assert sampling.main([str(weights), "--prompt", "cab"]) == 0
     assert capsys.readouterr().out == "cab" + generate(trained(), VOCABULARY, "cab", 200) + "\n"
+
+
+@pytest.mark.parametrize("prompt", ["once upon a", ""])
+def test_the_command_writes_words_with_spaces(prompt, tmp_path, capsys) -> None:
+    checkpoints.save_model(tmp_path / "w", of_words(), WORDS, {}, torch.float32)
+    assert sampling.main([str(tmp_path / "w"), "--prompt", prompt, "--length", "40"]) == 0
+    symbols = list(itertools.islice(stream(of_words(), WORDS, prompt), 40))
+    expected = WORDS.join([*WORDS.cut(prompt), *symbols])
+    assert capsys.readouterr().out == expected + "\n"
 
 
 class Pipe(io.RawIOBase):
@@ -407,8 +489,8 @@ def test_the_command_explains_itself(capsys) -> None:
     assert stop.value.code == 0
     help_text = " ".join(capsys.readouterr().out.split())
     for words in [
-        "python -m rnnlib.sampling", "Write with a trained character model.",
-        "weights a weights file", "PROMPT the beginning", "LENGTH characters to write",
+        "python -m rnnlib.sampling", "Write with a trained model of characters or words.",
+        "weights a weights file", "PROMPT the beginning", "LENGTH characters or words to write",
         "0 is greedy (default: 1.0)", "TOP_K draw among the k most", "TOP_P draw among the most",
         "SEED the same seed writes the same text",
     ]:  # fmt: skip

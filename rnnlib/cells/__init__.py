@@ -5,7 +5,7 @@ A weight is (out, in), so the column-vector product W x of the text is ``x @ W.T
 Gates are packed as in torch: i, f, g, o for the LSTM and r, z, n for the GRU, one bias a gate.
 """
 
-from rnnlib.cells.cell import Cell, State, hidden
+from rnnlib.cells.cell import Cell, State, each, hidden
 from rnnlib.cells.gru import GRUCell
 from rnnlib.cells.lstm import LSTMCell
 from rnnlib.cells.phased import PhasedLSTMCell, time_gate
@@ -18,6 +18,7 @@ __all__ = [
     "PhasedLSTMCell",
     "RNNCell",
     "State",
+    "each",
     "hidden",
     "time_gate",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +18,11 @@ State = Tensor | tuple[Tensor, ...]  # h, or (h, c)
 def hidden(state: State) -> Tensor:
     """The h of a state: the state itself, or the first of (h, c)."""
     return state if isinstance(state, Tensor) else state[0]
+
+
+def each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state, h or (h, c), with each of its tensors changed."""
+    return change(state) if isinstance(state, Tensor) else tuple(change(part) for part in state)
 
 
 class Cell(nn.Module):

@@ -15,7 +15,9 @@ from rnnlib.experiments import (
     optimizers,
     palindrome,
     palindrome_memory,
+    rnn_lm,
     shakespeare,
+    wikitext,
 )
 
 STUDIES = {
@@ -27,7 +29,9 @@ STUDIES = {
     "optimizers": optimizers,
     "char_lm": char_lm,
     "shakespeare": shakespeare,
+    "wikitext": wikitext,
     "ngram_lm": ngram_lm,
+    "rnn_lm": rnn_lm,
 }
 
 

@@ -3,5 +3,6 @@
 from rnnlib.models.character import CharacterModel
 from rnnlib.models.classifier import Classifier, latch
 from rnnlib.models.ngram import NGramLM
+from rnnlib.models.rnn_lm import RNNLM
 
-__all__ = ["CharacterModel", "Classifier", "NGramLM", "latch"]
+__all__ = ["RNNLM", "CharacterModel", "Classifier", "NGramLM", "latch"]

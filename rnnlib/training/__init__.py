@@ -3,7 +3,7 @@
 ``history`` is what a run records, ``losses`` what a classifier is trained and judged by,
 ``clipping`` shortens the gradient, ``stopping`` ends a run early or in alarm, ``modes`` keeps
 apart how a model trains and is evaluated, ``resume`` writes a run to a file and goes on from it,
-``arguments`` is what ``train`` asks for.
+``truncated`` carries a state from window to window, ``arguments`` is what ``train`` asks for.
 """
 
 from rnnlib.training.clipping import clip_gradient
@@ -12,6 +12,7 @@ from rnnlib.training.loop import train
 from rnnlib.training.losses import accuracy, classification_loss
 from rnnlib.training.resume import Source, load_checkpoint, save_checkpoint
 from rnnlib.training.stopping import Best, Diverged
+from rnnlib.training.truncated import TruncatedBPTT
 
 __all__ = [
     "Best",
@@ -19,6 +20,7 @@ __all__ = [
     "History",
     "Metrics",
     "Source",
+    "TruncatedBPTT",
     "accuracy",
     "classification_loss",
     "clip_gradient",

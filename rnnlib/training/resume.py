@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
 from rnnlib import tensorfiles, validate
@@ -76,6 +76,7 @@ def save_checkpoint(
 ) -> None:
     """Write all that training needs to go on as one safetensors file, then rename it into place."""
     random = {"torch": torch.get_rng_state()}
+    random |= {f"model {name}": own.get_state() for name, own in _generators(model).items()}
     if torch.cuda.is_available():
         random["cuda"] = torch.cuda.get_rng_state()
     tensors: dict[str, Tensor] = {}
@@ -128,6 +129,9 @@ def load_checkpoint(
         raise ValueError(f"checkpoint {path} does not fit the optimizer: {error}") from error
     source.load_state_dict(state["source"])
     torch.set_rng_state(state["random"]["torch"])
+    for name, own in _generators(model).items():
+        if (there := state["random"].get(f"model {name}")) is not None:
+            own.set_state(there)
     if "cuda" in state["random"] and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["random"]["cuda"])
     for key, value in state["history"].items():
@@ -135,6 +139,12 @@ def load_checkpoint(
     if best is not None:
         for key, value in state["best"].items():
             setattr(best, key, value)
+
+
+def _generators(model: nn.Module) -> dict[str, Generator]:
+    """The generators that parts of the model draw from, as dropout does, by the parts' names."""
+    parts = ((name, getattr(part, "generator", None)) for name, part in model.named_modules())
+    return {name: own for name, own in parts if isinstance(own, Generator)}
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

@@ -54,11 +54,7 @@ def lstm(
     H = W_h.shape[1]
     if len(W_h) != 4 * H:
         raise ValueError(f"W_h must have shape (4H, H), got {tuple(W_h.shape)}")
-    products = W_h.dtype if products is None else products
-    if products not in (W_h.dtype, torch.bfloat16):
-        raise ValueError(
-            f"products must be {W_h.dtype}, as the weights are, or torch.bfloat16, got {products}"
-        )
+    products = check_products(products, W_h)
     validate.tensor("x", x, ("T", "N", "D"), like=_like(x, products, W_h))
     N, D = x.shape[1:]
     validate.tensor("W_x", W_x, (4 * H, D), like=W_h)
@@ -67,6 +63,15 @@ def lstm(
     validate.tensor("c0", c0, (N, H), like=W_h)
     a_x = nn.functional.linear(x.to(products), W_x.to(products), b.to(products))  # (T, N, 4H)
     return _Sweep.apply(a_x, h0.to(products), c0, W_h)
+
+
+def check_products(products: torch.dtype | None, W: Tensor) -> torch.dtype:
+    """The data type of the products: that of the weights W, or bfloat16."""
+    if products not in (None, W.dtype, torch.bfloat16):
+        raise ValueError(
+            f"products must be {W.dtype}, as the weights are, or torch.bfloat16, got {products}"
+        )
+    return products or W.dtype
 
 
 def _like(value: object, products: torch.dtype, W_h: Tensor) -> Tensor | None:
@@ -99,7 +104,7 @@ class _Sweep(Function):
 
     @staticmethod
     def backward(ctx: Any, dh_immediate: Tensor, dc_T: Tensor) -> tuple[Tensor, ...]:
-        _refuse_second_derivatives()
+        refuse_second_derivatives()
         gates, tanh_c, h, c, W = ctx.saved_tensors
         T, N, H = tanh_c.shape
         da = h.new_empty(T, N, 4 * H)  # as the products take it
@@ -121,12 +126,12 @@ class _Sweep(Function):
         return da, dh_future, dc, dW_h.to(c.dtype)
 
 
-def _refuse_second_derivatives() -> None:
+def refuse_second_derivatives() -> None:
     """Raise where autograd wants to differentiate the backward pass, which it cannot see into."""
     if torch.is_grad_enabled():  # it is only under create_graph=True
         raise RuntimeError(
             "rnnlib.fused has a first derivative only, got create_graph=True: "
-            "rnnlib.LSTM has them all"
+            "rnnlib.LSTM and torch's cross_entropy have them all"
         )
 
 
