@@ -1,16 +1,20 @@
 """The book's frame: address, pins, contents, notebooks with their twins and outputs."""
 
+import importlib
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from base64 import b64decode, b64encode
+from io import BytesIO
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
 import yaml
+from PIL import Image, ImageChops, ImageDraw
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -321,3 +325,22 @@ def test_importing_rnnlib_is_quick_since_it_brings_little_beside_torch() -> None
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {*done.stdout.split()} - {"numpy", "tqdm"} == {"rnnlib"}
+
+
+def test_a_figure_is_stored_small_unless_an_eye_could_tell() -> None:
+    notebooks = importlib.import_module("notebooks")
+
+    def png(image: Image.Image) -> str:
+        buffer = BytesIO()
+        image.save(buffer, "PNG", dpi=(200, 200))
+        return b64encode(buffer.getvalue()).decode()
+
+    plot = Image.new("RGB", (300, 200), "white")
+    ImageDraw.Draw(plot).line((0, 0, 299, 199), fill=(0, 114, 178), width=3)
+    small = notebooks.smaller(png(plot))
+    assert len(small) < len(png(plot))
+    with Image.open(BytesIO(b64decode(small))) as image:
+        assert ImageChops.difference(image.convert("RGB"), plot).getbbox() is None
+        assert round(image.info["dpi"][0]) == 200
+    noise = Image.merge("RGB", [Image.effect_noise((99, 99), 90) for _ in "rgb"])
+    assert notebooks.smaller(png(noise)) == png(noise)

@@ -88,7 +88,7 @@ async function visit(browser, origin, page) {
   const { metrics } = await cdp.send('Performance.getMetrics');
   const busy = metrics.find(({ name }) => name === 'ThreadTime').value; // of the slow processor, whoever else uses this machine
   while (Date.now() - last < 2000) await tab.waitForTimeout(200);
-  const { equations, shift, moved, images } = await tab.evaluate(() => ({ ...window.seen, images: [...document.querySelectorAll('article img')].filter((i) => i.checkVisibility()).map((i) => ({ src: i.getAttribute('src'), sized: i.hasAttribute('width') && i.hasAttribute('height'), lazy: i.loading === 'lazy', screens: i.getBoundingClientRect().top / innerHeight })) }));
+  const { equations, shift, moved, images } = await tab.evaluate(() => ({ ...window.seen, images: [...document.querySelectorAll('article img')].map((i) => ({ src: i.getAttribute('src'), sized: i.hasAttribute('width') && i.hasAttribute('height'), lazy: i.loading === 'lazy', screens: i.checkVisibility({ contentVisibilityAuto: true }) ? i.getBoundingClientRect().top / innerHeight : Infinity })) }));
   await context.close();
   const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   if (bytes > LIMIT.bytes) bad.push(`bytes: ${bytes}; the largest: ${[...sizes].sort((a, b) => b[1] - a[1]).slice(0, 4).map(([url, size]) => `${url.split('/').at(-1).slice(-40)} ${size}`).join(', ')}`);
