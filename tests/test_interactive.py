@@ -12,6 +12,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import page_weights
+import page_words
 import pytest
 import torch
 import yaml
@@ -22,7 +23,26 @@ from rnnlib.text import Vocabulary
 
 ROOT = Path(__file__).resolve().parent.parent
 JS = ROOT / "rnnlib" / "interactive" / "js"
-FIGURES = [interactive.time_gate(), interactive.lstm_step(), interactive.optimizer_paths()]
+WORDS = ['"', "<unk>", "'s", "</script>", "É", ",", "of", "the"]
+
+
+def some_words(V: int = len(WORDS)) -> tuple[list[str], dict[str, torch.Tensor], torch.Tensor]:
+    """V words that are none, two maps of them and an embedding of 6 numbers a word."""
+    draw = torch.Generator().manual_seed(V)
+    maps = {
+        "learned 2-D": 7 + torch.randn(V, 2, generator=draw, dtype=torch.float64),
+        "projection": torch.randn(V, 2, generator=draw) * torch.tensor([40.0, 3.0]),
+    }
+    words = WORDS + [f"word{n}" for n in range(V)]
+    return words[:V], maps, torch.randn(V, 6, generator=draw, dtype=torch.float64)
+
+
+FIGURES = [
+    interactive.time_gate(),
+    interactive.lstm_step(),
+    interactive.optimizer_paths(),
+    interactive.word_map(interactive.word_data(*some_words()), word='"'),
+]
 by_tag = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.tag)
 
 
@@ -63,7 +83,7 @@ def test_an_output_is_the_element_and_the_scripts_that_define_it(
 @by_tag
 def test_starting_settings_are_those_of_the_page_s_element(figure: interactive.Figure) -> None:
     source = (JS / f"{figure.tag}.js").read_text("utf-8")
-    if figure.tag == "rnn-optimizer-paths":
+    if figure.tag in ("rnn-optimizer-paths", "rnn-word-map"):
         return  # below
     for name, value in figure.settings.items():
         written = re.search(rf"^ +{name}: {{ label.*?\bvalue: ([\d.]+)", source, re.M)
@@ -135,6 +155,101 @@ def test_errors_of_the_paths_name_the_argument(
 ) -> None:
     with pytest.raises(error, match=message):
         interactive.optimizer_paths(**arguments)
+
+
+# ---- the map of words ---------------------------------------------------------------------------
+
+
+def test_places_are_whole_steps_around_the_middle_of_a_map() -> None:
+    words, maps, embedding = some_words(120)
+    data = interactive.word_data(words, maps, embedding)
+    assert (data["words"], data["dimensions"]) == (words, 6)
+    assert list(data["maps"]) == list(maps)
+    for name, xy in maps.items():
+        unit, steps = data["maps"][name]["unit"], torch.tensor(data["maps"][name]["xy"])
+        assert steps.abs().max() == 5000
+        middle = (xy.amax(0) + xy.amin(0)) / 2
+        assert (unit * steps.view(-1, 2) - (xy - middle)).abs().max() <= 0.501 * unit
+
+
+def test_neighbours_are_the_highest_cosines_among_few_words_and_among_all() -> None:
+    words, maps, embedding = some_words(120)
+    neighbours = interactive.word_data(words, maps, 3 * embedding)["neighbours"]
+    assert list(neighbours) == ["100", "120"]
+    for count, found in neighbours.items():
+        C = embedding[: int(count)]
+        for n, row in enumerate(C):
+            cosines = torch.cosine_similarity(row, C).tolist()
+            order = sorted((m for m in range(len(C)) if m != n), key=lambda m: -cosines[m])[:5]
+            assert found["index"][5 * n : 5 * n + 5] == order
+            assert found["cosine"][5 * n : 5 * n + 5] == [round(100 * cosines[m]) for m in order]
+    assert list(interactive.word_data(*some_words(7))["neighbours"]) == ["7"]
+
+
+def test_the_script_of_words_is_small_and_stands_inside_a_page(tmp_path: Path) -> None:
+    data = interactive.word_data(*some_words(500))
+    results = tmp_path / "data" / "results"
+    results.mkdir(parents=True)
+    assert page_words.write(tmp_path, tmp_path) == []  # there are none
+    record = {"command": "python -m a.study", "seeds": [0], **data}
+    (results / "words_some.json").write_text(json.dumps(record), "utf-8")
+    (path,) = page_words.write(tmp_path, tmp_path)
+    assert path == tmp_path / "rnn-words-some.js"
+    text = path.read_text("ascii")  # whatever encoding the page is read with
+    assert "<" not in text and len(text) < 40_000
+    head, _, body = text.partition(" = ")
+    assert head == "(globalThis.RnnWords ??= {}).some" and body.endswith("};\n")
+    assert json.loads(body[:-2]) == data
+    figure = interactive.word_map(record, "some", map="projection", count=500, word='"')
+    assert figure.data == text
+    html = figure._repr_html_()
+    begins = '<rnn-word-map words="some" map="projection" count="500" word="&quot;">'
+    assert html.startswith(begins)
+    assert html.index(text) < html.index("globalThis.RnnFigure ??=")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"words": "the of"}, TypeError, "words must be a list of words, got str"),
+        ({"words": WORDS[:5]}, ValueError, "words must be at least 6 different .* got 5 diff"),
+        ({"words": [*WORDS[:7], '"']}, ValueError, "words must be .* got 7 different of 8"),
+        ({"words": [*WORDS[:7], "a b"]}, ValueError, "words must be .* without spaces, got 'a b'"),
+        ({"words": [*WORDS[:7], ""]}, ValueError, "words must be .* without spaces, got ''"),
+        ({"words": [*WORDS[:7], 3]}, ValueError, "words must be .* got 3"),
+        ({"maps": []}, TypeError, "maps must be a dict from names to places, got list"),
+        ({"maps": {}}, ValueError, "maps must not be empty, got {}"),
+        ({"maps": {"a": torch.ones(8, 3)}}, ValueError, r"maps\['a'\] must have shape \(8, 2\)"),
+        ({"maps": {"a": torch.ones(8, 2)}}, ValueError, r"maps\['a'\] must have more than one"),
+        ({"maps": {"a": torch.full((8, 2), torch.nan)}}, ValueError, r"maps\['a'\] .* finite"),
+        ({"embedding": torch.ones(7, 4)}, ValueError, r"embedding must have shape \(8, E\)"),
+        ({"embedding": torch.eye(8, 4)}, ValueError, "embedding must have a length in each row"),
+    ],
+)
+def test_errors_of_the_words_name_the_argument(
+    changes: dict, error: type[Exception], message: str
+) -> None:
+    arguments = dict(zip(("words", "maps", "embedding"), some_words(), strict=True))
+    with pytest.raises(error, match=message):
+        interactive.word_data(**arguments | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"data": [1]}, TypeError, "data must be a dict, got list"),
+        ({"data": {"words": WORDS, "maps": {}}}, ValueError, r"none of its \['dimensions', 'neigh"),
+        ({"name": "the words"}, ValueError, "name must be of letters, digits and _, got 'the w"),
+        ({"map": "globe"}, ValueError, r"map must be one of \['learned 2-D', 'proj.* got 'globe'"),
+        ({"count": 100}, ValueError, r"count must be one of \['8'\], got '100'"),
+        ({"word": "a"}, ValueError, "word must be one of .* got 'a'"),
+    ],
+)
+def test_errors_of_the_map_of_words_name_the_argument(
+    changes: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        interactive.word_map(**{"data": interactive.word_data(*some_words())} | changes)
 
 
 @pytest.mark.parametrize("path", sorted(JS.iterdir()), ids=lambda path: path.name)

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import page_weights
+import page_words
 import yaml
 from paste import paste
 
@@ -65,7 +66,8 @@ def main() -> int:
         )
         return done.returncode
     if args.builder == "html":
-        for script in page_weights.write(ROOT / "_build/html/_static"):
+        static = ROOT / "_build/html/_static"
+        for script in page_weights.write(static) + page_words.write(static):
             print(f"==> {script.name}: {script.stat().st_size / 1000:.0f} kB")
         print(f"==> the book: {(ROOT / '_build/html/index.html').as_uri()}")
     return 0

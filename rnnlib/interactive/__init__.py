@@ -1,7 +1,8 @@
 """Interactive figures: sliders and a drawing, in a notebook's output or on a page of the book.
 
 A figure is a custom element, drawn by the scripts in ``js/``: ``rnn-figure.js`` holds what figures
-share, ``rnn-time-gate.js``, ``rnn-lstm-step.js`` and ``rnn-optimizer-paths.js`` one figure each.
+share, ``rnn-time-gate.js``, ``rnn-lstm-step.js``, ``rnn-optimizer-paths.js`` and
+``rnn-word-map.js`` one figure each.
 A notebook's output carries them whole, so it works without a kernel, a server or a network. Pages
 load the same files.
 """
@@ -12,9 +13,15 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rnnlib import surfaces, validate
+from rnnlib.interactive.words import word_data, word_script
+
+__all__ = [
+    "FALLBACK", "RANGES", "Figure", "lstm_step", "optimizer_paths", "script", "time_gate",
+    "word_data", "word_map", "word_script",
+]  # fmt: skip
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
@@ -34,11 +41,13 @@ class Figure(NamedTuple):
 
     tag: str  # of the custom element
     settings: Mapping[str, float | str]  # where its controls start
+    data: str = ""  # a script that comes before those that draw
 
     def _repr_html_(self) -> str:
         """The element and the scripts that draw it, which define it once a page."""
-        attributes = "".join(f' {name}="{value}"' for name, value in self.settings.items())
-        scripts = "\n".join(script(name) for name in ("rnn-figure", self.tag))
+        settings = self.settings.items()
+        attributes = "".join(f' {name}="{escape(str(value))}"' for name, value in settings)
+        scripts = self.data + "\n".join(script(name) for name in ("rnn-figure", self.tag))
         fallback = f'<p class="fallback">{escape(FALLBACK, quote=False)}</p>'
         element = f"<{self.tag}{attributes}>{fallback}</{self.tag}>"
         return f"{element}\n<script>\n{scripts}</script>"
@@ -124,3 +133,30 @@ def optimizer_paths(
         settings[f"lr_{name.lower()}"] = round(math.log10(checked), 1)  # as the slider has it
         settings[f"show_{name.lower()}"] = "true" if name in shown else "false"
     return Figure(tag, settings)
+
+
+def word_map(
+    data: Mapping[str, Any],
+    name: str = "words",
+    *,
+    map: str | None = None,
+    count: int | None = None,
+    word: str = "",
+) -> Figure:
+    """A map of words that is searched, zoomed and moved, with the nearest words of a chosen one.
+
+    ``data`` is what ``word_data`` returns, or a study's record that holds it; a page knows it by
+    ``name``. A choice of the ``map`` and of how many words it shows, ``count``; beside the nearest
+    words on the map, by distance, stand the nearest in the whole embedding, by cosine, and how
+    many are the same. ``word`` is the one chosen at first, or none.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    settings: dict[str, float | str] = {"words": name}
+    written = word_script(name, data)
+    if map is not None:
+        settings["map"] = validate.one_of("map", map, list(data["maps"]))
+    if count is not None:
+        settings["count"] = validate.one_of("count", str(count), list(data["neighbours"]))
+    if word:
+        settings["word"] = validate.one_of("word", word, data["words"])
+    return Figure("rnn-word-map", settings, written)

@@ -8,6 +8,7 @@
 //   numbers   element.values is what rnnlib computes (interactive_numbers.py), to 1e-12, at many settings; what is drawn agrees
 //   paths     an optimiser's path is rnnlib's to 1e-9 at each step, as long as rounding does not decide where it goes
 //   mouse, touch, keyboard, drag, map, buttons, choices   each moves what it should; drawing, description and text follow
+//   words     a map of words: looked for, chosen, walked to; moved and zoomed by mouse, touch and keyboard; drawn where rnnlib says
 //   text      said once after a quick series of changes, not at each
 //   legible   at 390 px no text is cut off, overlaps another or is small;  size: 44 px to touch
 //   sideways, a11y, errors, offline   as in check.mjs, inside the figure as well
@@ -54,7 +55,7 @@ function makePages(folder, { figures, scripts }) {
   const tags = Object.keys(figures);
   const outputs = [...tags, ...tags].map((tag) => figures[tag].html);
   writeFileSync(join(folder, 'book/page.html'), frame(Object.keys(scripts).map((name) => `<script src="../_static/${name}.js" defer></script>`).join('')
-    + tags.map((tag) => `<${tag}><figure><img alt="The drawing" src="${DOT}"><figcaption>A caption.</figcaption></figure></${tag}>`).join('')));
+    + tags.map((tag) => `<${tag}${figures[tag].attributes ?? ''}><figure><img alt="The drawing" src="${DOT}"><figcaption>A caption.</figcaption></figure></${tag}>`).join('')));
   writeFileSync(join(folder, 'notebooks/notebook.html'), frame(outputs.map((html) => `<div class="output">${html}</div>`).join('')));
   // JupyterLab: innerHTML, then each script made anew so that it runs. It takes every key for a shortcut unless it
   // is told not to, old versions on the way down and new ones on the way up.
@@ -110,7 +111,7 @@ async function moves(host, name, kind, note, action, right = () => true, speaks 
   if (after.drawing === before.drawing) note(kind, `${what}the drawing stayed the same`);
   if (after.description === before.description) note(kind, `${what}the description stayed the same`);
   if (!spoken) note(kind, `${what}the text was not said`);
-  if (after.shown[name] === before.shown[name]) note(kind, `${what}the number beside the slider stayed the same`);
+  if (name in before.shown && after.shown[name] === before.shown[name]) note(kind, `${what}the number beside the slider stayed the same`);
 }
 
 /** Every slider to a place away from its ends, so that each of them matters. */
@@ -191,7 +192,11 @@ async function byTouch(page, host, ranges, note) {
     await moves(host, name, 'touch', note, () => untilMoved(host, name, () => page.touchscreen.tap(box.x + 0.25 * box.width, y)), (v) => v < range(ends, 0.4));
     await moves(host, name, 'touch', note, () => untilMoved(host, name, () => fingerMoves(page, [box.x + 0.25 * box.width, y], [box.x + 0.8 * box.width, y])), (v) => v > range(ends, 0.6));
   }
-  for (const button of await host.locator('button, select, .switch').all()) {
+  await sizes(host, note);
+}
+
+async function sizes(host, note) {
+  for (const button of await host.locator('button, select, input[type=search], .switch').all()) {
     const { width, height } = await button.boundingBox();
     if (Math.min(width, height) < TOUCH_SIZE) note('size', `${await button.textContent()}: ${width} by ${height} px`);
   }
@@ -330,6 +335,272 @@ async function byChoice(page, host, { starts, settings, shown }, note) {
   if ((await values()).steps !== 300) note('buttons', 'replay goes on against the reader');
 }
 
+// ---- a map of words ---------------------------------------------------------------------------------
+
+/** The figure's words by rnnlib. */
+const wordsOf = async (host, figure) => figure.sets[await host.getAttribute('words')];
+
+/** Words chosen at random: their nearest on the map and in all dimensions, to what a whole number of steps can tell. */
+async function wordNumbers(host, figure, note) {
+  const { cases, units } = await wordsOf(host, figure);
+  const seen = await host.evaluate((element, all) => all.map((settings) => { element.set(settings); return element.values; }), cases.map(([settings]) => settings));
+  seen.forEach((values, n) => {
+    const [settings, expected] = cases[n];
+    const at = JSON.stringify(settings);
+    for (const [name, value] of Object.entries(settings)) if (values[name] !== value) note('numbers', `${name} is ${values[name]} at ${at}`);
+    for (const [name, off] of [['near', 2 * units[settings.map]], ['full', 0.0051]]) {
+      const sorted = Object.values(expected[name]);
+      values[name].forEach(([word, value], k) => {
+        if (!(Math.abs(value - expected[name][word]) <= off) || !(Math.abs(value - sorted[k]) <= 2 * off)) note('numbers', `${name} ${k + 1} is ${word} ${value}, not ${sorted[k]} (or ${expected[name][word]}) at ${at}`);
+      });
+      if (values[name].length !== 5 || new Set(values[name].map(([word]) => word)).size !== 5) note('numbers', `${name} has ${values[name].length} words at ${at}`);
+    }
+    const both = values.near.filter(([word]) => values.full.some(([own]) => own === word)).length;
+    if (values.same !== both) note('numbers', `${values.same} are the same, not ${both}, at ${at}`);
+    if (!(Math.abs(values.kept - expected.kept) < 0.02)) note('numbers', `${values.kept} are kept, not ${expected.kept}, at ${at}`);
+  });
+}
+
+/** Where a word must be on the screen, by rnnlib's places and the figure's x, y and zoom; in the drawing's pixels too. */
+async function wordSpot(host, { words, maps }, word) {
+  const { values, box, width, height } = await host.evaluate((element) => {
+    const { left, top, width: wide } = element.svg.getBoundingClientRect();
+    const map = element.shadowRoot.querySelector('.map');
+    return { values: element.values, box: { left, top, grow: wide / element.width }, width: element.width, height: Number(map.getAttribute('height')) };
+  });
+  const places = maps[values.map], axes = [0, 1].map((axis) => places.map((place) => place[axis]));
+  const middle = axes.map((all) => (Math.min(...all) + Math.max(...all)) / 2), far = axes.map((all, axis) => Math.max(...all) - middle[axis]);
+  const k = values.zoom * Math.min((width / 2 - 16) / far[0], (height / 2 - 16) / far[1]);
+  const [x, y] = places[words.indexOf(word)].map((value, axis) => value - middle[axis] - [values.x, values.y][axis]);
+  const drawn = [width / 2 + k * x, height / 2 - k * y];
+  return { drawn, at: [box.left + box.grow * drawn[0], box.top + box.grow * drawn[1]], inside: drawn[0] > 8 && drawn[0] < width - 8 && drawn[1] > 8 && drawn[1] < height - 8, values, k };
+}
+
+const chosenMark = (host) => host.evaluate((element) => element.shadowRoot.querySelector('.map path[fill="#1a1a1a"]')?.getAttribute('transform').match(/-?[\d.]+/g).map(Number));
+
+async function wordSeen(host, set, word, what, note) {
+  const { drawn, values } = await wordSpot(host, set, word);
+  if (values.word !== word) return note('words', `${what}: “${values.word}” is chosen, not “${word}”`);
+  const mark = await chosenMark(host);
+  if (!mark || Math.hypot(mark[0] - drawn[0], mark[1] - drawn[1]) > 1.5) note('words', `${what}: “${word}” is marked at ${mark}, not at ${drawn}`);
+  const { bold, lists } = await host.evaluate((element) => ({
+    bold: element.shadowRoot.querySelector('.map [font-weight=bold]')?.textContent,
+    lists: ['near', 'full'].map((name) => [...element.shadowRoot.getElementById(name).parentNode.querySelectorAll('button')].map((button) => button.textContent.split(' '))),
+  }));
+  if (bold !== word) note('words', `${what}: “${bold}” is labelled as chosen, not “${word}”`);
+  for (const [n, name] of ['near', 'full'].entries()) {
+    if (lists[n].some(([own, number], k) => own !== values[name][k][0] || !(Math.abs(Number(number.replace('−', '-')) - values[name][k][1]) <= 0.0051 * Math.max(1, values[name][k][1])))) note('words', `${what}: the list ${name} is ${lists[n].join('; ')}`);
+  }
+  if (!await said(host)) return note('words', `${what}: the text was not said`);
+  const { said: text } = await snapshot(host);
+  if (!text.includes(`“${word}”, number ${set.words.indexOf(word) + 1} `) || ![...values.near, ...values.full].every(([own]) => text.includes(`“${own}” `))) note('words', `${what}: the text is ${text}`);
+}
+
+/** Everything at once: search, choices, buttons, lists, mouse, touch and keys. */
+async function onWords(page, host, figure, note, touch) {
+  const set = await wordsOf(host, figure), { words, maps } = set;
+  const map = Object.keys(maps)[0], counts = [...new Set(set.cases.map(([{ count }]) => count))].sort((a, b) => a - b), all = counts.at(-1);
+  const values = async () => (await snapshot(host)).values;
+  const whole = (more = {}) => host.evaluate((element, settings) => element.set(settings), { map, count: all, word: '', zoom: 1, x: 0, y: 0, ...more });
+  const centred = async (word, what) => {
+    await wordSeen(host, set, word, what, note);
+    const mark = await chosenMark(host), { x, y } = await host.evaluate((e) => ({ x: e.width / 2, y: e.shadowRoot.querySelector('.map').getAttribute('height') / 2 }));
+    if (!mark || Math.hypot(mark[0] - x, mark[1] - y) > 1.5) note('words', `${what}: “${word}” is not in the middle`);
+  };
+  await whole();
+  await host.locator('svg').first().scrollIntoViewIfNeeded();
+
+  // the whole map: every word a dot or a mark, the more frequent ones with labels
+  const labels = () => host.evaluate((e) => [...e.shadowRoot.querySelectorAll('.map text')].map((text) => text.textContent));
+  const dots = () => host.evaluate((e) => e.shadowRoot.querySelector('.map path').getAttribute('d').split('M').slice(1).map((p) => p.match(/-?[\d.]+/g).slice(0, 2).map(Number)));
+  for (const count of counts) {
+    await whole({ count });
+    const [found, at] = [await labels(), await dots()];
+    if (at.length !== Number(count)) note('words', `${at.length} dots, not ${count}`);
+    for (const n of [0, 7, count - 1]) {
+      const { drawn } = await wordSpot(host, set, words[n]);
+      if (!at.some(([x, y]) => Math.hypot(x - drawn[0], y - drawn[1]) < 1.5)) note('words', `no dot at the place of “${words[n]}”`);
+    }
+    if (found.length < 20 || found[0] !== words[0]) note('words', `${found.length} labels, the first is “${found[0]}”`);
+    const places = found.map((word) => words.indexOf(word));
+    if (places.some((n, k) => k && n < places[k - 1])) note('words', 'a rare word has its label before a frequent one');
+  }
+  const few = (await labels()).length;
+  const open = host.locator('button').filter({ hasText: 'zoom +' });
+  for (let i = 0; i < 3; i++) await (touch ? open.tap() : open.click());
+  if (Math.abs((await values()).zoom - 1.5 ** 3) > 1e-9) note('words', `zoom + three times: ${(await values()).zoom}`);
+  const inView = (await dots()).length;
+  if (!((await labels()).length / inView > few / all)) note('words', `zoomed: ${(await labels()).length} labels of ${inView} words, before ${few} of ${all}`);
+  await host.locator('button').filter({ hasText: 'zoom −' }).click();
+  if (Math.abs((await values()).zoom - 1.5 ** 2) > 1e-9) note('words', `zoom −: ${(await values()).zoom}`);
+  await host.locator('button').filter({ hasText: 'whole map' }).click();
+  const { zoom, x, y } = await values();
+  if (zoom !== 1 || x || y) note('words', `whole map: zoom ${zoom} at (${x}, ${y})`);
+
+  // a word that can be pressed: alone for 25 pixels around
+  const alone = async () => {
+    const spots = [];
+    for (const word of words) spots.push(word);
+    const first = await wordSpot(host, set, words[0]);
+    const place = (n) => maps[first.values.map][n];
+    const far = (a, b) => first.k * Math.hypot(place(a)[0] - place(b)[0], place(a)[1] - place(b)[1]);
+    const free = words.map((_, n) => [n, Math.min(...words.map((__, m) => (m === n ? Infinity : far(n, m))))]).sort((a, b) => b[1] - a[1]);
+    for (const [n, apart] of free) {
+      const spot = await wordSpot(host, set, words[n]);
+      if (apart > 8 && spot.inside) return [words[n], spot];
+    }
+    throw new Error('words: none stands alone');
+  };
+  const [word, { at }] = await alone();
+  await (touch ? page.touchscreen.tap(...at) : page.mouse.click(at[0] + 2, at[1] - 1));
+  await wordSeen(host, set, word, touch ? 'a tap' : 'a click', note);
+  if ((await values()).zoom !== 1) note('words', 'a word that is pressed moves the map');
+  await sizes(host, note);
+
+  // from list to list
+  const entry = host.locator('#full + ol button').nth(1);
+  const next = (await values()).full[1][0];
+  await (touch ? entry.tap() : entry.click());
+  await centred(next, 'the list');
+
+  if (touch) {
+    await whole({ zoom: 3 });
+    await host.locator('svg').first().scrollIntoViewIfNeeded();
+    const from = await wordSpot(host, set, words[0]);
+    const [a, b] = await host.evaluate((e) => { const { left, top, width } = e.svg.getBoundingClientRect(); return [left + width / 2, top + width / 2]; });
+    await untilMoved(host, 'x', () => fingerMoves(page, [a, b], [a - 30, b + 60]));
+    const to = await wordSpot(host, set, words[0]);
+    if (Math.hypot(to.at[0] - from.at[0] + 30, to.at[1] - from.at[1] - 60) > 10) note('words', `a finger moved the map by ${to.at[0] - from.at[0]}, ${to.at[1] - from.at[1]}`);
+    if ((await values()).word) note('words', 'a finger that moves chooses a word');
+    await whole();
+    const client = await page.context().newCDPSession(page);
+    const pinch = (type, r, up = 0) => client.send('Input.dispatchTouchEvent', { type, touchPoints: r ? [{ x: a, y: b - r - up, id: 0 }, { x: a, y: b + r - up, id: 1 }] : [] });
+    await untilMoved(host, 'zoom', async () => {
+      await pinch('touchStart', 30);
+      for (const r of [40, 60, 75, 90]) await pinch('touchMove', r);
+      await pinch('touchEnd', 0);
+    });
+    const after = await values();
+    await whole();
+    await untilMoved(host, 'y', async () => {
+      await pinch('touchStart', 30);
+      for (const up of [10, 25, 40, 60]) await pinch('touchMove', 30, up);
+      await pinch('touchEnd', 0);
+    });
+    const higher = await wordSpot(host, set, words[0]);
+    if (Math.abs(-higher.values.y * higher.k - 60) > 10) note('words', `two fingers moved the whole map up by ${-higher.values.y * higher.k}`);
+    await client.detach();
+    if (!(after.zoom > 2 && after.zoom < 3.6) || after.word) note('words', `two fingers from 60 to 180 px: zoom ${after.zoom}, chosen “${after.word}”`);
+    const top = await page.evaluate(() => scrollY);
+    await whole();
+    await fingerMoves(page, [a, b], [a, b - 120]);
+    await new Promise((r) => setTimeout(r, 300));
+    if (await page.evaluate(() => document.scrollingElement.scrollHeight > innerHeight + scrollY + 200 && scrollY) === top) note('words', 'the whole map holds the page');
+    await whole({ word });
+    return;
+  }
+
+  // the search field
+  const field = host.locator('input[type=search]');
+  const rare = words.at(-1);
+  await whole({ count: counts[0] });
+  await field.fill(rare);
+  await centred(rare, 'search');
+  if ((await values()).count !== all || (await values()).zoom !== 2) note('words', `a rare word is shown among ${(await values()).count}, zoom ${(await values()).zoom}`);
+  await field.fill('');
+  await field.pressSequentially(words[1]);
+  await centred(words[1], 'typing');
+  const begins = words.slice(20).find((own) => words.findIndex((other) => other.startsWith(own.slice(0, 3))) === words.indexOf(own) && own.length > 3 && !words.includes(own.slice(0, 3)));
+  await field.fill(begins.slice(0, 3).toUpperCase());
+  await page.keyboard.press('Enter');
+  await centred(begins, 'the beginning of a word');
+  if (await field.inputValue() !== begins) note('words', `the field says “${await field.inputValue()}”`);
+  await field.fill('qqq<b>');
+  await page.keyboard.press('Enter');
+  const problem = await host.locator('.problem').textContent();
+  if (problem !== `“qqq<b>” is none of the ${all} words of this map.` || await field.getAttribute('aria-invalid') !== 'true') note('words', `an unknown word: ${problem}`);
+  await field.fill('');
+  if ((await values()).word || await host.locator('.lists').isVisible() || await host.locator('.problem').isVisible()) note('words', `an empty field leaves “${(await values()).word}” chosen`);
+  if (await host.locator('datalist option').count() !== words.length) note('words', 'not every word is offered');
+
+  // choices
+  await host.evaluate((element, own) => element.set({ word: own }), rare);
+  for (const name of Object.keys(maps)) {
+    await host.locator('select[name=map]').selectOption(name);
+    await centred(rare, `the map ${name}`);
+  }
+  await host.locator('select[name=count]').selectOption(counts[0]);
+  if (counts.length > 1 && (await values()).word) note('words', 'a word stays chosen that is not shown');
+
+  // mouse
+  await field.fill(rare);
+  await whole({ zoom: 4 }); // what stands in the field chooses nothing when it is left
+  await host.locator('svg').first().scrollIntoViewIfNeeded();
+  const one = await wordSpot(host, set, words[0]), { x: left, y: top, width, height } = await host.locator('svg').first().boundingBox();
+  const [mx, my] = [left + 0.5 * width, top + 0.5 * height];
+  await page.mouse.move(mx, my);
+  await page.mouse.down();
+  await page.mouse.move(mx + 90, my - 50, { steps: 5 });
+  await page.mouse.up();
+  const two = await wordSpot(host, set, words[0]);
+  if (Math.hypot(two.at[0] - one.at[0] - 90, two.at[1] - one.at[1] + 50) > 1) note('words', `the mouse moved the map by ${two.at[0] - one.at[0]}, ${two.at[1] - one.at[1]}`);
+  await page.mouse.move(mx, my);
+  const still = await values();
+  if (still.x !== two.values.x || still.word) note('words', 'the map moves after it was let go, or a word was chosen');
+  await page.mouse.wheel(0, 10);
+  await new Promise((r) => setTimeout(r, 200));
+  if ((await values()).zoom !== 4) note('words', 'the wheel alone zooms');
+  await host.locator('svg').first().scrollIntoViewIfNeeded();
+  await page.keyboard.down('Control');
+  const under = await wordSpot(host, set, words[3]);
+  await page.mouse.move(...under.inside ? under.at : [mx, my]);
+  await page.mouse.wheel(0, -100);
+  await page.keyboard.up('Control');
+  await new Promise((r) => setTimeout(r, 200));
+  const grown = await wordSpot(host, set, words[3]);
+  if (Math.abs(grown.values.zoom - 8) > 1e-9) note('words', `Ctrl and the wheel: zoom ${grown.values.zoom}`);
+  if (under.inside && Math.hypot(grown.at[0] - under.at[0], grown.at[1] - under.at[1]) > 2) note('words', 'the wheel does not zoom where the mouse is');
+
+  // keys
+  await whole({ zoom: 4 });
+  const svg = host.locator('svg').first();
+  await svg.focus();
+  const scroll = await page.evaluate(() => scrollY);
+  for (const [key, dx, dy] of [['ArrowRight', -40, 0], ['ArrowUp', 0, 40], ['ArrowLeft', 40, 0], ['ArrowDown', 0, -40]]) {
+    const before = await wordSpot(host, set, words[0]);
+    await page.keyboard.press(key);
+    const after = await wordSpot(host, set, words[0]);
+    if (Math.hypot(after.drawn[0] - before.drawn[0] - dx, after.drawn[1] - before.drawn[1] - dy) > 0.01) note('words', `${key} moves the map by ${after.drawn[0] - before.drawn[0]}, ${after.drawn[1] - before.drawn[1]}`);
+  }
+  for (const [key, wanted] of [['+', 6], ['-', 4], ['Home', 1]]) {
+    await page.keyboard.press(key);
+    if (Math.abs((await values()).zoom - wanted) > 1e-9) note('words', `${key}: zoom ${(await values()).zoom}`);
+  }
+  for (const [key, n] of [['PageDown', 0], ['PageDown', 1], ['PageUp', 0]]) {
+    await page.keyboard.press(key);
+    await centred(words[n], key);
+  }
+  for (const [key, right, up] of [['ArrowRight', 1, 0], ['ArrowDown', 0, -1], ['ArrowLeft', -1, 0], ['ArrowUp', 0, 1]]) {
+    await host.evaluate((element, own) => element.set({ word: own }), words[4]);
+    const here = maps[map][4];
+    const ahead = words.slice(0, (await values()).count).map((own, n) => [own, maps[map][n][0] - here[0], maps[map][n][1] - here[1]])
+      .filter(([own, dx, dy]) => own !== words[4] && right * dx + up * dy > Math.abs(up * dx) + Math.abs(right * dy)).sort((a, b) => Math.hypot(a[1], a[2]) - Math.hypot(b[1], b[2]));
+    await page.keyboard.press(`Shift+${key}`);
+    if (ahead.length) await centred(ahead[0][0], `Shift and ${key}`);
+  }
+  if (await page.evaluate(() => scrollY) !== scroll) note('words', 'a key scrolls the page');
+  await svg.focus();
+  const reached = [];
+  for (let i = 0; i < 14; i++) {
+    await page.keyboard.press('Tab');
+    reached.push(await host.evaluate((element) => element.shadowRoot.activeElement?.textContent));
+  }
+  const { near, full } = await values();
+  const wanted = ['zoom +', 'zoom −', 'whole map', ...near.map(([own]) => own), ...full.map(([own]) => own)];
+  if (wanted.some((own, n) => reached[n]?.split(' ')[0] !== own.split(' ')[0])) note('words', `Tab goes to ${reached}`);
+  await whole({ word });
+}
+
 /** The text is said once after a quick series of changes. */
 async function isQuiet(host, name, note) {
   await said(host);
@@ -341,8 +612,11 @@ async function isQuiet(host, name, note) {
   });
   await host.evaluate(async (element, n) => { // in the page: a busy machine would press keys too slowly
     for (let i = 0; i < 10; i++) {
-      element.inputs[n].stepUp();
-      element.inputs[n].dispatchEvent(new Event('input', { bubbles: true }));
+      if (!element.inputs[n].stepUp) element.set({ [n]: 2 + i / 10 });
+      else {
+        element.inputs[n].stepUp();
+        element.inputs[n].dispatchEvent(new Event('input', { bubbles: true }));
+      }
       await new Promise((r) => setTimeout(r, 30));
     }
   }, name);
@@ -418,7 +692,8 @@ function comparePaths({ values, drawn }, [settings, expected], note) {
   }
 }
 
-async function numbers(host, tag, { cases, ranges }, note) {
+async function numbers(host, tag, { cases, ranges, ...figure }, note) {
+  if (figure.sets) return wordNumbers(host, figure, note);
   const inputs = await host.evaluate((element) => Object.fromEntries(Object.entries(element.inputs).filter(([, input]) => input.type === 'range').map(([name, input]) => [name, [Number(input.min), Number(input.max)]])));
   if (JSON.stringify(inputs) !== JSON.stringify(ranges)) note('numbers', `sliders go ${JSON.stringify(inputs)}, rnnlib says ${JSON.stringify(ranges)}`);
   const seen = await readCases(host, cases.map(([settings]) => settings));
@@ -444,8 +719,9 @@ async function numbers(host, tag, { cases, ranges }, note) {
   });
 }
 
-async function legible(host, { cases }, note) {
+async function legible(host, figure, note) {
   const found = new Set();
+  const { cases } = figure.sets ? await wordsOf(host, figure) : figure;
   for (const { texts, frame } of await readCases(host, cases.map(([settings]) => settings))) {
     texts.forEach((a, n) => {
       if (a.size < SMALLEST) found.add(`"${a.text}" is ${a.size.toFixed(1)} px`);
@@ -523,7 +799,7 @@ async function tryPage(browser, book, path) {
       const others = hosts.filter(([, other]) => other !== host).map(([, other]) => other);
       const before = await Promise.all(others.map(snapshot));
       await numbers(host, tag, figure, note);
-      await byKeyboard(page, host, figure.ranges, note);
+      if (!figure.sets) await byKeyboard(page, host, figure.ranges, note);
       await byMouse(page, host, figure.ranges, note);
       await byDragging(page, host, note, false);
       await byButtons(host, note);
@@ -531,13 +807,19 @@ async function tryPage(browser, book, path) {
         await onMap(page, host, note, false);
         await byChoice(page, host, figure, note);
       }
-      await isQuiet(host, Object.keys(figure.ranges)[1], note);
+      if (figure.sets) await onWords(page, host, figure, note, false);
+      if (figure.sets && !await page.evaluate((name) => {
+        const bare = document.body.appendChild(document.createElement(name));
+        bare.remove();
+        return !bare.shadowRoot;
+      }, tag)) note('fallback', `${tag}: without its words it hides the still drawing`);
+      await isQuiet(host, Object.keys(figure.ranges)[1] ?? 'zoom', note);
       const after = await Promise.all(others.map(snapshot));
       after.forEach((state, m) => state.drawing === before[m].drawing && state.said === before[m].said || note('instances', `${tag} changes another figure`));
       await page.emulateMedia({ media: 'print' });
       if (!await host.locator('svg').first().isVisible()) note('print', `${tag}: no drawing`);
       if (await host.locator('input, select, button').filter({ visible: true }).count()) note('print', `${tag}: controls are printed`);
-      if (!await host.locator('.value').first().isVisible()) note('print', `${tag}: the settings are not printed`);
+      if (!figure.sets && !await host.locator('.value').first().isVisible()) note('print', `${tag}: the settings are not printed`);
       await page.emulateMedia({ media: 'screen' });
       if (await host.locator('img, .fallback').filter({ visible: true }).count()) note('fallback', `${tag}: shown beside the drawing`);
       for (const caption of await host.locator('figcaption').all()) if (!await caption.isVisible()) note('fallback', `${tag}: its caption is hidden`);
@@ -556,6 +838,10 @@ async function tryPage(browser, book, path) {
       if (n) continue;
       await legible(host, book.figures[tag], note);
       within(await page.evaluate(sticksOut, PHONE.viewport.width), note);
+      if (book.figures[tag].sets) {
+        await onWords(page, host, book.figures[tag], note, true);
+        continue;
+      }
       await byTouch(page, host, book.figures[tag].ranges, note);
       await byDragging(page, host, note, true);
       if (book.figures[tag].starts) await onMap(page, host, note, true);
@@ -567,9 +853,9 @@ async function tryPage(browser, book, path) {
     hosts = await hostsOf(page);
     for (const [tag, host, n] of hosts) {
       if (n) continue;
-      const name = Object.keys(book.figures[tag].ranges)[0];
-      await host.locator(`input[name=${name}]`).focus();
-      await moves(host, name, 'file', note, () => page.keyboard.press('ArrowRight'), undefined, true);
+      const name = Object.keys(book.figures[tag].ranges)[0] ?? 'zoom';
+      await host.locator(name === 'zoom' ? 'svg' : `input[name=${name}]`).first().focus();
+      await moves(host, name, 'file', note, () => page.keyboard.press(name === 'zoom' ? '+' : 'ArrowRight'), undefined, true);
     }
     await close(page);
 
@@ -589,15 +875,24 @@ async function drawings(browser, book, write) {
   const problems = [];
   const page = await browser.newPage({ viewport: { width: 900, height: 900 } });
   await page.goto(`${book.origin}${BASE}book/page.html`);
-  for (const tag of Object.keys(book.figures)) {
-    const svg = await page.locator(tag).evaluate((element) => {
+  const stills = Object.entries(book.figures).flatMap(([tag, figure]) => Object.entries(figure.stills ?? { '': '' }).map(([name, script]) => [tag, name, script]));
+  for (const [tag, name, script] of stills) { // of recorded words a page shows each, of those made up none
+    const svg = await page.locator(tag).first().evaluate((shown, [words, source]) => {
+      let element = shown;
+      if (words) {
+        document.head.append(Object.assign(document.createElement('script'), { textContent: source }));
+        element = document.createElement(shown.localName);
+        element.setAttribute('words', words);
+        shown.after(element);
+        element.redraw();
+      }
       const [, , width, height] = element.svg.getAttribute('viewBox').split(' ');
       const { title } = element.constructor;
       return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="13" fill="#1a1a1a">\n`
         + `<title>${title}</title>\n<rect width="${width}" height="${height}" fill="#fff"/>\n`
         + new XMLSerializer().serializeToString(element.svg.querySelector('g')).replaceAll(' xmlns="http://www.w3.org/2000/svg"', '').replace(/(<(path|text|rect|circle|polyline|polygon|svg|g(?= ))\b)/g, '\n$1') + '\n</svg>\n';
-    });
-    const file = drawingFile(tag);
+    }, [name, script]);
+    const file = drawingFile(name ? `${tag}-${name}` : tag);
     if (write) writeFileSync(file, svg);
     else if (!existsSync(file) || readFileSync(file, 'utf8') !== svg) problems.push(`svg: ${file.slice(ROOT.length + 1)} is not the figure's drawing. Run: node tests/browser/interactive.mjs --write`);
   }
@@ -694,6 +989,30 @@ const BROKEN = [
   ['rnn-optimizer-paths', 'event.buttons === 1', 'true', 'map'],
   ['rnn-optimizer-paths', "this.shadowRoot.addEventListener('input', () => this.stop());", '', 'buttons'],
   ['rnn-optimizer-paths', 'this.playing = setInterval(tick, 40);', '', 'buttons'],
+  ['rnn-word-map', 'if (m === n || best.length', 'if (best.length', 'numbers'],
+  ['rnn-word-map', 'best.sort((p, q) => p[1] - q[1]).splice(most);', 'best.splice(most);', 'numbers'],
+  ['rnn-word-map', 'cosine[NEAREST * n + k] / 100', 'cosine[NEAREST * n + k + 1] / 100', 'numbers'],
+  ['rnn-word-map', '(sum, m) => sum + this.same', '(sum, m) => Math.max(sum, 0) + 2 * this.same', 'numbers'],
+  ['rnn-word-map', 'middle[1] - k * (b - y)', 'middle[1] + k * (b - y)', 'words'],
+  ['rnn-word-map', 'Math.max(2, next.zoom)', 'Math.max(1, next.zoom)', 'words'],
+  ['rnn-word-map', 'for (const n of [...first, ...pixels.keys()])', 'for (const n of [...first, ...[...pixels.keys()].reverse()])', 'words'],
+  ['rnn-word-map', '(own && places.sort', '(places.sort', 'legible'],
+  ['rnn-word-map', '].filter(inside);', '];', 'legible'],
+  ['rnn-word-map', "row-gap: 0.3rem;", 'grid-template-columns: 30rem;', 'sideways'],
+  ['rnn-word-map', 'find((count) => count > n && ', 'find((count) => ', 'words'],
+  ['rnn-word-map', 'if (!value || this.rank.has(value)) this', 'if (this.rank.has(value)) this', 'words'],
+  ['rnn-word-map', 'event.stopPropagation(); // a letter', '// a letter', 'words'],
+  ['rnn-word-map', 'own.toLowerCase().startsWith(low)', 'own.startsWith(typed)', 'words'],
+  ['rnn-word-map', "v.zoom > 1 ? 'none' : 'pan-y'", "'none'", 'words'],
+  ['rnn-word-map', "v.zoom > 1 ? 'none' : 'pan-y'", "'pan-y'", 'words'],
+  ['rnn-word-map', '|| moved > TAP) return;', ') return;', 'words'],
+  ['rnn-word-map', 'this.zoom(apart / before.apart', 'this.zoom(1', 'words'],
+  ['rnn-word-map', 'if (!event.ctrlKey && !event.metaKey) return;', '', 'words'],
+  ['rnn-word-map', 'event.preventDefault(); // no scrolling\n', '\n', 'words'],
+  ['rnn-word-map', '> Math.abs(up * dx)', '> 2 * Math.abs(up * dx)', 'words'],
+  ['rnn-word-map', "svg.tabIndex = 0;", '', 'words'],
+  ['rnn-word-map', '.lists, .hint { display: none; }', '', 'print'],
+  ['rnn-word-map', '<ol aria-labelledby="${name}">', '<ol aria-labelledby="${name}" role="img">', 'a11y'],
   ['rnn-figure', "box.addEventListener('change', () => this.changed());", '', 'choices'],
   ['rnn-figure', "input.addEventListener('input', () => this.changed());", "input.addEventListener('change', () => this.changed());", 'mouse'],
   ['rnn-figure', "input.addEventListener('input', () => this.changed());", '', 'keyboard'],
@@ -722,7 +1041,8 @@ async function selftest(expected, some) {
     const source = expected.scripts[script];
     if (source.split(from).length !== 2) { wrong++; console.log(`FAIL ${script}: does not hold once: ${from}`); continue; }
     const broken = source.replace(from, () => to);
-    const figures = structuredClone(expected.figures);
+    const own = expected.figures[script]; // what the others share is tried on all
+    const figures = structuredClone(own ? { [script]: own } : expected.figures);
     for (const figure of Object.values(figures)) figure.html = figure.html.replace(source, () => broken);
     const { problems } = await check({ figures, scripts: { ...expected.scripts, [script]: broken } }, { made: [page], log: () => {} });
     const kinds = [...new Set(problems.map((text) => text.split(':')[0]))];

@@ -16,10 +16,12 @@ import torch
 
 from rnnlib import interactive, surfaces
 from rnnlib.cells import LSTMCell
+from rnnlib.paths import data_dir
 from rnnlib.phased import time_gate
 
 STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001}  # the others: 0.01
 PATHS = "rnn-optimizer-paths"
+MAP = "rnn-word-map"
 
 
 def tensor(*values: float) -> torch.Tensor:
@@ -122,6 +124,89 @@ def places(count: int, draw: random.Random) -> list[dict[str, Any]]:
     return cases
 
 
+def made_up() -> tuple[list[str], dict[str, torch.Tensor], torch.Tensor]:
+    """500 words that are none, in 25 heaps of an embedding of 16, and two maps of them."""
+    draw = torch.Generator().manual_seed(0)
+    syllables = [a + b for a in "bdfgklmnprstw" for b in ("a", "e", "i", "o", "u")]
+    letters = random.Random(0)
+    odd = ["<unk>", ",", '"', "&amp;", "'s", "É", "ba"]
+    drawn = ("".join(letters.sample(syllables, 2 + n % 3)) for n in range(600))
+    words = list(dict.fromkeys([*odd, *drawn]))[:500]
+    heap = torch.randint(25, (500,), generator=draw)
+
+    def places(E: int, spread: float) -> torch.Tensor:
+        centre = torch.randn(25, E, dtype=torch.float64, generator=draw)
+        return centre[heap] + spread * torch.randn(500, E, dtype=torch.float64, generator=draw)
+
+    embedding = places(16, 0.6)
+    _, _, axes = torch.linalg.svd(embedding - embedding.mean(0), full_matrices=False)
+    return words, {"learned 2-D": places(2, 0.2), "projection": embedding @ axes[:2].T}, embedding
+
+
+def word_cases(
+    words: list[str], maps: dict[str, torch.Tensor], full: dict[str, list[dict[str, float]]]
+) -> dict[str, Any]:
+    """What words chosen at random have nearby on each map, and how much of ``full`` that is.
+
+    ``full``: by the number of words, for each word some nearest ones and their cosines. Places are
+    rounded on the page, so more than five words are named and who is fifth may differ.
+    """
+    draw, cases, units = random.Random(0), [], {}
+    for name, xy in maps.items():
+        units[name] = (xy.amax(0) - xy.amin(0)).max().item() / 10_000
+        for count, cosines in full.items():
+            distances = torch.cdist(xy[: int(count)], xy[: int(count)])
+            order = distances.fill_diagonal_(torch.inf).sort(stable=True)
+            near = [[words[m] for m in row] for row in order.indices[:, :10].tolist()]
+            kept = [len({*a[:5]} & {*list(b)[:5]}) for a, b in zip(near, cosines, strict=True)]
+            for n in (0, int(count) - 1, *draw.sample(range(int(count)), 8)):
+                expected = {
+                    "near": dict(zip(near[n], order.values[n, :10].tolist(), strict=True)),
+                    "full": cosines[n],
+                    "kept": sum(kept) / len(kept),
+                }
+                cases.append([{"map": name, "count": count, "word": words[n]}, expected])
+    draw.shuffle(cases)
+    places = {name: xy.tolist() for name, xy in maps.items()}
+    return {"words": words, "maps": places, "units": units, "cases": cases}
+
+
+def word_maps() -> dict[str, Any]:
+    """A map of words that are none, and those that studies recorded."""
+    words, maps, embedding = made_up()
+    data = interactive.word_data(words, maps, embedding)
+    full: dict[str, list[dict[str, float]]] = {}
+    for count in ("100", "500"):
+        C = embedding[: int(count)]
+        cosines = torch.cosine_similarity(C[:, None], C[None], dim=2).fill_diagonal_(-1)
+        rows = [row.topk(10) for row in cosines]
+        full[count] = [
+            dict(zip([words[m] for m in row.indices], row.values.tolist(), strict=True))
+            for row in rows
+        ]
+    sets, scripts = {"made": word_cases(words, maps, full)}, {}
+    for path in sorted((data_dir() / "results").glob("words_*.json")):
+        name, found = path.stem.removeprefix("words_"), json.loads(path.read_text("utf-8"))
+        words = found["words"]
+        maps = {
+            key: part["unit"] * torch.tensor(part["xy"], dtype=torch.float64).view(-1, 2)
+            for key, part in found["maps"].items()
+        }
+        full = {}
+        for count, near in found["neighbours"].items():
+            pairs = zip(near["index"], near["cosine"], strict=True)
+            named = [(words[m], percent / 100) for m, percent in pairs]
+            full[count] = [dict(named[5 * n : 5 * n + 5]) for n in range(int(count))]
+        sets[name] = word_cases(words, maps, full)
+        scripts[name] = interactive.word_script(name, found)
+    figure = interactive.word_map(data, "made")
+    return {
+        "html": figure._repr_html_(), "attributes": ' words="made"', "settings": figure.settings,
+        "ranges": {}, "cases": sets["made"]["cases"], "sets": sets, "stills": scripts,
+        "script": figure.data,
+    }  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=40)
@@ -150,8 +235,10 @@ def main() -> None:
         },
         "cases": [[case, paths(**case)] for case in places(count, draw)],
     }
-    names = ["rnn-figure", *figures]
-    print(json.dumps({"figures": figures, "scripts": {n: interactive.script(n) for n in names}}))
+    figures[MAP] = word_maps()
+    scripts = {"rnn-words-made": figures[MAP].pop("script")}
+    scripts |= {name: interactive.script(name) for name in ("rnn-figure", *figures)}
+    print(json.dumps({"figures": figures, "scripts": scripts}))
 
 
 if __name__ == "__main__":
