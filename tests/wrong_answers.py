@@ -266,9 +266,9 @@ WRONG = {
     "rnn_lm": {
         1: {
             "every N-th word": [("numbers[n * S : n * S + S + 1]", "numbers[n::N]")],
-            "windows that do not overlap": [("strand[k * T : k * T + T + 1]", "strand[k * (T + 1) : (k + 1) * (T + 1)]"), ("S // T", "(S + 1) // (T + 1)")],
+            "windows that do not overlap": [("strand[k * T : k * T + T + 1]", "strand[k * (T + 1) : (k + 1) * (T + 1)]"), ("S // T", "S // (T + 1)")],
             "no target at the end": [("k * T + T + 1]", "k * T + T]")],
-            "all words, none left for the last target": [("(len(numbers) - 1) // N", "len(numbers) // N"), ("n * S + S + 1", "n * S + S")],
+            "all words, none left for the last target": [("(len(numbers) - 1) // N", "len(numbers) // N")],
             "strand by strand": [("[[strand[k * T : k * T + T + 1] for strand in strands] for k in range(S // T)]", "[[strand[k * T : k * T + T + 1] for k in range(S // T)] for strand in strands]")],
             "the last window first": [("range(S // T)", "reversed(range(S // T))")],
         },
