@@ -129,7 +129,7 @@ for column, label, mark in zip(probability.T, ("4-gram, counted", "LSTM, 16 unit
     ax.plot([3 * k for k in pieces], column, label=label, marker=mark)
 ax.axvline(12.9, color="#555555", linestyle=":", linewidth=1.2)
 ax.text(13.1, 0.62, "longer than\nin training", fontsize=9)
-ax.set(xlabel="words between noun and verb", ylabel="share of the right verb", ylim=(0, 1.05))
+ax.set(xlabel="words between noun and verb", ylabel="share of the right verb", ylim=(0, 1.05), xticks=[3 * k for k in pieces])
 ax.legend(loc="lower left")
 plt.show()
 
@@ -374,12 +374,12 @@ for kind, name in KINDS.items():
     for when in ("before", "after"):
         measured = [r["gradient"][when] for r in results("rnn_lm_kinds", kind=kind, dropout=0.0)]
         cosines = np.mean([m["mean_cosine"] for m in measured], 0)  # of means over all stretches
-        found.append([name, when, *(f"{c:.3f}" for c in cosines), f"{np.mean([m['noise'] for m in measured]):.3f}"])
-figures.table(["", "training", *(f"$T$ = {T}" for T in WINDOWS), "two stretches"], found)
+        found.append([name, when, *(f"{c:.3f}" for c in cosines), f"{np.mean([m['noise'] for m in measured]):.2f}"])
+figures.table(["$T$", "training", *WINDOWS, "others"], found)
 
 # %% [markdown]
 # Cosine between the mean of the truncated gradients over all stretches and the mean of the full ones: the mean takes most of the noise away, and the bias stays.
-# The last column is the cosine between full gradients of two stretches in a row, for comparison: the noise of one step.
+# The last column is the cosine between the full gradients of two other stretches, one after the other: the noise of one step.
 #
 # <!-- RECORD rnn_lm_kinds: how cosine and length grow with T, before and after training, for each kind; from which T on the bias is small against the noise of one step. -->
 #
@@ -442,7 +442,7 @@ found = [
 found += [line("4-gram network", dropout, results("ngram_lm_embedding", embedding=64, dropout=dropout)) for dropout in (0.0, 0.3)]
 counted = {k: math.exp(base["nats"]["validation"][k - 1]) for k in (4, 5)}
 found += [[f"Kneser-Ney, order {k}", "", "", f"{p:.1f}", "", "", ""] for k, p in counted.items()]
-figures.table(["", "dropout", "million parameters", "validation perplexity", "training perplexity", "accuracy, %", "best epoch of each seed"], found)
+figures.table(["", "dropout", "million parameters", "validation perplexity", "training perplexity", "accuracy, %", "best epoch"], found)
 
 # %% mystnb={"image": {"alt": "Two panels against the epoch, without dropout on the left and with a dropout of 0.3 on the right: perplexity of RNN, GRU and LSTM, validation as solid and training as dashed lines; dotted lines are the Kneser-Ney 4-gram and the 4-gram network at its best."}} tags=["paste:curves"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.8), sharey=True)
@@ -690,7 +690,7 @@ Markdown(
 #
 # ## All 33,278 words
 #
-# The record of the full vocabulary: two layers of 200 units, tied, each variant with all changes of those above it.
+# The record of the full vocabulary: two layers of 200 units, tied, each variant with all changes of those above it; perplexities, those of the test text after epoch 6 and with the weights that were best on the validation text.
 
 # %% tags=["paste:ladder"]
 CHANGES = {
@@ -714,7 +714,7 @@ for (variant, epochs), runs in ladder.items():
         CHANGES[variant], epochs, len(runs), spread(six) if six else "",
         spread([r["valid_perplexity"] for r in runs]), spread([r["test_perplexity"] for r in runs]),
     ])
-figures.table(["", "epochs", "seeds", "test perplexity after epoch 6", "validation at the best epoch", "test"], found)
+figures.table(["", "epochs", "seeds", "test after epoch 6", "validation, best", "test"], found)
 
 # %% mystnb={"image": {"alt": "Validation perplexity against the epoch on a logarithmic axis, a line for each variant of the network over the full vocabulary."}} tags=["paste:full"]
 fig, ax = plt.subplots(figsize=(8, 3.8))
