@@ -90,11 +90,7 @@ class RNNLM(nn.Module):
 
     def outputs(self, numbers: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Numbers (N, T) -> what is read out, (N, T, H), and the state after step T."""
-        validate.integers("numbers", numbers, ("N", "T"))
-        try:
-            x = self.embedding(numbers)  # (N, T, E)
-        except (IndexError, RuntimeError) as error:  # torch found one outside
-            raise ValueError(f"numbers must be in [0, {self.K}): {error}") from error
+        x = self.inputs(numbers)  # (N, T, E)
         x = self.drops[0](self.word_drop(x, numbers))
         before = [None] * len(self.layers) if state is None else _by_layer(state)
         after = []
@@ -103,6 +99,14 @@ class RNNLM(nn.Module):
             x = drop(x)
             after.append(h)
         return x, _join(after)
+
+    def inputs(self, numbers: Tensor) -> Tensor:
+        """Numbers (N, T) -> x (N, T, E), rows of the table."""
+        validate.integers("numbers", numbers, ("N", "T"))
+        try:
+            return self.embedding(numbers)
+        except (IndexError, RuntimeError) as error:  # torch found one outside
+            raise ValueError(f"numbers must be in [0, {self.K}): {error}") from error
 
     def loss(
         self,
