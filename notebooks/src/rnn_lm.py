@@ -832,7 +832,7 @@ figures.table(
 # The 4-gram network cannot tell them apart; the LSTM can.
 
 # %% tags=["paste:further_back"]
-PAIRS = (("the game was developed in the early", "the church was built in the early"), ("she said that it is not", "the species is not"))
+PAIRS = (("the game was developed in the early", "the church was built in the early"), ("she said that it is not", "as a species it is not"))
 found = []
 for pair in PAIRS:
     for beginning, (name, model) in itertools.product(pair, both_models.items()):
