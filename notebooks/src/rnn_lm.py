@@ -740,20 +740,24 @@ Markdown(
 #
 # ## Two small networks, here and now
 #
-# An LSTM with embedding 64 and 128 units and a dropout of 0.2, and the 4-gram network of the same sizes, as the chapter before trained it; two epochs each, with the functions of the studies.
+# An LSTM with embedding 64 and 128 units, a dropout of 0.1, windows of 20 and a larger rate than in the study, for there are two epochs only; and the 4-gram network of the same sizes, as the chapter before trained it; two epochs each, with the functions of the studies.
 
 # %%
-settings = rnn_lm.NETWORK | {"corpus": corpus, "seed": 0, "dropout": 0.2, "epochs": 2}
-lstm, happened = rnn_lm.train(settings)
+settings = rnn_lm.NETWORK | {"corpus": corpus, "seed": 0, "dropout": 0.1, "T": 20, "lr": 6e-3, "epochs": 2}
+lstm, of_lstm = rnn_lm.train(settings)
 lstm = lstm.plain().eval()  # rnnlib's own layers
-for number, e in enumerate(happened["evaluations"], 1):
+for number, e in enumerate(of_lstm["evaluations"], 1):
     print(f"LSTM, epoch {number}: perplexity {math.exp(e['train']):.1f} on training text, {math.exp(e['validation']):.1f} on validation text")
 
 # %%
 settings = ngram_lm.NETWORK | {"corpus": corpus, "seed": 0, "embedding": 64, "hidden": 128, "epochs": 2}
-window_network, happened = ngram_lm.train(settings)
-for number, e in enumerate(happened["evaluations"], 1):
+window_network, of_window = ngram_lm.train(settings)
+for number, e in enumerate(of_window["evaluations"], 1):
     print(f"4-gram, epoch {number}: perplexity {math.exp(e['train']):.1f} on training text, {math.exp(e['validation']):.1f} on validation text")
+
+# %% tags=["paste:small"]
+after_two = {"the LSTM": of_lstm, "the 4-gram network": of_window}
+Markdown("Validation perplexity: " + ", ".join(f"{math.exp(e['best']['validation']):.1f} for {name}" for name, e in after_two.items()) + ".")
 
 # %% [markdown]
 # An n-gram model is a recurrent one, too: its state is the words that it still sees.
@@ -832,7 +836,10 @@ figures.table(
 # The 4-gram network cannot tell them apart; the LSTM can.
 
 # %% tags=["paste:further_back"]
-PAIRS = (("the game was developed in the early", "the church was built in the early"), ("she said that it is not", "as a species it is not"))
+PAIRS = (
+    ('the " end of the', "the end of the"), ("she said that it is not", "as a species it is not"),
+    ("the game was developed in the early", "the church was built in the early"),
+)
 found = []
 for pair in PAIRS:
     for beginning, (name, model) in itertools.product(pair, both_models.items()):
