@@ -22,7 +22,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, loadavg } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { AXE_TAGS, BASE, openBook, pagesOf } from './check.mjs';
+import { AXE_TAGS, BASE, openBook, pagesOf, settle } from './check.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../..');
@@ -54,6 +54,7 @@ async function open(browser, book, note, { options = DESKTOP, address = book.url
   page.on('pageerror', (e) => note('errors', `uncaught: ${e.message}`));
   page.on('console', (m) => m.type() === 'error' && !quiet && note('errors', m.text()));
   await page.goto(address, { waitUntil: 'load' });
+  if (options.javaScriptEnabled !== false) await page.evaluate(settle);
   const host = page.locator(TAG).first();
   const part = (selector) => host.locator(selector);
   const named = (name) => part(`[name=${name}]`);

@@ -113,12 +113,12 @@ export async function openBook(root) {
 
 // ---- what runs inside the page ------------------------------------------------------------------
 
-/** Wait until images and fonts are there, and all sections laid out. */
+/** Wait until images and fonts are there, all is laid out, and the scripts of figures are asked for. */
 export async function settle() {
   for (const image of document.images) image.loading = 'eager';
   await Promise.all([...document.images].map((image) => image.complete || new Promise((r) => { image.onload = image.onerror = r; })));
   await document.fonts.ready;
-  const waits = () => [...document.querySelectorAll('article section > *')].some((e) => getComputedStyle(e).contentVisibility !== 'visible');
+  const waits = () => document.querySelector('script[type="later"]') || [...document.querySelectorAll('article section > *')].some((e) => getComputedStyle(e).contentVisibility !== 'visible');
   while (waits()) await new Promise((r) => requestIdleCallback(r)); // a11y.js does it when the browser is idle
   await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
 }

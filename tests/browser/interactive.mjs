@@ -24,7 +24,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { AXE_TAGS, BASE, FLAGS, browserPath, pagesOf, serve } from './check.mjs';
+import { AXE_TAGS, BASE, FLAGS, browserPath, pagesOf, serve, settle } from './check.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../..');
@@ -770,6 +770,10 @@ async function tryPage(browser, book, path) {
     page.on('response', (r) => r.status() >= 400 && note('errors', `${r.status()} ${r.url()}`));
     await page.goto(address, { waitUntil: 'load' });
     await page.evaluate(() => { for (const fold of document.querySelectorAll('details')) fold.open = true; });
+    if (options.javaScriptEnabled === false) return page;
+    await page.evaluate(settle);
+    const defined = () => [...document.querySelectorAll('*')].every((e) => !e.localName.startsWith('rnn-') || customElements.get(e.localName));
+    await page.waitForFunction(defined, null, { timeout: 10000 }).catch(() => {}); // said below
     return page;
   };
   const close = (page) => page.context().close();

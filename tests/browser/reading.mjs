@@ -52,6 +52,8 @@ try {
         if (a.contains(b) || b.contains(a)) continue;
         if (one.left < two.right - 1 && two.left < one.right - 1 && one.top < two.bottom - 1 && two.top < one.bottom - 1) return `${a.className} over ${b.className}`;
       }
+      const { height } = document.querySelector('.bd-header-article').getBoundingClientRect();
+      if (height > 60) return `two rows of them, ${height} px high, lie over the page`;
       const names = [...document.querySelectorAll('.steps a')].map((a) => a.textContent.replace(/[←→]/g, '').trim());
       return names.join() === 'Previous,Next' ? '' : `named ${names}`;
     });
