@@ -98,6 +98,19 @@ def forget_bias_(b: Tensor, value: float = 1.0) -> Tensor:
 
 
 @torch.no_grad()
+def log_frequencies_(b: Tensor, frequencies: Tensor) -> Tensor:
+    r"""Start the readout's bias ``b (K,)`` at $\ln$ of how often each class comes, all above zero.
+
+    While the weights say nothing, the softmax then gives these frequencies.
+    """
+    K = len(validate.tensor("b", b, ("K",)))
+    least = validate.tensor("frequencies", frequencies, (K,), finite=True).min()
+    if least <= 0:
+        raise ValueError(f"frequencies must be above 0, got {least}")
+    return b.copy_(frequencies.log())
+
+
+@torch.no_grad()
 def chrono_(b: Tensor, T_max: int, generator: Generator | None = None) -> Tensor:
     r"""Forget biases for memories of 1 to ``T_max`` steps: $b_f \sim \ln U(1, T_{max} - 1)$.
 

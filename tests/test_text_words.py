@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from rnnlib.text import END, START, UNK, Words, context_windows, lines, padded, split
+from rnnlib import init
+from rnnlib.text import (
+    END,
+    START,
+    UNK,
+    Words,
+    context_windows,
+    frequencies,
+    lines,
+    padded,
+    split,
+)
 
 TEXT = "the cat sat\n\nthe dog saw the cat\n"
 
@@ -102,3 +113,17 @@ def test_whole_lines_are_split_at_the_end_of_one() -> None:
     assert split(text, 0.4, whole_lines=True) == ("aa\nbb\ncc\n", "dd\n")
     with pytest.raises(ValueError, match="held_out must leave lines on both sides of 12"):
         split(text, 0.1, whole_lines=True)
+
+
+def test_no_symbol_has_a_frequency_of_zero_and_a_readout_begins_at_their_logarithms() -> None:
+    shares = frequencies(torch.tensor([3, 0, 3]), 5)
+    assert shares.tolist() == pytest.approx([2 / 8, 1 / 8, 1 / 8, 3 / 8, 1 / 8])
+    bias = torch.nn.Parameter(torch.ones(5))
+    assert init.log_frequencies_(bias, shares) is bias
+    assert bias.detach().softmax(0) == pytest.approx(shares)
+    with pytest.raises(ValueError, match=r"numbers must be in \[0, 3\)"):
+        frequencies(torch.tensor([3]), 3)
+    with pytest.raises(ValueError, match="frequencies must be above 0, got 0"):
+        init.log_frequencies_(bias, torch.zeros(5))
+    with pytest.raises(ValueError, match=r"frequencies must have .*\(5,\)"):
+        init.log_frequencies_(bias, torch.ones(4))

@@ -35,12 +35,11 @@ IMPORT = '@import "../basic.css";'  # in theme.css
 TYPEFACE = "vendor/text/text.css"
 SCREEN = 700  # characters: more do not stand above an image on a phone's first screen
 WIDE = 500  # pixels: a wider drawing scrolls on a phone (custom.css)
-# Live code on a Binder server is not switched on; the pages' own search form needs no index.
 PURGE = Path(__file__).resolve().parents[2] / "node_modules/purgecss/bin/purgecss.js"
+# Live code on a Binder server is not switched on; the pages' own search form needs no index.
 UNUSED = re.compile(r"(?i:thebe)|DOCUMENTATION_OPTIONS\.(pagename|search_as_you_type)")
-logger = logging.getLogger(__name__)
-
 THEBE = re.compile(r'<script type="text/x-thebe-config">.*?</script>\s*<script>.*?</script>', re.S)
+logger = logging.getLogger(__name__)
 
 
 # ---- scripts -------------------------------------------------------------------------------------
@@ -129,11 +128,22 @@ def shown_size(path: Path) -> tuple[int, int] | None:
     return round(size[0] * INCH / dpi[0]), round(size[1] * INCH / dpi[1])
 
 
+def first_screen(body: str) -> int:
+    """Where a page's HTML has more text before it than a phone's first screen."""
+    shown = 0
+    for part in re.finditer(r"<math.*?</math>|<[^>]*>|([^<]+)", body, re.S):
+        shown += len(part[1] or "")
+        if shown > SCREEN:
+            return part.end()
+    return len(body)
+
+
 def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Give each image its size; those behind the first screen wait until they are near."""
     if "body" not in context:
         return
     sources = {name: app.srcdir / source for source, (_, name) in app.env.images.items()}
+    far = first_screen(context["body"])
 
     def mend(found: re.Match[str]) -> str:
         tag = found[0]
@@ -146,8 +156,7 @@ def images(app: Sphinx, page: str, template: str, context: dict[str, Any], doctr
         if size and 'width="' not in tag:
             tag = re.sub(r' style="(width|height):[^"]*"', "", tag)
             tag = tag.replace("<img", f'<img width="{size[0]}" height="{size[1]}"', 1)
-        before = re.sub(r"<math.*?</math>|<[^>]*>", "", found.string[: found.start()], flags=re.S)
-        waits = ' loading="lazy"' if len(before) > SCREEN else ""
+        waits = ' loading="lazy"' if found.start() >= far else ""
         tag = tag.replace("<img", f'<img{waits} decoding="async"', 1)
         if not size or size[0] < WIDE or "sd-card-img" in tag:  # a card's is as wide as the card
             return tag

@@ -31,34 +31,32 @@ def text_of(cell: nodes.entry) -> str:
     return cell.astext().strip()
 
 
-def body(table: nodes.table) -> list[list[nodes.entry]]:
-    """The cells of each row below the headings."""
-    rows = (row for part in table.findall(nodes.tbody) for row in part.findall(nodes.row))
-    return [[*row.findall(nodes.entry)] for row in rows]
+def cells(table: nodes.table) -> tuple[list[list[nodes.entry]], int]:
+    """The cells of each row, and how many rows are headings: they come first."""
+    rows = [[*row.findall(nodes.entry)] for row in table.findall(nodes.row)]
+    return rows, sum(len(head) for head in table.findall(nodes.thead))
 
 
 def split(table: nodes.table) -> None:
     """`2 (1 to 3)` becomes two cells, in columns of numbers that have it; the second is a range."""
-    rows = [[*row.findall(nodes.entry)] for row in table.findall(nodes.row)]
+    rows, heads = cells(table)
     [group] = table.findall(nodes.tgroup)
     specs = [*group.findall(nodes.colspec)]
     if any(len(row) != len(specs) for row in rows):
         return  # cells over several columns
-    below = body(table)
-    heads = rows[: len(rows) - len(below)]
     for n, spec in enumerate(specs):
-        texts = [text for row in below if (text := text_of(row[n])) not in NOTHING]
+        texts = [text for row in rows[heads:] if (text := text_of(row[n])) not in NOTHING]
         if not any(text.endswith(")") for text in texts) or not all(
             RANGED.fullmatch(text) or NUMBER.fullmatch(text) for text in texts
         ):
             continue
         spec.parent.insert(spec.parent.index(spec) + 1, spec.deepcopy())
         group["cols"] += 1
-        for row in rows:
+        for k, row in enumerate(rows):
             cell, beside = row[n], nodes.entry("", nodes.paragraph())
             cell.parent.insert(cell.parent.index(cell) + 1, beside)
-            if any(row is head for head in heads):
-                beside[0] += nodes.Text("range" if row is heads[-1] else "")
+            if k < heads:
+                beside[0] += nodes.Text("range" if k == heads - 1 else "")
                 for text in cell.findall(nodes.Text):
                     text.parent.replace(text, nodes.Text(re.sub(r",? \(range\)$", "", text)))
             elif found := RANGED.fullmatch(text_of(cell)):
@@ -71,15 +69,14 @@ def mark(app: Sphinx, doctree: nodes.document, page: str) -> None:
     """Give each cell of a column of numbers, its heading too, the class `number`."""
     for table in doctree.findall(nodes.table):
         split(table)
-        rows = [[*row.findall(nodes.entry)] for row in table.findall(nodes.row)]
-        below = body(table)
+        rows, heads = cells(table)
         for column in zip(*rows, strict=False):
-            texts = [text_of(cell) for cell in column[len(rows) - len(below) :]]
+            texts = [text_of(cell) for cell in column[heads:]]
             numbers = [text for text in texts if text not in NOTHING]
-            if below and numbers and all(map(is_number, numbers)):
+            if numbers and all(map(is_number, numbers)):
                 for cell in column:
                     cell["classes"].append("number")
-        if len(rows) > len(below) and not text_of(rows[0][0]):
+        if heads and not text_of(rows[0][0]):
             next(iter(table.findall(nodes.colspec)))["stub"] = 1
 
 

@@ -25,8 +25,10 @@
   // A box that scrolls can then be scrolled by the keyboard; one that does not is no stop. (pydata-sphinx-theme looks
   // at all boxes of a page at once, which holds a phone up: _ext/page.py takes that out.)
   const boxes = 'pre, .katex-display, .drawing, .cell_output > .output, .jp-RenderedHTMLCommon, .pst-scrollable-table-container';
-  const idle = window.requestIdleCallback ?? ((task) => setTimeout(task, 50, { timeRemaining: () => 0 }));
+  const idle = (task) => window.requestIdleCallback?.(task, { timeout: 300 }) // Chromium may forget a quiet page for minutes
+    ?? setTimeout(task, 50, { timeRemaining: () => 0 });
   function layOut(blocks) {
+    for (const block of blocks) block.style.contentVisibility = 'visible'; // before it is measured: else it has no contents
     const inside = blocks.flatMap((block) => [...(block.matches(boxes) ? [block] : []), ...block.querySelectorAll(boxes)]);
     const scrolls = inside.map((e) => e.scrollWidth > e.clientWidth + 1 || (e.matches('pre') && e.scrollHeight > e.clientHeight + 1));
     inside.forEach((e, n) => {
@@ -34,7 +36,6 @@
       else if (e.hasAttribute('tabindex')) e.removeAttribute('tabindex');
     });
     for (const block of blocks) {
-      block.style.contentVisibility = 'visible';
       if (block.matches('script[type="later"]')) { // of a moving figure
         block.replaceWith(Object.assign(document.createElement('script'), { src: block.src, async: false }));
       }
@@ -91,7 +92,7 @@
 
   mend();
   document.addEventListener('DOMContentLoaded', () => { mend(); skips(); });
-  window.addEventListener('load', () => { mend(); rest(); later(); });
+  window.addEventListener('load', () => { mend(); rest(); later(); document.fonts.ready.then(rest); });
   window.addEventListener('resize', () => { rest(); later(); });
   window.addEventListener('toggle', rest, true); // something was unfolded
   window.addEventListener('hashchange', later);

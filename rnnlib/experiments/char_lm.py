@@ -175,16 +175,6 @@ def _file(folder: Path, settings: dict[str, Any]) -> Path:
     return folder / f"char_lm_{digest[:16]}.checkpoint"
 
 
-def available(corpus: corpora.TextName) -> corpora.TextName:
-    """``corpus``, or the tales that come with rnnlib where it cannot be had; says so."""
-    try:
-        corpora.load(corpus)
-    except corpora.CorpusUnavailable as error:
-        print(f"{error}\nchar_lm: fell back to the tales, and the record will say so")
-        return "tales"
-    return corpus
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's own options."""
     parser.add_argument("--corpus", choices=CORPORA, default="grimm")
@@ -197,7 +187,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the study over all seeds; keep the best seed's weights."""
-    corpus = available(chosen.corpus)
+    corpus = study.available(chosen.corpus, "char_lm")
     asked = {"corpus": corpus, "asked": chosen.corpus}
     settings = TRAINING | {name: getattr(chosen, name) for name in TRAINING if name in chosen}
     settings |= {"steps": chosen.steps or STEPS}

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
 import time
 from typing import Any
 
@@ -30,10 +29,10 @@ from rnnlib import checkpoints, metrics, training
 from rnnlib.cells import each
 from rnnlib.evaluation import evaluating
 from rnnlib.experiments import study, words
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import rounded, run_study
 from rnnlib.layers import GRU, LSTM, RNN
 from rnnlib.models import RNNLM
-from rnnlib.text import Contiguous
+from rnnlib.text import Contiguous, frequencies
 
 KINDS = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 NETWORK: dict[str, Any] = {
@@ -51,10 +50,9 @@ EQUAL: dict[str, float] = {"steps": 1000, "words": 500_000, "seconds": 150.0}
 
 def build(train: Tensor, K: int, settings: dict[str, Any], generator: Generator) -> RNNLM:
     """The network that the settings describe; its readout begins at the words' frequencies."""
-    counts = torch.bincount(train, minlength=K) + 1.0  # no word has a frequency of zero
     return RNNLM(
         K, KINDS[settings["kind"]], settings["embedding"], settings["hidden"], settings["layers"],
-        tied=settings["tied"], dropout=settings["dropout"], frequencies=counts / counts.sum(),
+        tied=settings["tied"], dropout=settings["dropout"], frequencies=frequencies(train, K),
         generator=generator,
     ).fast()  # fmt: skip
 
@@ -233,15 +231,6 @@ def window(settings: dict[str, Any]) -> dict[str, Any]:
 # ---- files --------------------------------------------------------------------------------------
 
 
-def rounded(found: Any) -> Any:
-    """The same with floats to five digits behind the point."""
-    if isinstance(found, dict):
-        return {k: rounded(v) for k, v in found.items()}
-    if isinstance(found, list):
-        return [rounded(v) for v in found]
-    return round(found, 5) if isinstance(found, float) and math.isfinite(found) else found
-
-
 def keep(model: RNNLM, settings: dict[str, Any]) -> None:
     """Write the weights, with vocabulary and settings beside them."""
     folder = study.data_dir() / "checkpoints"
@@ -282,15 +271,10 @@ PARTS = ("kinds", "embedding", "best", "window")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's own options."""
-    parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--corpus", choices=("wikitext-2", "tales"), default="wikitext-2")
-    parser.add_argument("--epochs", type=int, help="other than the part's own, for a trial")
+    words.add_arguments(parser, PARTS)
 
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the parts one after the other."""
-    corpus = words.available(chosen.corpus)
-    asked = {"epochs": chosen.epochs} if chosen.epochs else {}
-    for part in chosen.part:
-        settings = [{"part": part, "corpus": corpus} | s | asked for s in plan(part, chosen.seeds)]
-        run_study(f"{chosen.name}_{part}", run, settings, chosen.workers)
+    for name, settings in words.parts(chosen, plan):
+        run_study(name, run, settings, chosen.workers)

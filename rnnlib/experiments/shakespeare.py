@@ -22,6 +22,7 @@ from torch.nn.functional import cross_entropy
 from rnnlib import corpora, fused, init, training, validate
 from rnnlib.experiments.study import means, run_study
 from rnnlib.text import Vocabulary
+from rnnlib.text import frequencies as shares
 
 State = tuple[Tensor, Tensor]  # h and c, (N, H) each
 
@@ -98,7 +99,7 @@ class Reader(nn.Module):
             bias.data.zero_()
         init.forget_bias_(b.data, 1.0)
         if frequencies is not None:
-            self.readout.bias.data.copy_(frequencies.log())
+            init.log_frequencies_(self.readout.bias, frequencies)
         self.start = nn.Parameter(torch.zeros(2, H))  # h and c before the first character
 
     def begin(self, N: int) -> State:
@@ -209,10 +210,9 @@ def run(
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(seed)
     train, validation, K = text()
-    counts = torch.bincount(train, minlength=K) + 1.0
     model = Reader(
         K, H, lookback=lookback, lstm=lstm, generator=generator,
-        frequencies=counts / counts.sum() if frequencies else None,
+        frequencies=shares(train, K) if frequencies else None,
     )  # fmt: skip
     optimizer = torch.optim.Adam(
         model.parameters(), lr=learning_rate(0, steps, lr, decay), betas=(0.9, 0.99), fused=True

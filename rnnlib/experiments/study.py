@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -15,16 +16,18 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
-from rnnlib import validate
+from rnnlib import corpora, validate
 from rnnlib.paths import data_dir, written_beside
 
 Settings = dict[str, Any]
+Name = TypeVar("Name", bound=str)  # of a corpus
 
 
 def load(name: str) -> dict[str, Any]:
@@ -55,6 +58,34 @@ def means(values: list[float], every: int, digits: int) -> list[float]:
     values = [validate.real("values", value) for value in values]
     parts = (values[k : k + every] for k in range(0, len(values), every))
     return [round(sum(part) / len(part), digits) for part in parts]
+
+
+def rounded(found: Any) -> Any:
+    """The same with floats to five digits behind the point."""
+    if isinstance(found, dict):
+        return {k: rounded(v) for k, v in found.items()}
+    if isinstance(found, list):
+        return [rounded(v) for v in found]
+    return round(found, 5) if isinstance(found, float) and math.isfinite(found) else found
+
+
+def decaying(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Groups of weights for an optimizer: weight decay is for matrices, not for biases."""
+    weights = list(model.parameters())
+    return [
+        {"params": [w for w in weights if w.ndim > 1], "weight_decay": weight_decay},
+        {"params": [w for w in weights if w.ndim == 1], "weight_decay": 0.0},
+    ]
+
+
+def available(corpus: Name, study: str) -> Name | Literal["tales"]:
+    """``corpus``, or the tales that come with rnnlib where it cannot be had; says so."""
+    try:
+        corpora.load(corpus)
+    except corpora.CorpusUnavailable as error:
+        print(f"{error}\n{study}: fell back to the tales, and the record will say so")
+        return "tales"
+    return corpus
 
 
 def run_study(

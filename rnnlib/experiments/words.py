@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from rnnlib import corpora
+from rnnlib.experiments.study import Settings, available
 from rnnlib.text import Words, split
 
 SIZE, TALES_SIZE = 8000, 1500  # of the vocabulary: UNK, START, END and words
@@ -50,11 +53,19 @@ def first_lines(text: str, words: int) -> str:
     return "".join(found)
 
 
-def available(corpus: str) -> str:
-    """``corpus``, or the tales that come with rnnlib where it cannot be had; says so."""
-    try:
-        corpora.load(corpus)
-    except corpora.CorpusUnavailable as error:
-        print(f"{error}\nfell back to the tales, and the record will say so")
-        return "tales"
-    return corpus
+def add_arguments(parser: argparse.ArgumentParser, parts: Sequence[str]) -> None:
+    """The options of a study of words that has parts."""
+    parser.add_argument("--part", nargs="+", choices=parts, default=list(parts))
+    parser.add_argument("--corpus", choices=("wikitext-2", "tales"), default="wikitext-2")
+    parser.add_argument("--epochs", type=int, help="other than the part's own, for a trial")
+
+
+def parts(
+    chosen: argparse.Namespace, plan: Callable[[str, int], list[Settings]]
+) -> Iterator[tuple[str, list[Settings]]]:
+    """The record's name and the settings of all runs of each part, as the options have them."""
+    corpus = available(chosen.corpus, chosen.study)
+    asked = {"epochs": chosen.epochs} if chosen.epochs else {}
+    for part in chosen.part:
+        settings = [{"part": part, "corpus": corpus} | s | asked for s in plan(part, chosen.seeds)]
+        yield f"{chosen.name}_{part}", settings

@@ -10,7 +10,8 @@ from rnnlib import validate
 class Dropout(nn.Module):
     r"""In training, each entry is zero with the probability p, and the others are $x / (1 - p)$.
 
-    x (N, T, D) -> (N, T, D). With ``locked`` an entry that is zero is so at all T steps.
+    x (N, ..., D) -> (N, ..., D). With ``locked`` an entry of x (N, T, D) that is zero is so at all
+    T steps.
     ``generator``: where the draws come from; a checkpoint of ``training.train`` holds its state.
     Source: Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014); locked, in the
     time of one window: Gal and Ghahramani (2016).
@@ -24,11 +25,10 @@ class Dropout(nn.Module):
         self.generator = validate.generator("generator", generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (N, T, D) -> (N, T, D), all of it as it is in evaluation mode."""
+        """x (N, ..., D) -> (N, ..., D), all of it as it is in evaluation mode."""
         if not self.training or self.p == 0:
             return x
-        N, T, D = x.shape
-        return x * self.mask(x, N, 1 if self.locked else T, D)
+        return x * self.mask(x, *(x[:, :1] if self.locked else x).shape)
 
     def mask(self, like: Tensor, *shape: int) -> Tensor:
         """Entries 0 with the probability p, the others 1 / (1 - p)."""

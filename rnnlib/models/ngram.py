@@ -7,6 +7,8 @@ import math
 from torch import Generator, Tensor, nn
 
 from rnnlib import init, validate
+from rnnlib.models.dropout import Dropout
+from rnnlib.models.table import look_up
 
 ACTIVATIONS = {"tanh": nn.Tanh, "linear": nn.Identity}
 
@@ -23,6 +25,7 @@ class NGramLM(nn.Module):
     often each word comes, all above zero; their logarithms are where b_p begins, else at zero.
     The table begins at N(0, ``scale``^2): a rare word, which is seldom moved, should begin near
     zero, where it says nothing. Biases begin at zero, other weights at torch's default.
+    ``generator``: where the first weights, and dropout's draws, come from.
     Source: Bengio, Ducharme, Vincent and Jauvin (2003), without their direct connections.
     """
 
@@ -48,25 +51,18 @@ class NGramLM(nn.Module):
         self.embedding = nn.Embedding(self.K, self.E)
         self.hidden = nn.Linear(self.context * self.E, self.H)
         self.readout = nn.Linear(self.H, self.K)
-        self.dropout = nn.Dropout(validate.real("dropout", dropout, 0.0, 1.0))
+        self.dropout = Dropout(dropout, generator=generator)
         std = validate.real("scale", scale, low=0.0)
         nn.init.normal_(self.embedding.weight, std=std, generator=generator)
         for layer in (self.hidden, self.readout):
             init.uniform_(layer.weight, 1 / math.sqrt(layer.in_features), generator)
             nn.init.zeros_(layer.bias)
         if frequencies is not None:
-            least = validate.tensor("frequencies", frequencies, (self.K,), finite=True).min()
-            if least <= 0:
-                raise ValueError(f"frequencies must be above 0, got {least}")
-            self.readout.bias.data.copy_(frequencies.log())
+            init.log_frequencies_(self.readout.bias, frequencies)
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Numbers (N, n-1) -> logits (N, K) of the word after them."""
-        validate.integers("numbers", numbers, ("N", self.context))
-        try:
-            C = self.embedding(numbers)  # (N, n-1, E)
-        except (IndexError, RuntimeError) as error:  # torch found one outside
-            raise ValueError(f"numbers must be in [0, {self.K}): {error}") from error
+        C = look_up(self.embedding, numbers, ("N", self.context))  # (N, n-1, E)
         x = self.dropout(C.flatten(1))  # (N, (n-1) E)
         h = self.dropout(self.f(self.hidden(x)))  # (N, H)
         return self.readout(h)

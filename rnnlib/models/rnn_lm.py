@@ -12,6 +12,7 @@ from rnnlib import fused, init, validate
 from rnnlib.cells import State
 from rnnlib.layers import Convertible, Recurrent
 from rnnlib.models.dropout import Dropout, WordDropout
+from rnnlib.models.table import look_up
 
 
 class RNNLM(nn.Module):
@@ -78,10 +79,7 @@ class RNNLM(nn.Module):
             init.uniform_(self.readout.weight, 0.1, generator)
         nn.init.zeros_(self.readout.bias)
         if frequencies is not None:
-            least = validate.tensor("frequencies", frequencies, (self.K,), finite=True).min()
-            if least <= 0:
-                raise ValueError(f"frequencies must be above 0, got {least}")
-            self.readout.bias.data.copy_(frequencies.log())
+            init.log_frequencies_(self.readout.bias, frequencies)
 
     def forward(self, numbers: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Numbers (N, T), state (L, N, H) or zeros -> logits (N, T, K), state after step T."""
@@ -90,7 +88,7 @@ class RNNLM(nn.Module):
 
     def outputs(self, numbers: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Numbers (N, T) -> what is read out, (N, T, H), and the state after step T."""
-        x = self.inputs(numbers)  # (N, T, E)
+        x = look_up(self.embedding, numbers, ("N", "T"))  # (N, T, E)
         x = self.drops[0](self.word_drop(x, numbers))
         before = [None] * len(self.layers) if state is None else _by_layer(state)
         after = []
@@ -99,14 +97,6 @@ class RNNLM(nn.Module):
             x = drop(x)
             after.append(h)
         return x, _join(after)
-
-    def inputs(self, numbers: Tensor) -> Tensor:
-        """Numbers (N, T) -> x (N, T, E), rows of the table."""
-        validate.integers("numbers", numbers, ("N", "T"))
-        try:
-            return self.embedding(numbers)
-        except (IndexError, RuntimeError) as error:  # torch found one outside
-            raise ValueError(f"numbers must be in [0, {self.K}): {error}") from error
 
     def loss(
         self,

@@ -42,7 +42,8 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.symbols)
 
-    def cut(self, text: str) -> Sequence[str]:
+    @staticmethod
+    def cut(text: str) -> Sequence[str]:
         """The symbols of a text in their order, known or not: here its characters."""
         return text
 
@@ -98,7 +99,7 @@ class Words(Vocabulary):
         ``start=False`` leaves START out, for models that read lines as one stream.
         """
         special = (UNK, START, END) if start else (UNK, END)
-        counts = Counter(_cut(validate.instance("text", text, str, "a str")))
+        counts = Counter(cls.cut(validate.instance("text", text, str, "a str")))
         if not counts:
             raise ValueError("text must hold at least one word, got none")
         words = sorted(counts.keys() - set(special), key=lambda word: (-counts[word], word))
@@ -123,9 +124,14 @@ class Words(Vocabulary):
         """The number of END."""
         return self._numbers[END]
 
-    def cut(self, text: str) -> Sequence[str]:
-        """The words of a text, and an END for each end of a line."""
-        return _cut(text)
+    @staticmethod
+    def cut(text: str) -> Sequence[str]:
+        """The words of a text, and an END for each end of a line.
+
+        Only a line feed ends a line: other separators may stand in a corpus.
+        """
+        *ended, rest = text.split(END)
+        return [word for line in ended for word in (*line.split(), END)] + rest.split()
 
     def join(self, symbols: Iterable[str]) -> str:
         """Words with a space between two, lines ended."""
@@ -133,11 +139,5 @@ class Words(Vocabulary):
 
     def encode(self, text: str, name: str = "text") -> Tensor:
         """T words -> their numbers (T,), as int64; a word that is not in the vocabulary is UNK."""
-        words = _cut(validate.instance(name, text, str, "a str"))
+        words = self.cut(validate.instance(name, text, str, "a str"))
         return torch.tensor([self._numbers.get(w, self.unk) for w in words], dtype=torch.int64)
-
-
-def _cut(text: str) -> list[str]:
-    """Words and ENDs. Only a line feed ends a line: other separators may stand in a corpus."""
-    *ended, rest = text.split(END)
-    return [word for line in ended for word in (*line.split(), END)] + rest.split()

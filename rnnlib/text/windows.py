@@ -100,6 +100,16 @@ def context_windows(numbers: Tensor, n: int, vocabulary: Words) -> Tensor:
     return found
 
 
+def frequencies(numbers: Tensor, K: int) -> Tensor:
+    """The share of each of K symbols in a text (M,), counted once more than it comes: (K,).
+
+    So none is zero, and all have a logarithm; see ``init.log_frequencies_``.
+    """
+    validate.labels("numbers", numbers, ("M",), validate.positive_int("K", K))
+    counts = torch.bincount(numbers, minlength=K) + 1.0
+    return counts / counts.sum()
+
+
 def lines(numbers: Tensor, vocabulary: Words) -> list[Tensor]:
     """The lines of a text (M,), each with its END; what stands behind the last END too."""
     validate.labels("numbers", numbers, ("M",), len(vocabulary))

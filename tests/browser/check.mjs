@@ -119,7 +119,7 @@ export async function settle() {
   await Promise.all([...document.images].map((image) => image.complete || new Promise((r) => { image.onload = image.onerror = r; })));
   await document.fonts.ready;
   const waits = () => document.querySelector('script[type="later"]') || [...document.querySelectorAll('article section > *')].some((e) => getComputedStyle(e).contentVisibility !== 'visible');
-  while (waits()) await new Promise((r) => requestIdleCallback(r)); // a11y.js does it when the browser is idle
+  while (waits()) await new Promise((r) => setTimeout(r, 20)); // a11y.js does it when the browser is idle
   await new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
 }
 
@@ -130,8 +130,13 @@ async function unfold() {
   const style = document.createElement('style');
   style.textContent = '.sd-tab-content { display: block !important } *, ::before, ::after { transition: none !important; animation: none !important }';
   document.head.append(style);
-  const waits = () => [...document.querySelectorAll('pre')].some((e) => e.tabIndex < 0 && e.scrollWidth > e.clientWidth + 1);
-  for (let n = 0; n < 100 && waits(); n++) await new Promise((r) => requestIdleCallback(r)); // a11y.js makes them stops when the browser is idle
+}
+
+/** Boxes of the article that scroll sideways and cannot be reached by the keyboard. */
+function unreached() {
+  const scrolls = (e) => e.scrollWidth > e.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(e).overflowX);
+  return [...document.querySelectorAll('article *')].filter((e) => e.tabIndex < 0 && e.checkVisibility() && scrolls(e) && !e.querySelector('a[href], button, input, select, summary, [tabindex="0"]'))
+    .map((e) => `scrolls and is no stop of the keyboard: ${e.localName}.${e.className} ${e.textContent.trim().replace(/\s+/g, ' ').slice(0, 60)}`);
 }
 
 function maths() {
@@ -308,6 +313,13 @@ function within(milliseconds, job, message) {
   return Promise.race([job, late]).finally(() => clearTimeout(timer));
 }
 
+/** What is still unreached when a11y.js, which works when the browser is idle, has had its time. */
+async function unreachedAtLast(tab) {
+  let found;
+  for (let n = 0; n < 100 && (found = await tab.evaluate(unreached)).length; n++) await tab.waitForTimeout(50);
+  return found;
+}
+
 async function look(context, view, page, book) {
   const { root, origin, axe, shots, allowed } = book;
   const problems = [];
@@ -351,6 +363,7 @@ async function look(context, view, page, book) {
       note('links', deadLinks(root, origin, url, await tab.evaluate(links)));
     }
     note('keyboard', await tab.evaluate(stops));
+    note('keyboard', await unreachedAtLast(tab));
     if (view.name === 'phone') {
       note('sideways', await tab.evaluate(sideways, view.viewport.width));
       await tab.evaluate(() => { document.documentElement.style.fontSize = '200%'; });

@@ -40,6 +40,7 @@ const BROKEN = {
   'maths-no-speech': [add(`<p><span class="math">${katex.renderToString('x', { output: 'html' })}</span></p>`), 'maths', /1 of 3 formulas without MathML/],
   'maths-no-copy': [SOUND.replace(/<script defer.*?<\/script>/, ''), 'maths', /not its TeX h_t/],
   'maths-stop': [add(`<p><span class="math" tabindex="0">${set('x')}</span></p>`), 'keyboard', /1 formulas stop the keyboard/],
+  'scrolls-unreached': [add(`<details><summary>More</summary><div style="overflow-x: auto"><p style="width: 3000px">wide</p></div></details>`), 'keyboard', /no stop of the keyboard: div\. wide/],
   'contents-dead': [add('<nav id="pst-page-toc-nav"><a href="#top">A page</a></nav>'), 'contents', /marked: nothing/],
   'image-missing': [add('<img alt="A plot" src="nowhere.png">'), 'images', /did not load/],
   'image-404': [add('<img alt="A plot" src="nowhere.png">'), 'errors', /404 nowhere.png/],
