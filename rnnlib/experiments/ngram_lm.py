@@ -5,7 +5,7 @@ Parts, a record each, data/results/ngram_lm_PART.json unless --name says otherwi
 counts      interpolated Kneser-Ney of orders 1 to 5
 hidden      linear against tanh at 128, 256 and 512 hidden units, embedding 16
 scale       a table that begins at N(0, 1) or N(0, 0.01^2) in place of N(0, 0.1^2)
-embedding   embeddings 32, 64 and 128 at 256 hidden units, and 128 with dropout
+embedding   embeddings 32, 64 and 128, and 128 with dropout
 best        256 hidden units, embedding 128, dropout; mixed with the counts; the test text
 curriculum  first without the most frequent words as targets, against plain training
 map         an embedding of 2 numbers a word, to be drawn
@@ -319,7 +319,7 @@ def plan(part: str, seeds: int) -> list[dict[str, Any]]:
             changes = [{"scale": scale} for scale in (1.0, 0.01)]
         case "embedding":
             sizes = [(32, 0.0), (64, 0.0), (128, 0.0), (128, 0.3)]
-            changes = [{"embedding": E, "hidden": 256, "dropout": rate} for E, rate in sizes]
+            changes = [{"embedding": E, "dropout": rate} for E, rate in sizes]
         case "best":
             changes = [{"embedding": 128, "hidden": 256, "dropout": 0.4, "epochs": 6}]
         case "curriculum":
