@@ -37,11 +37,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import Markdown
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy
 
 from rnnlib import (
     bptt,
     check,
+    embeddings,
     experiments,
     figures,
     metrics,
@@ -245,6 +246,11 @@ def perplexities(runs, key="validation"):
     return [math.exp(r["best"][key]) for r in runs]
 
 
+def best_epoch(run):
+    """The epoch of the lowest validation loss."""
+    return 1 + min(range(len(run["evaluations"])), key=lambda k: run["evaluations"][k]["validation"])
+
+
 # %% [markdown]
 # ### Counting: Kneser-Ney
 
@@ -330,22 +336,18 @@ figures.table(["$s$", "validation perplexity, first epoch", "best epoch"], found
 #
 # ### Embeddings of 16 to 128
 
-# %% mystnb={"image": {"alt": "Validation and training perplexity against the size of the embedding, 16 to 128, without dropout and with a dropout of 0.3; a dotted line is the Kneser-Ney 4-gram."}} tags=["paste:embedding"]
+# %% mystnb={"image": {"alt": "ALT embedding"}} tags=["paste:embedding"]
 EMBEDDINGS = (16, 32, 64, 128)
-
-
-def with_embedding(size, dropout):
-    if size == 16 and dropout == 0:
-        return results("hidden", activation="tanh", hidden=256)  # the same network
-    return results("embedding", embedding=size, dropout=dropout)
-
-
+of_size = {size: results("embedding", embedding=size, dropout=0.0) for size in EMBEDDINGS[1:]}
+of_size[16] = results("hidden", activation="tanh", hidden=128)  # the same network
+dropped = results("embedding", embedding=128, dropout=0.3)
 fig, ax = plt.subplots()
-for (dropout, key), mark in zip(itertools.product((0.0, 0.3), ("validation", "train")), "oosv", strict=True):
-    values = np.array([perplexities(with_embedding(size, dropout), key) for size in EMBEDDINGS]).T
-    style = {"color": figures.COLOURS[dropout > 0], "linestyle": "-" if key == "validation" else "--"}
-    label = f"{'validation' if key == 'validation' else 'training'}, dropout {dropout:g}"
-    figures.mean_and_range(ax, EMBEDDINGS, values, label, marker=mark, **style)
+for key, colour, dash in (("validation", 0, "-"), ("train", 1, "--")):
+    name = "validation" if key == "validation" else "training"
+    values = np.array([perplexities(of_size[size], key) for size in EMBEDDINGS]).T
+    style = {"color": figures.COLOURS[colour], "linestyle": dash}
+    figures.mean_and_range(ax, EMBEDDINGS, values, name, marker="os"[colour], **style)
+    ax.plot([128] * len(dropped), perplexities(dropped, key), "v^"[colour], color=figures.COLOURS[colour], label=f"{name}, dropout 0.3")
 ax.axhline(counted_4, color="#555555", linestyle=":", linewidth=1.2, label="Kneser-Ney, order 4")
 ax.set(xscale="log", xlabel="size E of the embedding", ylabel="perplexity, best epoch")
 ax.set_xticks(EMBEDDINGS, EMBEDDINGS)
@@ -353,16 +355,13 @@ ax.minorticks_off()
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
-# %%
+# %% tags=["paste:embedding_numbers"]
+found = {str(size): of_size[size] for size in EMBEDDINGS} | {"128, dropout 0.3": dropped}
 figures.table(
-    ["$E$", "no dropout: validation", "training", "dropout 0.3: validation", "training"],
+    ["$E$", "validation perplexity", "training perplexity", "best epoch"],
     [
-        [size]
-        + [
-            spread(perplexities(with_embedding(size, dropout), key))
-            for dropout, key in itertools.product((0.0, 0.3), ("validation", "train"))
-        ]
-        for size in EMBEDDINGS
+        [name, *(spread(perplexities(runs, key)) for key in ("validation", "train")), spread([best_epoch(r) for r in runs], 0)]
+        for name, runs in found.items()
     ],
 )
 
@@ -371,7 +370,7 @@ figures.table(
 #
 # ### The best network, and both together
 #
-# 512 hidden units, embedding 128, dropout.
+# 256 hidden units, embedding 128, a dropout of 0.4, six epochs.
 # The share $\lambda$ of the counts is chosen on the first half of the validation words; the validation figures are of the second half, the test text was not looked at before.
 
 # %% tags=["paste:best"]
@@ -585,26 +584,15 @@ panel = live.interact(
 # The five words whose rows of $C$ have the largest cosine with a word's own, among the 2,000 most frequent.
 # The row of a rare word has hardly moved from its random start.
 
-
 # %% tags=["paste:neighbours"]
-table = model.embedding.weight.detach()  # (K, E)
-frequent = min(2000, K)
-
-
-def nearest(word, count=5):
-    """The words of the largest cosine with a word, and the cosines."""
-    unit = normalize(table[:frequent])  # rows of length 1
-    cosines = unit @ unit[vocabulary.encode(word)[0]]  # (frequent,)
-    top, which = cosines.topk(count + 1)
-    return [(vocabulary.symbols[k], c) for k, c in zip(which[1:], top.tolist()[1:], strict=True)]
-
-
+frequent = text.Words(vocabulary.symbols[:2000])
+table = model.embedding.weight.detach()[: len(frequent)]  # (2000, E)
 TEN = ("he", "was", "two", "September", "north", "city", "film", "wrote", "large", "after")
 figures.table(
     ["word", "nearest by cosine"],
     [
-        [shown([w]), ", ".join(f"{shown([v])} {c:.2f}" for v, c in nearest(w))]
-        for w in TEN if w in vocabulary.symbols[:frequent]
+        [shown([w]), ", ".join(f"{shown([v])} {c:.2f}" for v, c in embeddings.nearest(table, frequent, w, 5))]
+        for w in TEN if w in frequent.symbols
     ],
 )
 
@@ -642,7 +630,7 @@ def draw(ax, places, symbols, count, size, named=None):
 
 maps = {
     "learned, E = 2": (two, symbols_of_two),
-    "projected from E = 64": (projected(table[:frequent].numpy()), vocabulary.symbols[:frequent]),
+    "projected from E = 64": (projected(table.numpy()), frequent.symbols),
 }
 
 # %% mystnb={"image": {"alt": "Two maps of the 100 most frequent words, each word written at its place: a learned embedding of two numbers, and a projection of 64."}} tags=["paste:map_100"]
