@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from rnnlib import tensorfiles, validate
 from rnnlib.layers import GRU, LSTM, RNN
@@ -20,7 +21,8 @@ from rnnlib.text import Vocabulary, Words
 
 KEY = "rnnlib_model"  # of the metadata: JSON with all but the weights
 KINDS = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}  # of an RNNLM's layers
-DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int8)
+SCALE = ".scale"  # ends the name of the sizes of a step, of a matrix in int8
 
 
 def save_model(
@@ -30,9 +32,11 @@ def save_model(
     settings: dict[str, Any],
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Write the weights as ``dtype``, under the names of rnnlib's layers, then rename into place.
+    r"""Write the weights as ``dtype``, under the names of rnnlib's layers, then rename into place.
 
-    A weight that is tied to another is written once.
+    A weight that is tied to another is written once. As ``torch.int8``, a row W_k of a matrix is
+    q_k s_k, of whole numbers q_k from -127 to 127 and a step $s_k = \max_j |W_{kj}| / 127$ in
+    float32, so that no entry moves by more than half a step; vectors are written in float32.
     ``settings`` is plain data for the reader: corpus, steps, seed, learning rate.
     Raises TypeError or ValueError if a weight is not finite in ``dtype``, the vocabulary does not
     fit, ``settings`` is no dictionary of plain data, or ``dtype`` is none of ``DTYPES``.
@@ -47,10 +51,9 @@ def save_model(
         raise ValueError(
             f"vocabulary must have the model's {model.K} symbols, got {len(vocabulary)}"
         )
-    weights = {
-        name: weight.detach().to("cpu", dtype).contiguous()
-        for name, weight in model.named_parameters()
-    }
+    weights: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters():
+        weights |= _written(name, parameter.detach().cpu(), dtype)
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
             raise ValueError(f"model must have weights that are finite in {dtype}, got {name}")
@@ -79,7 +82,10 @@ def load_model(
         symbols, settings = about.pop("symbols"), about.pop("settings")
         of_words = "kind" in about
         vocabulary = Words(symbols) if of_words else Vocabulary(symbols)
-        weights = {name: tensor.float() for name, tensor in tensors.items()}
+        weights = {
+            name: tensor.float() * tensors.get(name + SCALE, 1.0)
+            for name, tensor in tensors.items() if not name.endswith(SCALE)
+        }  # fmt: skip
         model: CharacterModel | RNNLM
         with torch.device("meta"):  # draws nothing, and takes no memory before the shapes fit
             if of_words:
@@ -97,6 +103,17 @@ def load_model(
             f"{type(error).__name__}: {error}"
         ) from error
     return model, vocabulary, settings
+
+
+def _written(name: str, W: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:
+    """A weight as ``dtype``; a matrix (M, D) in int8 with the step of each row, (M, 1), beside."""
+    if dtype is not torch.int8:
+        return {name: W.to(dtype).contiguous()}
+    if W.ndim < 2:
+        return {name: W.float()}
+    step = W.float().abs().amax(dim=1, keepdim=True) / 127
+    q = (W / step.where(step > 0, 1.0)).round()  # a row of zeros stays one
+    return {name: q.to(torch.int8), name + SCALE: step}
 
 
 def _describe(model: CharacterModel | RNNLM) -> dict[str, Any]:

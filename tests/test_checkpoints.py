@@ -23,7 +23,7 @@ def made(embedding: int | None = None) -> CharacterModel:
 
 
 @pytest.mark.parametrize("embedding", [None, 4])
-@pytest.mark.parametrize("dtype", checkpoints.DTYPES)
+@pytest.mark.parametrize("dtype", [d for d in checkpoints.DTYPES if d.is_floating_point])
 def test_what_was_saved_comes_back(tmp_path, dtype, embedding) -> None:
     path = tmp_path / "w.safetensors"
     save_model(path, made(embedding), VOCABULARY, SETTINGS, dtype)
@@ -115,6 +115,34 @@ def test_half_precision_takes_half_the_room(tmp_path) -> None:
         save_model(tmp_path / "w", model, VOCABULARY, {}, dtype)
         sizes.append((tmp_path / "w").stat().st_size)
     assert sizes[0] / sizes[1] == pytest.approx(0.5, abs=0.01)
+
+
+def test_eight_bits_move_no_weight_by_more_than_half_a_step(tmp_path) -> None:
+    model = RNNLM(5, LSTM, 6, 6, 2, tied=True, generator=seeded(2))
+    model.embedding.weight.data[3] = 0.0
+    save_model(tmp_path / "w", model, Words([UNK, END, "once", "upon", "a"]), {}, torch.int8)
+    found, _, _ = load_model(tmp_path / "w")
+    assert found.readout.weight is found.embedding.weight
+    pairs = list(zip(found.parameters(), model.parameters(), strict=True))
+    for got, W in pairs:
+        step = W.abs().amax(dim=-1, keepdim=True) / 127 if W.ndim == 2 else torch.zeros(1)
+        assert ((got - W).abs() <= 0.501 * step).all()
+        assert W.ndim == 1 or not torch.equal(got, W)
+    rounded = found.embedding.weight[0] / found.embedding.weight[0].abs().max() * 127
+    assert torch.allclose(rounded, rounded.round(), atol=1e-4)
+    assert not found.embedding.weight[3].any()
+
+
+def test_eight_bits_take_a_quarter_of_the_room_and_refuse_what_is_not_finite(tmp_path) -> None:
+    model = CharacterModel(len(VOCABULARY), 128)
+    sizes = []
+    for dtype in (torch.int8, torch.float32):
+        save_model(tmp_path / "w", model, VOCABULARY, {}, dtype)
+        sizes.append((tmp_path / "w").stat().st_size)
+    assert sizes[0] / sizes[1] == pytest.approx(0.25, abs=0.02)
+    model.readout.weight.data[0, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"finite in torch.int8, got readout\.weight"):
+        save_model(tmp_path / "w", model, VOCABULARY, SETTINGS, torch.int8)
 
 
 def test_a_weight_that_half_precision_cannot_hold_is_refused(tmp_path) -> None:

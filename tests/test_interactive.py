@@ -2,12 +2,14 @@
 
 import base64
 import json
+import math
 import re
 import subprocess
 import sys
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -17,9 +19,9 @@ import pytest
 import torch
 import yaml
 
-from rnnlib import checkpoints, interactive, surfaces
-from rnnlib.models import CharacterModel
-from rnnlib.text import Vocabulary
+from rnnlib import GRU, LSTM, checkpoints, interactive, surfaces
+from rnnlib.models import RNNLM, CharacterModel
+from rnnlib.text import END, UNK, Vocabulary, Words
 
 ROOT = Path(__file__).resolve().parent.parent
 JS = ROOT / "rnnlib" / "interactive" / "js"
@@ -326,28 +328,65 @@ def saved(folder: Path, **options: int) -> CharacterModel:
     return model
 
 
-def test_the_script_of_the_weights_holds_them_as_float16_in_order(tmp_path: Path) -> None:
+NUMPY = {"F16": "<f2", "F32": "<f4", "I8": "<i1"}  # as the script names them
+
+
+def content_of(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """What a script of weights holds, and its tensors by name."""
+    text = path.read_text("ascii")  # whatever encoding the page is read with
+    head, _, body = text.partition(" = ")
+    assert head == f"(globalThis.RnnWeights ??= {{}}).{path.stem.removeprefix('rnn-weights-')}"
+    assert body.endswith("};\n")
+    content = json.loads(body[:-2])
+    data, tensors = base64.b64decode(content["data"]), {}
+    for name, (kind, shape) in content["tensors"].items():
+        size = math.prod(shape) * np.dtype(NUMPY[kind]).itemsize
+        tensors[name] = np.frombuffer(data[:size], NUMPY[kind]).reshape(shape)
+        data = data[size:]
+    assert not data
+    source = (JS / "rnn-model.js").read_text("utf-8")
+    for kind, _ in content["tensors"].values():
+        assert f"    {kind}: [{np.dtype(NUMPY[kind]).itemsize}, (view" in source
+    prefixes = tuple(content["cells"])
+    for name in content["tensors"]:  # rnn.cells.0.W_x, ..., readout.weight
+        part = name.rpartition(".")[2] if name.startswith(prefixes) else name
+        assert f"'{part}'" in source or part.endswith("scale")
+    return content, tensors
+
+
+def test_the_script_of_the_weights_holds_them_as_float16(tmp_path: Path) -> None:
     model = saved(tmp_path)
     (path,) = page_weights.write(tmp_path, tmp_path)
     assert path == tmp_path / "rnn-weights-tiny.js"
-    text = path.read_text("ascii")  # whatever encoding the page is read with
-    head, _, body = text.partition(" = ")
-    assert head == "(globalThis.RnnWeights ??= {}).tiny" and body.endswith("};\n")
-    content = json.loads(body[:-2])
+    content, tensors = content_of(path)
     assert content["symbols"] == '\n "/<abé☃'
-    assert (content["hidden"], content["layers"]) == (4, 2)
-    numbers = np.frombuffer(base64.b64decode(content["data"]), "<f2")
-    for (name, shape), (key, weight) in zip(
-        content["tensors"].items(), model.state_dict().items(), strict=True
-    ):
-        assert (name, tuple(shape)) == (key, weight.shape)
-        here, numbers = numbers[: weight.numel()], numbers[weight.numel() :]
-        assert np.array_equal(here, weight.half().numpy().ravel())
-    assert not len(numbers)
-    source = (JS / "rnn-char-model.js").read_text("utf-8")
-    for name in content["tensors"]:  # rnn.cells.0.W_x, ..., readout.weight
-        part = name.rpartition(".")[2] if name.startswith("rnn.cells.") else name
-        assert f"'{part}'" in source
+    assert (content["hidden"], content["cells"]) == (4, ["rnn.cells.0.", "rnn.cells.1."])
+    assert tensors.keys() == model.state_dict().keys()
+    for name, weight in model.state_dict().items():
+        assert np.array_equal(tensors[name], weight.half().numpy())
+
+
+def saved_words(folder: Path, kind: Any = LSTM) -> RNNLM:
+    """A small word model, its readout tied to the table, in eight bits below ``folder``."""
+    words = Words([UNK, END, "once", "upon", "<a"])
+    model = RNNLM(5, kind, 4, 4, 2, tied=True, generator=torch.Generator().manual_seed(0))
+    path = folder / "data" / "weights" / "words_tiny.safetensors"
+    path.parent.mkdir(parents=True)
+    checkpoints.save_model(path, model, words, {"corpus": "tiny"}, torch.int8)
+    return model
+
+
+def test_the_script_of_a_word_model_holds_it_in_eight_bits(tmp_path: Path) -> None:
+    saved_words(tmp_path)
+    (path,) = page_weights.write(tmp_path, tmp_path)
+    content, tensors = content_of(path)
+    assert content["symbols"] == [UNK, END, "once", "upon", "<a"]
+    assert (content["hidden"], len(content["cells"])) == (4, 2)
+    model, _, _ = checkpoints.load_model(tmp_path / "data/weights/words_tiny.safetensors")
+    for name, weight in model.named_parameters():
+        here = tensors[name] * tensors.get(f"{name}.scale", np.float32(1))
+        assert np.array_equal(here, weight.detach().numpy())
+    assert "readout.weight" not in tensors  # the table is that too
 
 
 def test_weights_that_the_page_cannot_take_are_refused(
@@ -358,9 +397,12 @@ def test_weights_that_the_page_cannot_take_are_refused(
     with pytest.raises(ValueError, match=r"char_tiny.* one-hot"):
         page_weights.write(tmp_path, tmp_path / "a")
     saved(tmp_path / "b")
-    monkeypatch.setattr(page_weights, "LIMIT", 500)
+    monkeypatch.setattr(page_weights, "LIMITS", {"char_*": 500, "words_*": 500})
     with pytest.raises(ValueError, match=r"char_tiny.* bytes, at most 500"):
         page_weights.write(tmp_path, tmp_path / "b")
+    saved_words(tmp_path / "c", GRU)
+    with pytest.raises(ValueError, match=r"words_tiny.* LSTM layers"):
+        page_weights.write(tmp_path, tmp_path / "c")
     assert not list(tmp_path.glob("*.js"))
 
 
@@ -368,7 +410,8 @@ def test_the_page_offers_the_models_that_there_are_and_says_their_size(tmp_path:
     written = page_weights.write(tmp_path)
     source = (JS / "rnn-char-writer.js").read_text("utf-8")
     offered = re.findall(r"^ +(\w+): { label: .* kB: (\d+),", source, re.M)
-    sizes = [(p.stem.removeprefix("rnn-weights-"), round(p.stat().st_size / 1000)) for p in written]
+    names = {p.stem.removeprefix("rnn-weights-"): round(p.stat().st_size / 1000) for p in written}
+    sizes = sorted((n, kB) for n, kB in names.items() if not n.startswith("words_"))
     assert sorted((name, int(kB)) for name, kB in offered) == sizes
     for name, _ in offered:
         path = ROOT / "data" / "weights" / f"char_{name}.safetensors"

@@ -32,7 +32,7 @@ const TOUCH_SIZE = 44;
 const SMALLEST = 11.5; // CSS pixels of text
 const DESKTOP = { viewport: { width: 1280, height: 900 } };
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-const ELSEWHERE = /<rnn-char-writer[\s>]/g; // char_writer.mjs looks at it
+const ELSEWHERE = /<rnn-(char|word)-writer[\s>]/g; // char_writer.mjs and word_writer.mjs look at them
 const drawingFile = (tag) => join(ROOT, 'book/_static/figures', `${tag.replace(/^rnn-/, '')}.svg`);
 
 function expectations() {
@@ -777,7 +777,7 @@ async function tryPage(browser, book, path) {
     return page;
   };
   const close = (page) => page.context().close();
-  const tags = (page) => page.evaluate(() => [...document.querySelectorAll('*')].map((e) => e.localName).filter((name) => name.startsWith('rnn-') && name !== 'rnn-char-writer'));
+  const tags = (page) => page.evaluate(() => [...document.querySelectorAll('*')].map((e) => e.localName).filter((name) => name.startsWith('rnn-') && !name.endsWith('-writer')));
   const hostsOf = async (page) => {
     const count = {};
     return (await tags(page)).map((tag) => [tag, page.locator(tag).nth(count[tag] = (count[tag] ?? -1) + 1), count[tag]]);

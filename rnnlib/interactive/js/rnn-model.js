@@ -1,8 +1,11 @@
-// A character model in plain JavaScript: rnnlib.models.CharacterModel's step, and the choice of the next character.
+// A trained language model in plain JavaScript: the step of rnnlib.models.CharacterModel and of an RNNLM of LSTM layers,
+// and the choice of the next symbol, a character or a word.
 //
-// It is made from { symbols, hidden, layers, tensors: { name: shape }, data }, data being the tensors' float16 in this order, in base64.
+// RnnModel.fetch(name, address) loads the weights, a script that sets RnnWeights.<name> to { symbols, hidden, cells, tensors, data }
+// (tools/page_weights.py): cells are the beginnings of the names of each layer's weights, tensors are { name: [type, shape] }, and data
+// holds their numbers in this order, in base64. A matrix of whole numbers (I8) has the step of each row beside it, name.scale.
 
-globalThis.RnnCharModel ??= (() => {
+globalThis.RnnModel ??= (() => {
   const sigmoid = (x) => 1 / (1 + Math.exp(-x));
 
   /** A float16 from its 16 bits: sign, 5 of exponent, 10 of fraction. */
@@ -10,6 +13,30 @@ globalThis.RnnCharModel ??= (() => {
     const exponent = (bits >> 10) & 31, fraction = bits & 1023;
     const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
     return bits & 0x8000 ? -size : size;
+  };
+
+  const TYPES = { // bytes, and how one is read
+    F16: [2, (view, at) => half(view.getUint16(at, true))],
+    F32: [4, (view, at) => view.getFloat32(at, true)],
+    I8: [1, (view, at) => view.getInt8(at)],
+  };
+
+  /** The tensors by name, as numbers row by row. */
+  const unpack = (tensors, data) => {
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)), view = new DataView(bytes.buffer);
+    const size = (shape) => shape.reduce((a, b) => a * b);
+    const wanted = Object.values(tensors).reduce((sum, [type, shape]) => sum + TYPES[type][0] * size(shape), 0);
+    if (bytes.length !== wanted) throw new Error(`It holds ${bytes.length} bytes of weights, not ${wanted}.`);
+    let at = 0;
+    const weights = Object.fromEntries(Object.entries(tensors).map(([name, [type, shape]]) => {
+      const [bytesEach, read] = TYPES[type];
+      return [name, Float32Array.from({ length: size(shape) }, () => read(view, (at += bytesEach) - bytesEach))];
+    }));
+    for (const [name, [, shape]] of Object.entries(tensors)) {
+      const step = weights[`${name}.scale`];
+      if (step) weights[name].forEach((q, n, W) => { W[n] = q * step[Math.floor(n / shape[1])]; });
+    }
+    return weights;
   };
 
   /** out += W x, with W (out.length, x.length) row by row; four sums at once are twice as fast as one. */
@@ -47,40 +74,54 @@ globalThis.RnnCharModel ??= (() => {
   const NAMES = { ' ': 'space', '\n': 'newline', '\t': 'tab' };
   const TWINS = { "'": '’', '’': "'", '‘': "'", '"': '“', '“': '"', '”': '"' };
 
-  /** rnnlib.models.CharacterModel: a one-hot character, layers of LSTM cells, a readout. */
-  return class RnnCharModel {
+  const coming = {}; // name: the promise of a model, one of each on a page
+
+  /** A symbol, one-hot or its row of a table; layers of LSTM cells; a readout, which may be that table. */
+  return class RnnModel {
     static KINDS = KINDS;
     static called = (symbol) => NAMES[symbol] ?? symbol;
     static quoted = (symbol) => NAMES[symbol] ?? `“${symbol}”`;
 
-    constructor({ symbols, hidden, layers, tensors, data }) {
-      const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-      const sizes = Object.values(tensors).map((shape) => shape.reduce((a, b) => a * b));
-      const wanted = 2 * sizes.reduce((a, b) => a + b);
-      if (bytes.length !== wanted) throw new Error(`It holds ${bytes.length} bytes of weights, not ${wanted}.`);
+    /** The model whose weights the script rnn-weights-<name>.js beside `home` holds. */
+    static fetch = (name, home) => coming[name] ??= new Promise((done, failed) => {
+      const script = document.createElement('script');
+      script.src = new URL(`rnn-weights-${name}.js`, home);
+      const fail = (reason) => {
+        delete coming[name];
+        script.remove();
+        failed(new Error(`tried ${script.src}. ${reason}`));
+      };
+      script.onerror = () => fail('Nothing came.');
+      script.onload = () => {
+        const weights = globalThis.RnnWeights?.[name];
+        try { weights ? done(new RnnModel(weights)) : fail('It holds no weights.'); } catch (error) { fail(error.message); }
+      };
+      document.head.append(script);
+    });
+
+    constructor({ symbols, hidden, cells, tensors, data }) {
+      const weights = unpack(tensors, data);
       if (hidden % 4) throw new Error(`It has ${hidden} units, not a multiple of 4.`);
-      const view = new DataView(bytes.buffer);
-      let at = 0;
-      const weights = Object.fromEntries(Object.keys(tensors).map((name, n) => [name, Float32Array.from({ length: sizes[n] }, () => half(view.getUint16(2 * at++, true)))]));
       this.symbols = [...symbols];
       this.index = new Map(this.symbols.map((symbol, k) => [symbol, k]));
       this.hidden = hidden;
-      this.count = wanted / 2;
-      this.cells = Array.from({ length: layers }, (_, n) => ['W_x', 'W_h', 'b'].map((name) => weights[`rnn.cells.${n}.${name}`]));
-      this.W = weights['readout.weight'];
+      this.cells = cells.map((cell) => ['W_x', 'W_h', 'b'].map((name) => weights[`${cell}${name}`]));
+      this.table = weights['embedding.weight'];
+      this.W = weights['readout.weight'] ?? this.table;
       this.b = weights['readout.bias'];
     }
 
-    /** The state before the first character: one h and one c (H) a layer, all zero. */
+    /** The state before the first symbol: one h and one c (H) a layer, all zero. */
     start() { return this.cells.map(() => ({ h: new Float64Array(this.hidden), c: new Float64Array(this.hidden) })); }
 
-    /** Read character k: the state moves on. Returns the logits (K) of what comes next. */
+    /** Read symbol k: the state moves on. Returns the logits (K) of what comes next. */
     step(state, k) {
       const H = this.hidden, K = this.symbols.length;
       this.cells.forEach(([W_x, W_h, b], n) => {
         const { h, c } = state[n];
         const a = Float64Array.from(b); // (4H): the gates i, f, g, o
         if (n) addProduct(a, W_x, state[n - 1].h);
+        else if (this.table) addProduct(a, W_x, this.row(k));
         else for (let row = 0; row < 4 * H; row++) a[row] += W_x[row * K + k]; // a one-hot input takes a column
         addProduct(a, W_h, h);
         for (let j = 0; j < H; j++) {
@@ -94,7 +135,13 @@ globalThis.RnnCharModel ??= (() => {
       return logits;
     }
 
-    /** The logits after each character of a text. */
+    /** What the table has for symbol k (E). */
+    row(k) {
+      const E = this.table.length / this.symbols.length;
+      return this.table.subarray(k * E, (k + 1) * E);
+    }
+
+    /** The logits after each symbol of a text. */
     logits(text) {
       const state = this.start();
       return [...text].map((symbol) => this.step(state, this.index.get(symbol)));

@@ -1,0 +1,196 @@
+// What the checks of the writers share (char_writer.mjs, word_writer.mjs): a page with the writer on it, and the walk through the steps.
+
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AXE_TAGS, BASE, openBook, pagesOf, settle } from './check.mjs';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const ROOT = resolve(HERE, '../..');
+export const NEAR = 1e-3; // of a logit
+export const WAIT = 60000;
+export const DESKTOP = { viewport: { width: 1280, height: 900 } };
+export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+
+/** What torch has, as the script tests/browser/<name> prints it. */
+function expectations(name) {
+  const python = process.env.PYTHON || join(ROOT, '.venv/bin/python');
+  return JSON.parse(execFileSync(python, [join(HERE, name)], { cwd: ROOT, maxBuffer: 1e9, env: { ...process.env, OMP_NUM_THREADS: '1' } }));
+}
+
+/** A page of the book with the writer on it, and what goes wrong there. `swap` replaces a script: [file, source]. */
+export async function open(browser, book, note, { options = DESKTOP, address = book.url, swap = null, quiet = false } = {}) {
+  const context = await browser.newContext({ serviceWorkers: 'block', ...options });
+  context.setDefaultTimeout(WAIT);
+  if (options.javaScriptEnabled !== false) await context.addInitScript((theme) => { try { localStorage.setItem('mode', theme); localStorage.setItem('theme', theme); } catch { /* about:blank */ } }, options.colorScheme ?? 'light');
+  const page = await context.newPage();
+  if (swap) await page.route(`**/_static/${swap[0]}`, (route) => route.fulfill({ body: swap[1], contentType: 'text/javascript' }));
+  const asked = [];
+  page.on('request', (r) => {
+    asked.push(r.url());
+    if (!r.url().startsWith(`${book.origin}/`) && !/^(data|blob|about|file):/.test(r.url())) note('offline', `asked for ${r.url()}`);
+  });
+  page.on('pageerror', (e) => note('errors', `uncaught: ${e.message}`));
+  page.on('console', (m) => m.type() === 'error' && !quiet && note('errors', m.text()));
+  await page.goto(address, { waitUntil: 'load' });
+  if (options.javaScriptEnabled !== false) await page.evaluate(settle);
+  const host = page.locator(book.tag).first();
+  const part = (selector) => host.locator(selector);
+  const named = (name) => part(`[name=${name}]`);
+  const set = (settings) => host.evaluate((element, s) => element.set(s), settings);
+  const get = () => host.evaluate((e) => ({
+    text: e.text, wanted: e.inputs.beginning.value, writing: Boolean(e.frame), entropy: e.values.entropy, p: e.values.p && [...e.values.p], likely: e.values.likely,
+    paper: e.paper.textContent, heard: e.heard.textContent, rows: [...e.shadowRoot.querySelectorAll('tbody tr, tfoot tr')].map((row) => row.innerText.replace(/\s+/g, ' ').trim()),
+  }));
+  const until = (what) => page.waitForFunction(([tag, code]) => new Function('e', `return ${code}`)(document.querySelector(tag)), [book.tag, what], { timeout: WAIT });
+  const load = async (model) => {
+    if (await named('model').count()) await named('model').selectOption(model);
+    if (await part('.load').isVisible()) await part('.load').click();
+    await until(`e.hasAttribute('loaded') || e.status.classList.contains('bad')`);
+  };
+  const press = (name) => part('.presets button').filter({ hasText: name }).click();
+  const write = async () => { await press('Write'); await until('!e.frame'); };
+  return { page, host, part, named, set, get, until, load, press, write, asked, close: () => context.close() };
+}
+
+/** Tab until the control of this name, class or text has the focus. */
+export async function tabTo(w, wanted, note) {
+  for (let i = 0; i < 40; i++) {
+    if (await focused(w) === wanted) return true;
+    await w.page.keyboard.press('Tab');
+  }
+  note('keyboard', `Tab does not reach ${wanted}`);
+  return false;
+}
+
+export const focused = (w) => w.host.evaluate(({ shadowRoot: { activeElement: e } }) => e && (e.name || e.className || e.textContent));
+
+/** What is too wide for a phone, or too small for a finger. */
+export const cramped = (w, book, width) => w.page.evaluate(([tag, most]) => {
+  const found = document.scrollingElement.scrollWidth > most ? [`the page is ${document.scrollingElement.scrollWidth} px wide`] : [];
+  const root = document.querySelector(tag).shadowRoot;
+  for (const e of root.querySelectorAll('.card, .card *')) {
+    const { left, right, width: wide } = e.getBoundingClientRect();
+    if (wide > 1 && (right > most || left < 0)) found.push(`${e.localName}.${e.className} from ${Math.round(left)} to ${Math.round(right)} px`);
+  }
+  for (const e of root.querySelectorAll('.paper, .note')) if (e.scrollWidth > e.clientWidth) found.push(`${e.className} scrolls sideways`);
+  for (const e of root.querySelectorAll('button, select, input, textarea')) {
+    const { height } = e.getBoundingClientRect();
+    if (height && height < 44) found.push(`${e.name || e.textContent} is ${height} px high`);
+  }
+  return found;
+}, [book.tag, width]);
+
+/** What axe-core finds in the writer. */
+export async function audit(w, book) {
+  await w.page.evaluate(book.axe);
+  return w.page.evaluate(async ([tag, values]) => {
+    const { violations } = await window.axe.run({ include: [[tag]] }, { runOnly: { type: 'tag', values } });
+    return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target.flat().join(' ')}`));
+  }, [book.tag, AXE_TAGS]);
+}
+
+/** Is what stands inside the element, the still text, to be seen? */
+export const still = (w, book) => w.page.locator(`${book.tag} .fallback, ${book.tag} img`).first().isVisible();
+
+export const scripts = (asked) => asked.filter((url) => /rnn-weights/.test(url)).map((url) => url.split('/').at(-1));
+
+/** Without weights, with damaged ones, and with them after all. */
+export async function withoutWeights(browser, book, name, note, swap) {
+  const file = `rnn-weights-${name}.js`;
+  for (const [what, answer, word] of [
+    ['missing', (route) => route.abort(), 'Nothing came'],
+    ['damaged', (route) => route.fulfill({ body: readFileSync(join(book.root, '_static', file), 'utf8').replace(/"data": ".{400}/, '"data": "'), contentType: 'text/javascript' }), 'bytes of weights'],
+    ['empty', (route) => route.fulfill({ body: '', contentType: 'text/javascript' }), 'holds no weights'],
+  ]) {
+    const w = await open(browser, book, note, { quiet: true, swap });
+    try {
+      await w.page.route(`**/${file}`, answer);
+      await w.load(name);
+      const text = await w.part('.status').textContent();
+      if (!text.includes(file) || !text.includes(word) || !/still works/.test(text)) note('missing', `${what}: says "${text}"`);
+      if (!await still(w, book)) note('missing', `${what}: the still text is gone`);
+      await w.page.unroute(`**/${file}`);
+      await w.load(name);
+      if (await w.part('.status').textContent() || await still(w, book)) note('missing', `${what}: another try does not work`);
+    } finally {
+      await w.close();
+    }
+  }
+}
+
+/**
+ * All steps, Map(job: [title, the kinds of problems it may find]), on the page that shows <tag ...>; a job in `each` once a model.
+ * `page` is a pattern of the element's tag, where several pages show one.
+ */
+export async function check(writer, expected, root, { only = '', swap = null, names = Object.keys(expected), shots = '', log = console.log } = {}) {
+  const { tag, shown, steps, each } = writer;
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  const path = pagesOf(root).find((page) => readFileSync(join(root, page), 'utf8').includes(shown));
+  if (!path) throw new Error(`no page in ${root} shows ${shown}`);
+  if (!names.length) throw new Error('there are no weights in data/weights');
+  if (shots) mkdirSync(shots, { recursive: true });
+  const { browser, origin, close } = await openBook(root);
+  const book = { root, origin, axe, path, tag, url: origin + BASE + path };
+  const result = { passed: 0, failed: 0, problems: [] };
+  const step = async (title, job) => {
+    const problems = new Set();
+    let detail = '';
+    try {
+      detail = await job((kind, text) => problems.add(`${kind}: ${text}`)) ?? '';
+    } catch (error) {
+      problems.add(`page: ${error.message.split('\n')[0]}`);
+    }
+    result[problems.size ? 'failed' : 'passed']++;
+    result.problems.push(...problems);
+    log(`${problems.size ? 'FAIL' : 'ok  '} ${path}, ${title}${detail && `: ${detail}`}`);
+    for (const text of [...problems].slice(0, 12)) log(`       ${text}`);
+  };
+  try {
+    const [name] = names.slice(-1);
+    for (const [job, [title, kinds]] of steps) {
+      if (only && !kinds.includes(only)) continue;
+      if (each.includes(job)) for (const model of names) await step(model, (note) => job(browser, book, model, note, swap, expected[model]));
+      else await step(title, (note) => job(browser, book, name, note, swap, shots, expected[name]));
+    }
+  } finally {
+    await close();
+  }
+  log(`${result.passed} passed, ${result.failed} failed`);
+  return result;
+}
+
+/** Each of `broken`, [script, what is replaced, by what, the kind of problem that must be found], is found by its kind. */
+async function selftest(writer, expected, root, some) {
+  let wrong = 0;
+  for (const [script, from, to, kind] of writer.broken.filter((entry) => entry.join().includes(some))) {
+    const source = readFileSync(join(root, '_static', `${script}.js`), 'utf8');
+    if (source.split(from).length !== 2 && !script.startsWith('rnn-weights')) { wrong++; console.log(`FAIL ${script}: does not hold once: ${from}`); continue; }
+    const { problems } = await check(writer, expected, root, { only: kind, names: [writer.first], swap: [`${script}.js`, source.replace(from, () => to)], log: () => {} });
+    const kinds = [...new Set(problems.map((text) => text.split(':')[0]))];
+    wrong += !kinds.includes(kind);
+    console.log(`${kinds.includes(kind) ? 'ok  ' : 'FAIL'} ${script}, ${to.slice(0, 50) || `without ${from.slice(0, 40)}`}: wanted ${kind}, found ${kinds.join(', ') || 'nothing'}`);
+  }
+  console.log(wrong ? `${wrong} breaks were not found` : 'the check finds what it should');
+  return wrong;
+}
+
+/** The command line of a check: FOLDER [--selftest[=WORDS]] [--shots DIR]. */
+export async function command(writer, numbers) {
+  const words = process.argv.slice(2);
+  const shots = words.includes('--shots') ? resolve(words.splice(words.indexOf('--shots'), 2)[1]) : '';
+  const breaks = words.find((word) => word.startsWith('--selftest'));
+  const root = words.find((word) => !word.startsWith('--'));
+  try {
+    if (!root || !existsSync(root)) throw new Error(`which folder? (build the book first: make book), got ${root}`);
+    const expected = expectations(numbers);
+    const failed = breaks ? await selftest(writer, expected, resolve(root), breaks.slice('--selftest='.length)) : (await check(writer, expected, resolve(root), { shots })).failed;
+    process.exitCode = failed ? 1 : 0;
+  } catch (error) {
+    const missing = error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND';
+    console.error(`${writer.tag}: ${missing ? 'run tools/vendor.sh first (playwright-core and axe-core are not installed)' : error.message}`);
+    process.exitCode = 2;
+  }
+}
