@@ -193,8 +193,8 @@ def test_the_script_of_words_is_small_and_stands_inside_a_page(tmp_path: Path) -
     results = tmp_path / "data" / "results"
     results.mkdir(parents=True)
     assert page_words.write(tmp_path, tmp_path) == []  # there are none
-    record = {"command": "python -m a.study", "seeds": [0], **data}
-    (results / "words_some.json").write_text(json.dumps(record), "utf-8")
+    record = {"command": "python -m a.study", "runs": [{"result": {"best": {}, "words": data}}]}
+    (results / "some_map.json").write_text(json.dumps(record), "utf-8")
     (path,) = page_words.write(tmp_path, tmp_path)
     assert path == tmp_path / "rnn-words-some.js"
     text = path.read_text("ascii")  # whatever encoding the page is read with
@@ -202,7 +202,7 @@ def test_the_script_of_words_is_small_and_stands_inside_a_page(tmp_path: Path) -
     head, _, body = text.partition(" = ")
     assert head == "(globalThis.RnnWords ??= {}).some" and body.endswith("};\n")
     assert json.loads(body[:-2]) == data
-    figure = interactive.word_map(record, "some", map="projection", count=500, word='"')
+    figure = interactive.word_map(data, "some", map="projection", count=500, word='"')
     assert figure.data == text
     html = figure._repr_html_()
     begins = '<rnn-word-map words="some" map="projection" count="500" word="&quot;">'

@@ -220,13 +220,26 @@ def test_the_plan_has_all_that_is_asked() -> None:
     assert [s["embedding"] for s in ngram_lm.plan("map", 3)] == [2]
 
 
-def test_what_is_kept_of_a_map_is_the_table_and_its_words(folder) -> None:
-    ngram_lm.run(part="map", **SMALL)
-    weights, about = tensorfiles.load(folder / "checkpoints" / "ngram_lm_map.safetensors")
-    assert weights.keys() == {"embedding.weight"}
-    symbols = json.loads(about["symbols"])
-    assert weights["embedding.weight"].shape == (len(symbols), SMALL["embedding"])
-    assert symbols == list(words.load("tales").vocabulary.symbols)
+def test_a_map_has_the_learned_table_and_the_principal_directions_of_the_best(folder) -> None:
+    with pytest.raises(FileNotFoundError, match="ngram_lm_best"):
+        ngram_lm.run(part="map", **SMALL | {"embedding": 2})
+    ngram_lm.run(part="best", **SMALL)
+    found = ngram_lm.run(part="map", **SMALL | {"embedding": 2})["words"]
+    symbols = words.load("tales").vocabulary.symbols[3:503]
+    assert found["words"] == list(symbols)
+    rows = tensorfiles.load(ngram_lm.kept())[0]["embedding.weight"][3:503].double()  # (V, E)
+    model, _ = ngram_lm.train(SMALL | {"embedding": 2})
+    places = {
+        name: torch.tensor(part["xy"]).view(-1, 2) * part["unit"]
+        for name, part in found["maps"].items()
+    }
+    learned = model.embedding.weight.detach()[3:503]
+    apart = torch.nn.functional.pdist
+    assert torch.allclose(apart(places["learned, 2 numbers"]), apart(learned), atol=1e-3)
+    variance = torch.linalg.eigvalsh(rows.T.cov())  # of the principal directions, from the lowest
+    assert torch.allclose(places["projected"].double().var(dim=0), variance[[-1, -2]], rtol=1e-3)
+    nearest = torch.cosine_similarity(rows[7], rows, dim=1).topk(6).indices[1:].tolist()
+    assert found["neighbours"][str(len(symbols))]["index"][35:40] == nearest
 
 
 def test_what_is_kept_of_the_best_is_the_whole_network(folder, text) -> None:

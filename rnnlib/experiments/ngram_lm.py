@@ -8,12 +8,11 @@ scale       a table that begins at N(0, 1) or N(0, 0.01^2) in place of N(0, 0.1^
 embedding   embeddings 32, 64 and 128, and 128 with dropout
 best        256 hidden units, embedding 128, dropout; mixed with the counts; the test text
 curriculum  first without the most frequent words as targets, against plain training
-map         an embedding of 2 numbers a word, to be drawn
+map         an embedding of 2 numbers a word, drawn beside the table of "best", which must be there
 
 Networks read windows of 4 words in a new order each epoch; the products of training are made in
 bfloat16. After each epoch perplexity and accuracy are taken in float32; the weights of the epoch
-with the lowest validation loss are kept. The weights of seed 0 of "best", and the table of "map",
-go to data/checkpoints.
+with the lowest validation loss are kept. The weights of seed 0 of "best" go to data/checkpoints.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ from torch.nn.functional import cross_entropy
 from rnnlib import ngram, optim, tasks, tensorfiles, training
 from rnnlib.experiments import study, words
 from rnnlib.experiments.study import rounded, run_study
+from rnnlib.interactive import word_data
 from rnnlib.models import NGramLM
 from rnnlib.text import context_windows, frequencies
 
@@ -46,6 +47,7 @@ FREQUENT = (0, 10, 100, 1000)  # groups of targets, by rank: 10 words, 90, 900, 
 DROPPED = (10, 5, 2, 0)  # curriculum: so many words are no targets, for a quarter of the steps each
 POINTS = 12  # evaluations of a curriculum
 EXAMPLES = 12
+DRAWN = 500  # words on a map
 
 
 def windows(text: str, corpus: str) -> Tensor:
@@ -134,11 +136,13 @@ def run(*, part: str, **settings: Any) -> dict[str, Any]:
         return counts(settings["corpus"])
     if part == "curriculum":
         return curriculum(settings)
+    if part == "map":
+        return maps(settings)
     model, result = train(settings)
     if part == "best":
         result |= {"mixture": mixture(model, settings["corpus"])}
-    if part in ("best", "map") and settings["seed"] == 0:
-        keep(model, part, settings)
+        if settings["seed"] == 0:
+            keep(model, settings)
     return result
 
 
@@ -287,19 +291,42 @@ def curriculum(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+# ---- maps of words ------------------------------------------------------------------------------
+
+
+def maps(settings: dict[str, Any]) -> dict[str, Any]:
+    """A table of 2 numbers a word is trained, and that of "best" projected: the frequent words."""
+    weights, _ = tensorfiles.load(kept())
+    model, result = train(settings)
+    symbols = words.load(settings["corpus"]).vocabulary.symbols
+    some = slice(3, 3 + DRAWN)  # behind UNK, START and END
+    two = model.embedding.weight.detach()[some]  # (DRAWN, 2)
+    many = weights["embedding.weight"][some].float()  # (DRAWN, E)
+    places = {"learned, 2 numbers": two, "projected": principal(many)}
+    return result | {"words": word_data(symbols[some], places, many)}
+
+
+def principal(rows: Tensor) -> Tensor:
+    """Rows (V, E) along the two directions in which they vary most, their principal components."""
+    centred = rows - rows.mean(dim=0)
+    return centred @ torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
+
+
 # ---- files --------------------------------------------------------------------------------------
 
 
-def keep(model: NGramLM, part: str, settings: dict[str, Any]) -> None:
-    """Write the weights, of a map the table alone, with vocabulary and settings beside them."""
+def kept() -> Path:
+    """Where the weights of "best" are."""
+    return study.data_dir() / "checkpoints" / "ngram_lm_best.safetensors"
+
+
+def keep(model: NGramLM, settings: dict[str, Any]) -> None:
+    """Write the weights, with vocabulary and settings beside them."""
     weights = {name: w.half().contiguous() for name, w in model.state_dict().items()}
-    if part == "map":
-        weights = {"embedding.weight": weights["embedding.weight"]}
     symbols = words.load(settings["corpus"]).vocabulary.symbols
-    folder = study.data_dir() / "checkpoints"
-    folder.mkdir(exist_ok=True)
+    kept().parent.mkdir(exist_ok=True)
     about = {"symbols": json.dumps(symbols), "settings": json.dumps(settings)}
-    tensorfiles.save(folder / f"ngram_lm_{part}.safetensors", weights, about)
+    tensorfiles.save(kept(), weights, about)
 
 
 # ---- the study ----------------------------------------------------------------------------------

@@ -10,14 +10,18 @@ import argparse
 import json
 import math
 import random
+import sys
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from rnnlib import interactive, surfaces
 from rnnlib.cells import LSTMCell
-from rnnlib.paths import data_dir
 from rnnlib.phased import time_gate
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
+import page_words
 
 STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001}  # the others: 0.01
 PATHS = "rnn-optimizer-paths"
@@ -185,8 +189,7 @@ def word_maps() -> dict[str, Any]:
             for row in rows
         ]
     sets, scripts = {"made": word_cases(words, maps, full)}, {}
-    for path in sorted((data_dir() / "results").glob("words_*.json")):
-        name, found = path.stem.removeprefix("words_"), json.loads(path.read_text("utf-8"))
+    for name, found in page_words.recorded().items():
         words = found["words"]
         maps = {
             key: part["unit"] * torch.tensor(part["xy"], dtype=torch.float64).view(-1, 2)
