@@ -27,7 +27,6 @@ if importlib.util.find_spec("rnnlib") is None:
 
 # %%
 import itertools
-import json
 import math
 import os
 import re
@@ -45,12 +44,11 @@ from rnnlib import (
     embeddings,
     experiments,
     figures,
+    interactive,
     metrics,
     models,
     ngram,
-    paths,
     sampling,
-    tensorfiles,
     text,
 )
 from rnnlib.experiments import ngram_lm, words
@@ -599,53 +597,44 @@ figures.table(
 # %% [markdown]
 # ### A map of words
 #
-# Two ways to a map: learn an embedding of two numbers a word, recorded; or project a larger one on the two directions in which its rows vary most (principal components).
-# First the 100 most frequent words, then 500.
+# Two ways to a map: learn an embedding of two numbers a word; or project a larger one, here that of the best network, on the two directions in which its rows vary most, its principal components.
+# Both are recorded, for the 500 most frequent words.
 
 # %%
-tensors, about = tensorfiles.load(paths.data_dir() / "weights" / "ngram_map.safetensors")
-two = tensors["embedding.weight"].float().numpy()  # (K, 2)
-symbols_of_two = json.loads(about["symbols"])
 (of_two,) = results("map")
+drawn = of_two["words"]
 print(f"with two numbers a word the network reaches a validation perplexity of {math.exp(of_two['best']['validation']):.1f}")
+TITLES = {"learned, 2 numbers": "learned with two numbers a word", "projected": f"projected from {drawn['dimensions']} numbers"}
 
 
-def projected(rows):
-    """Rows (M, E) along the two directions in which they vary most: (M, 2)."""
-    centred = rows - rows.mean(0)
-    return centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+def draw_maps(count, size, named):
+    """Both maps of the first words, ``named`` of them with their names."""
+    fig, axes = plt.subplots(2, 1, figsize=(8, 11))
+    for ax, (name, title) in zip(axes, TITLES.items(), strict=True):
+        one = drawn["maps"][name]
+        places = one["unit"] * np.array(one["xy"]).reshape(-1, 2)[:count]
+        ax.plot(*places.T, ".", color="white", markersize=1)  # so that all lie within the axes
+        ax.plot(*places[named:].T, ".", color="#999999", markersize=3)
+        for (x, y), word in zip(places[:named], drawn["words"], strict=False):
+            ax.text(x, y, word.replace("$", r"\$"), fontsize=size, ha="center", va="center", color="black")
+        ax.set(xlabel="first number", ylabel="second number")
+        ax.set_title(title, fontsize=10)
+        ax.grid(False)
+    plt.show()
 
 
-def draw(ax, places, symbols, count, size, named=None):
-    """The first words behind UNK, START and END, each at its place; ``named``: so many with their names."""
-    some = slice(3, 3 + count)
-    ax.plot(*places[some].T, ".", color="white", markersize=1)  # so that all lie within the axes
-    if named:
-        ax.plot(*places[some][named:].T, ".", color="#999999", markersize=3)
-    for (x, y), word in list(zip(places[some], symbols[some], strict=True))[:named]:
-        ax.text(x, y, word.replace("$", r"\$"), fontsize=size, ha="center", va="center", color="black")
-    ax.set(xlabel="first number", ylabel="second number")
-    ax.grid(False)
+# %% mystnb={"image": {"alt": "ALT map_100"}} tags=["paste:map_100"]
+draw_maps(100, 8, 100)
 
+# %% mystnb={"image": {"alt": "ALT map_500"}} tags=["paste:map_500"]
+draw_maps(500, 7, 60)
 
-maps = {
-    "learned, E = 2": (two, symbols_of_two),
-    "projected from E = 64": (projected(table.numpy()), frequent.symbols),
-}
+# %% [markdown]
+# The same to be searched, moved and zoomed.
+# Two numbers cannot keep all neighbours: beside the nearest words on the map stand those of the whole row.
 
-# %% mystnb={"image": {"alt": "Two maps of the 100 most frequent words, each word written at its place: a learned embedding of two numbers, and a projection of 64."}} tags=["paste:map_100"]
-fig, axes = plt.subplots(2, 1, figsize=(8, 11))
-for ax, (title, (places, symbols)) in zip(axes, maps.items(), strict=True):
-    draw(ax, places, symbols, 100, 8)
-    ax.set_title(title, fontsize=10)
-plt.show()
-
-# %% mystnb={"image": {"alt": "The same two maps with the 500 most frequent words as dots, the first 60 with their names."}} tags=["paste:map_500"]
-fig, axes = plt.subplots(2, 1, figsize=(8, 11))
-for ax, (title, (places, symbols)) in zip(axes, maps.items(), strict=True):
-    draw(ax, places, symbols, 500, 7, named=60)
-    ax.set_title(title, fontsize=10)
-plt.show()
+# %%
+interactive.word_map(drawn, "ngram_lm", count=100, word="September" if "September" in drawn["words"] else "")
 
 # %% [markdown]
 # <!-- RECORD map: what stands together, in either map; the perplexity that two numbers cost. -->
