@@ -609,7 +609,7 @@ TITLES = {"learned, 2 numbers": "learned with two numbers a word", "projected": 
 
 def draw_maps(count, size, named):
     """Both maps of the first words, ``named`` of them with their names."""
-    fig, axes = plt.subplots(2, 1, figsize=(8, 11))
+    _, axes = plt.subplots(2, 1, figsize=(8, 11))
     for ax, (name, title) in zip(axes, TITLES.items(), strict=True):
         one = drawn["maps"][name]
         places = one["unit"] * np.array(one["xy"]).reshape(-1, 2)[:count]
