@@ -369,7 +369,7 @@ figures.table(
 # ### The best network, and both together
 #
 # 256 hidden units, embedding 128, a dropout of 0.4, six epochs.
-# The share $\lambda$ of the counts is chosen on the first half of the validation words; the validation figures are of the second half, the test text was not looked at before.
+# The share $\lambda$ of the counts is chosen on the first half of the validation words; the validation figures are of the second half, no choice was made on the test text.
 
 # %% tags=["paste:best"]
 mixed = [r["mixture"] for r in results("best")]

@@ -320,7 +320,7 @@ figures.table(
 # %% [markdown]
 # ## The recorded trainings
 #
-# `python -m rnnlib.experiments rnn_lm` trained some fifty networks, `python -m rnnlib.experiments wikitext` those of the full vocabulary.
+# `python -m rnnlib.experiments rnn_lm` trained some seventy networks, `python -m rnnlib.experiments wikitext` those of the full vocabulary.
 # They take long, so they are recorded.
 # The records of the n-gram networks are those of the chapter before.
 
@@ -348,7 +348,7 @@ def perplexities(runs, key="validation"):
 # %% [markdown]
 # ### How far truncated gradients are from the full one
 #
-# The gradients of the recurrent weights over 160 steps of 20 strands, in windows of $T$ steps, against one window of 160; twelve such stretches, before training and after it.
+# The gradients of all weights of the layer over 160 steps of 20 strands, in windows of $T$ steps, against one window of 160; twelve such stretches, before training and after it.
 
 # %% mystnb={"image": {"alt": "Two panels against the window T, 1 to 80 steps on a logarithmic axis: cosine of the angle to the full gradient on the left, length by the full one's length on the right, for RNN, GRU and LSTM, before training as dashed and after it as solid lines. An upper line at 1 is the full gradient."}} tags=["paste:gradient"]
 KINDS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
@@ -437,16 +437,17 @@ def line(name, dropout, runs):
 
 found = [
     line(name, dropout, results("rnn_lm_kinds", kind=kind, dropout=dropout))
-    for kind, name in KINDS.items() for dropout in (0.0, 0.3)
+    for kind, name in KINDS.items() for dropout in (0.0, rnn_lm.DROPOUT)
 ]
-found += [line("4-gram network", dropout, results("ngram_lm_embedding", embedding=64, dropout=dropout)) for dropout in (0.0, 0.3)]
+windowed = results("ngram_lm_embedding", embedding=64)
+found += [line("4-gram network", 0, windowed)]
 counted = {k: math.exp(base["nats"]["validation"][k - 1]) for k in (4, 5)}
 found += [[f"Kneser-Ney, order {k}", "", "", f"{p:.1f}", "", "", ""] for k, p in counted.items()]
 figures.table(["", "dropout", "million parameters", "validation perplexity", "training perplexity", "accuracy, %", "best epoch"], found)
 
-# %% mystnb={"image": {"alt": "Two panels against the epoch, without dropout on the left and with a dropout of 0.3 on the right: perplexity of RNN, GRU and LSTM, validation as solid and training as dashed lines; dotted lines are the Kneser-Ney 4-gram and the 4-gram network at its best."}} tags=["paste:curves"]
+# %% mystnb={"image": {"alt": "Two panels against the epoch, without dropout on the left and with a dropout of 0.2 on the right: perplexity of RNN, GRU and LSTM, validation as solid and training as dashed lines; dotted lines are the Kneser-Ney 4-gram and the 4-gram network at its best."}} tags=["paste:curves"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.8), sharey=True)
-for ax, dropout in zip(axes, (0.0, 0.3), strict=True):
+for ax, dropout in zip(axes, (0.0, rnn_lm.DROPOUT), strict=True):
     for (kind, name), colour, mark in zip(KINDS.items(), figures.COLOURS, "os^", strict=False):
         evaluations = [r["evaluations"] for r in results("rnn_lm_kinds", kind=kind, dropout=dropout)]
         epochs = range(1, len(evaluations[0]) + 1)
@@ -454,8 +455,7 @@ for ax, dropout in zip(axes, (0.0, 0.3), strict=True):
             values = np.exp([[e[part] for e in run] for run in evaluations])
             figures.mean_and_range(ax, epochs, values, f"{name}, {label}", color=colour, marker=mark, ms=4, linestyle=dash)
     ax.axhline(counted[4], color="#555555", linestyle=":", linewidth=1.4, label="Kneser-Ney, order 4")
-    network = np.mean(perplexities(results("ngram_lm_embedding", embedding=64, dropout=dropout)))
-    ax.axhline(network, color="#555555", linestyle="-.", linewidth=1.4, label="4-gram network")
+    ax.axhline(np.mean(perplexities(windowed)), color="#555555", linestyle="-.", linewidth=1.4, label="4-gram network")
     ax.set(xlabel="epoch", xticks=list(epochs))
     ax.set_title(f"dropout {dropout:g}", fontsize=10)
 axes[0].set_ylabel("perplexity")
@@ -467,52 +467,39 @@ plt.show()
 #
 # ### Embeddings of 16 to 128
 
-# %% mystnb={"image": {"alt": "Perplexity at the best epoch against the size of the embedding, 16 to 128 on a logarithmic axis, for the LSTM and for the 4-gram network, validation as solid and training as dashed lines, without dropout on the left and with a dropout of 0.3 on the right."}} tags=["paste:embedding"]
+# %% mystnb={"image": {"alt": "ALT rnn embedding"}} tags=["paste:embedding"]
 EMBEDDINGS = (16, 32, 64, 128)
-
-
-def with_embedding(size, dropout):
-    part = "rnn_lm_kinds" if size == 64 else "rnn_lm_embedding"
-    return results(part, kind="lstm", tied=False, embedding=size, dropout=dropout)
-
-
-def ngram_with_embedding(size, dropout):
-    if size == 16 and dropout == 0:
-        return results("ngram_lm_hidden", activation="tanh", hidden=256)
-    return results("ngram_lm_embedding", embedding=size, dropout=dropout)
-
-
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True)
-for ax, dropout in zip(axes, (0.0, 0.3), strict=True):
-    for (name, of), colour, mark in zip(
-        {"LSTM": with_embedding, "4-gram network": ngram_with_embedding}.items(), figures.COLOURS, "os", strict=False
-    ):
-        for part, label, dash in (("validation", "validation", "-"), ("train", "training", "--")):
-            values = np.array([perplexities(of(size, dropout), part) for size in EMBEDDINGS]).T
-            figures.mean_and_range(ax, EMBEDDINGS, values, f"{name}, {label}", color=colour, marker=mark, ms=4, linestyle=dash)
-    ax.set(xscale="log", xlabel="size E of the embedding")
-    ax.set_title(f"dropout {dropout:g}", fontsize=10)
-    ax.set_xticks(EMBEDDINGS, EMBEDDINGS)
-    ax.minorticks_off()
-axes[0].set_ylabel("perplexity, best epoch")
-fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+ours = {
+    E: results("rnn_lm_kinds" if E == 64 else "rnn_lm_embedding", kind="lstm", tied=False, embedding=E, dropout=rnn_lm.DROPOUT)
+    for E in EMBEDDINGS
+}
+theirs = {E: results("ngram_lm_embedding", embedding=E, dropout=0.0) for E in EMBEDDINGS[1:]}
+theirs[16] = results("ngram_lm_hidden", activation="tanh", hidden=128)
+tied = results("rnn_lm_embedding", tied=True)
+fig, ax = plt.subplots()
+for (name, of), colour, mark in zip({"LSTM": ours, "4-gram network": theirs}.items(), figures.COLOURS, "os", strict=False):
+    for part, label, dash in (("validation", "validation", "-"), ("train", "training", "--")):
+        values = np.array([perplexities(of[E], part) for E in EMBEDDINGS]).T
+        figures.mean_and_range(ax, EMBEDDINGS, values, f"{name}, {label}", color=colour, marker=mark, ms=4, linestyle=dash)
+ax.plot([128] * len(tied), perplexities(tied), "*", ms=9, color=figures.COLOURS[0], label="LSTM, tied, validation")
+ax.set(xscale="log", xlabel="size E of the embedding", ylabel="perplexity, best epoch")
+ax.set_xticks(EMBEDDINGS, EMBEDDINGS)
+ax.minorticks_off()
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% tags=["paste:embedding_numbers"]
-found = [
-    [size, "no", *(spread(perplexities(with_embedding(size, dropout), key)) for dropout in (0.0, 0.3) for key in ("validation", "train"))]
-    for size in EMBEDDINGS
-]
-tied = results("rnn_lm_embedding", tied=True)
-found += [[128, "yes", "", "", *(spread(perplexities(tied, key)) for key in ("validation", "train"))]]
-figures.table(["$E$", "tied", "no dropout: validation", "training", "dropout 0.3: validation", "training"], found)
+found = [[name, E, *(spread(perplexities(of[E], key)) for key in ("validation", "train"))] for name, of in (("LSTM", ours), ("4-gram network", theirs)) for E in EMBEDDINGS]
+found += [["LSTM, tied", 128, *(spread(perplexities(tied, key)) for key in ("validation", "train"))]]
+figures.table(["", "$E$", "validation perplexity", "training perplexity"], found)
 
 # %% [markdown]
 # <!-- RECORD rnn_lm_embedding: does E help without dropout and with it; what tying does at E = H = 128. -->
 #
 # ### The best network
 #
-# Two layers of 200 units, tied, dropout 0.4; the test text is read once.
+# Two layers of 160 units, tied, dropout 0.4; the test text is read once.
+# The page has its weights rounded to eight bits, so that they are small enough for a browser.
 
 # %% tags=["paste:best"]
 best, mixed = results("rnn_lm_best"), [r["mixture"] for r in results("ngram_lm_best")]
@@ -520,7 +507,8 @@ tested = base["nats"]["test"]
 figures.table(
     ["", "validation perplexity", "test perplexity"],
     [
-        ["LSTM, two layers of 200, tied", spread(perplexities(best)), spread([math.exp(r["test"]["nats"]) for r in best])],
+        ["LSTM, two layers of 160, tied", spread(perplexities(best)), spread([math.exp(r["test"]["nats"]) for r in best])],
+        ["the first of these, in eight bits", "", f"{math.exp(best[0]['eight_bits']['nats']):.1f}"],
         ["Kneser-Ney, order 4", f"{counted[4]:.1f}", f"{math.exp(tested[3]):.1f}"],
         ["4-gram network", spread(perplexities(results("ngram_lm_best"))), spread([math.exp(m["test"]["network"]) for m in mixed])],
         ["4-gram network and counts, mixed", "", spread([math.exp(m["test"]["mixture"]) for m in mixed])],
@@ -535,7 +523,7 @@ figures.table(
 # What becomes of a number that is carried through $t$ steps and meets a fresh mask at each?
 # The share of copies that survive is $(1-p)^t$.
 # Those that do are scaled by $(1-p)^{-t}$, so the mean stays and the spread grows.
-# A mask that stays the same over the window multiplies once.
+# For comparison, a mask that is applied once.
 # Formula, and a million draws for $t = 5$:
 
 # %% tags=["paste:survival"]
@@ -547,7 +535,7 @@ for _ in range(5):
     ones = drop(ones)
 assert abs(ones.mean() - 1) < 0.02 and abs(ones.var() - ((1 - p) ** -5 - 1)) < 0.2
 figures.table(
-    ["steps $t$", "share that survives, fresh masks", "standard deviation", "share, one mask", "standard deviation"],
+    ["steps $t$", "share that survives, fresh masks", "standard deviation", "share, applied once", "standard deviation"],
     [
         [t, f"{(1 - p) ** t:.2g}", f"{math.sqrt((1 - p) ** -t - 1):,.1f}", f"{1 - p:g}", f"{math.sqrt(1 / (1 - p) - 1):.1f}"]
         for t in (1, 5, 10, 20, 35)
@@ -890,7 +878,7 @@ panel = live.interact(
 #
 # The words of the chapter before, among the 2,000 most frequent.
 
-# %% tags=["paste:neighbours"]
+# %%
 frequent = text.Words(vocabulary.symbols[:2000])
 TEN = ("he", "was", "two", "September", "north", "city", "film", "wrote", "large", "after")
 tables = {"4-gram network": window_network.embedding.weight, "LSTM": lstm.embedding.weight}
@@ -955,7 +943,7 @@ Markdown(f"> {said}")
 
 # %% [markdown]
 # The message offers `retain_graph=True`.
-# With it the error goes, and each step goes back through all windows before it.
+# With it each loss goes back through all windows before it, until a step of the optimizer changes weights that the old graph needs: then PyTorch refuses again.
 # Operations behind the loss of each window:
 
 # %% tags=["paste:graph"]
