@@ -5,7 +5,7 @@
 //
 //   load      nothing is asked for before the button; then one script of at most 2.5 MB, as large as the button says
 //   logits    within 1e-3 of torch's float32, from the same eight-bit weights;  greedy: 30 words as torch writes them
-//   likely    the five likeliest words, their shares and the entropy as torch's, at three temperatures;  unk: left out, or not
+//   likely    the five likeliest words, their shares and the entropy as torch's, at three temperatures;  unk: left out, or not;  start: <s> never
 //   take      a press on one of the five takes it;  back: One word back gives the state before
 //   unread    a word that the model does not know is read as <unk>, and said
 //   seed      the same seed, the same text, and another for another;  stop: Stop stops, Clear clears
@@ -90,6 +90,8 @@ async function controls(browser, book, name, note, swap, shots, wanted) {
     await w.set({ temperature: 1, unk: 'may' });
     const { p } = await w.get(), unk = await w.host.evaluate((e) => e.model.index.get('<unk>'));
     if (!(Math.abs(p[unk] - wanted.likely['1.0'].unk) < 1e-4)) note('unk', `${p[unk]}, torch has ${wanted.likely['1.0'].unk}`);
+    const start = await w.host.evaluate((e) => e.model.index.get('<s>'));
+    if (p[start] !== 0) note('start', `<s> has the probability ${p[start]}`);
     await w.set({ unk: 'never' });
     if ((await w.get()).p[unk] !== 0) note('unk', 'is not left out');
 
@@ -184,7 +186,7 @@ export const writer = {
   each: [compare],
   steps: new Map([ // what each of them may find
     [compare, ['a model', 'load logits likely greedy offline']],
-    [controls, ['the controls', 'take back unread unk seed stop']],
+    [controls, ['the controls', 'take back unread unk start seed stop']],
     [byKeyboard, ['the keyboard', 'keyboard']],
     [withoutWeights, ['without weights', 'missing']],
     [looks, ['light, dark, phone, file', 'phone a11y fallback file']],
@@ -196,6 +198,7 @@ export const writer = {
     ['rnn-word-writer', "this.model.index.get(END)); // as", '0); // as', 'likely'],
     ['rnn-word-writer', 'p[k] <= likely.at(-1)[1]', 'p[k] < 1', 'likely'],
     ['rnn-word-writer', "this.inputs.unk.value === 'never'", 'false', 'unk'],
+    ['rnn-word-writer', '[START, ...', '[...', 'start'],
     ['rnn-word-writer', 'this.read(this.values.likely[n][2]);', 'this.read(this.values.likely[0][2]);', 'take'],
     ['rnn-word-writer', 'this.symbols.slice(this.given, -1)', 'this.symbols.slice(this.given)', 'back'],
     ['rnn-word-writer', "' $1 '", "'$1'", 'unread'],

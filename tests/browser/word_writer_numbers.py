@@ -13,7 +13,7 @@ import torch
 
 from rnnlib import checkpoints
 from rnnlib.paths import data_dir
-from rnnlib.text import END, UNK
+from rnnlib.text import END, START, UNK
 
 LENGTH, GREEDY, LIKELY = 60, 30, 5
 BEGINNING = "The first xyzzy of the"  # the third is no word that the model knows
@@ -27,11 +27,15 @@ def expected(path: Any) -> dict[str, Any]:
     model.fast()
     numbers = torch.randint(len(vocabulary), (LENGTH,), generator=torch.Generator().manual_seed(0))
     logits = model(numbers[None])[0][0]  # (LENGTH, K)
-    unk, line = vocabulary.symbols.index(UNK), [vocabulary.symbols.index(END)]
+    unk, start, end = (vocabulary.symbols.index(symbol) for symbol in (UNK, START, END))
+    line = [end]
     line += vocabulary.encode(BEGINNING).tolist()
     written: list[int] = []
     for _ in range(GREEDY):
         after = model(torch.tensor([line + written]))[0][0, -1]  # (K,)
+        after[start] = -torch.inf  # stands in no text
+        if not written:
+            with_unk = after.clone()
         after[unk] = -torch.inf
         if not written:
             first = after
@@ -46,7 +50,7 @@ def expected(path: Any) -> dict[str, Any]:
             "words": words,
             "p": top.values.tolist(),
             "entropy": entropy,
-            "unk": model(torch.tensor([line]))[0][0, -1].div(temperature).softmax(0)[unk].item(),
+            "unk": (with_unk / temperature).softmax(0)[unk].item(),
         }
     return {
         "numbers": numbers.tolist(),

@@ -5,7 +5,7 @@ if (!customElements.get('rnn-word-writer')) {
   const { BLUE, GREY, fixed } = RnnFigure;
   const { probabilities, entropy: entropyOf } = RnnModel;
   const { share } = RnnWriter;
-  const UNK = '<unk>', END = '\n', TURN = '⏎';
+  const UNK = '<unk>', START = '<s>', END = '\n', TURN = '⏎'; // START stands in no text
   const LIKELY = 5;
   const called = (word) => (word === END ? TURN : word);
 
@@ -71,8 +71,8 @@ if (!customElements.get('rnn-word-writer')) {
     }
 
     chances(temperature) {
-      const unk = this.model.index.get(UNK);
-      return probabilities(this.inputs.unk.value === 'never' ? this.logits.map((p, k) => (k === unk ? -Infinity : p)) : this.logits, temperature);
+      const never = [START, ...(this.inputs.unk.value === 'never' ? [UNK] : [])].map((word) => this.model.index.get(word));
+      return probabilities(this.logits.map((p, k) => (never.includes(k) ? -Infinity : p)), temperature);
     }
 
     take(n) {
