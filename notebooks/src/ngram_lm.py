@@ -428,7 +428,7 @@ figures.table(
 )
 
 # %% [markdown]
-# <!-- RECORD best: is the network below the counts, the mixture below both; where each wins. -->
+# The network is below the counts and the mixture below both; counting is better only where it has seen the whole phrase.
 #
 # ### The curriculum
 #
@@ -480,7 +480,7 @@ figures.table(["", "bias begins at", "", "perplexity", "accuracy, %", "bias and 
 figures.table(["perplexity", "bias begins at", "", *(f"rank {r}" for r in limits)], by_rank)
 
 # %% [markdown]
-# <!-- RECORD curriculum: does it help for SGD, for Adam, with and without the bias; which ranks gain and lose; what the correlation of the bias with the log frequencies says about the hypothesis. -->
+# The plan makes the ten most frequent words worse and all others better; in the perplexity of all words little is left of it, and with Adam and the log frequencies it hurts.
 #
 # ## A small network, here and now
 #
