@@ -80,7 +80,7 @@ def spread(values, digits=1):
 # For training we take the first lines with half a million words, for validation and for the test the first with a hundred thousand each.
 
 # %%
-corpus = words.available("tales" if FAST else "wikitext-2")
+corpus = words.available("tales" if FAST else "wikitext-2", "this notebook")
 train, validation, test, vocabulary = words.load(corpus)
 K = len(vocabulary)
 parts = {"training": train, "validation": validation, "test": test}

@@ -147,7 +147,7 @@ print("the LSTM, 0 to 12 words between: above 0.95:", bool((probability[:5, 1] >
 # Tests read the tales too.
 
 # %%
-corpus = words.available("tales" if FAST else "wikitext-2")
+corpus = words.available("tales" if FAST else "wikitext-2", "this notebook")
 train, validation, _, vocabulary = words.load(corpus)
 numbers, held = vocabulary.encode(train), vocabulary.encode(validation)  # (M,)
 K = len(vocabulary)
