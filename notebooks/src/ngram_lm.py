@@ -334,7 +334,7 @@ figures.table(["$s$", "validation perplexity, first epoch", "best epoch"], found
 #
 # ### Embeddings of 16 to 128
 
-# %% mystnb={"image": {"alt": "Perplexity against the size of the embedding, 16 to 128 on a logarithmic axis. Both lines fall, validation from about 123 to about 112 and ever less steeply, training from about 100 to about 76. At 128 two triangles show dropout, validation at the same height and training higher. A dotted line at 134 is the Kneser-Ney 4-gram."}} tags=["paste:embedding"]
+# %% mystnb={"image": {"alt": "Perplexity against the size of the embedding, 16 to 128 on a logarithmic axis. Both lines fall, validation from about 123 to about 112 and ever less steeply, training from about 100 to about 67. At 128 two triangles show dropout, validation at the same height and training higher. A dotted line at 134 is the Kneser-Ney 4-gram."}} tags=["paste:embedding"]
 EMBEDDINGS = (16, 32, 64, 128)
 of_size = {size: results("embedding", embedding=size, dropout=0.0) for size in EMBEDDINGS[1:]}
 of_size[16] = results("hidden", activation="tanh", hidden=128)  # the same network
@@ -603,7 +603,6 @@ figures.table(
 # %%
 (of_two,) = results("map")
 drawn = of_two["words"]
-print(f"with two numbers a word the network reaches a validation perplexity of {math.exp(of_two['best']['validation']):.1f}")
 TITLES = {"learned, 2 numbers": "learned with two numbers a word", "projected": f"projected from {drawn['dimensions']} numbers"}
 
 
@@ -623,10 +622,13 @@ def draw_maps(count, size, named):
     plt.show()
 
 
-# %% mystnb={"image": {"alt": "ALT map_100"}} tags=["paste:map_100"]
+# %% tags=["paste:two_numbers"]
+Markdown(f"With two numbers a word the network reaches a validation perplexity of {math.exp(of_two['best']['validation']):.1f}.")
+
+# %% mystnb={"image": {"alt": "Two maps of the 100 most frequent words, each written at its place. On the learned map a few signs, United and the stand far out, and most words crowd in the middle. On the projected map there is more room: prepositions lie left, pronouns lower right, single digits right."}} tags=["paste:map_100"]
 draw_maps(100, 8, 100)
 
-# %% mystnb={"image": {"alt": "ALT map_500"}} tags=["paste:map_500"]
+# %% mystnb={"image": {"alt": "The same two maps with the 500 most frequent words as dots, the first 60 with their names. The learned map is a dense cloud with a few words far out, the projected one is spread more evenly."}}
 draw_maps(500, 7, 60)
 
 # %% [markdown]
@@ -634,10 +636,10 @@ draw_maps(500, 7, 60)
 # Two numbers cannot keep all neighbours: beside the nearest words on the map stand those of the whole row.
 
 # %%
-interactive.word_map(drawn, "ngram_lm", count=100, word="September" if "September" in drawn["words"] else "")
+interactive.word_map(drawn, "ngram_lm", count=100, word="he")
 
 # %% [markdown]
-# <!-- RECORD map: what stands together, in either map; the perplexity that two numbers cost. -->
+# On both maps prepositions stand together, and so do pronouns, possessives and forms of *to be* and *to have*; two numbers cost much of the perplexity.
 #
 # ## Perplexity, done right
 #

@@ -83,7 +83,7 @@ def available(corpus: Name, study: str) -> Name | Literal["tales"]:
     try:
         corpora.load(corpus)
     except corpora.CorpusUnavailable as error:
-        print(f"{error}\n{study}: fell back to the tales, and the record will say so")
+        print(f"{error}\n{study}: fell back to the tales")
         return "tales"
     return corpus
 

@@ -24,7 +24,7 @@ if (!customElements.get('rnn-word-map')) {
       border: 1px solid ${GREY}; border-radius: 0.3rem; cursor: text; }
     .problem { margin: 0.25rem; padding-left: 0.6rem; border-left: 4px solid ${RED}; }
     .problem:empty, .lists[hidden] { display: none; }
-    .lists { display: grid; grid-template-columns: 1fr 1fr; gap: 0 0.75rem; margin: 0.5rem 0.25rem; }
+    .lists { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(9.5rem, 100%), 1fr)); gap: 0 0.75rem; margin: 0.5rem 0.25rem; }
     .lists div { display: grid; grid-template-rows: subgrid; grid-row: span 2; }
     .lists p { margin: 0 0 0.25rem; }
     .lists b { color: ${BLUE}; }
