@@ -225,5 +225,5 @@ def test_pages_show_the_mathematics_and_nothing_else() -> None:
             assert code.startswith("@shapes(") and f"\ndef {name}(" in code, name
             assert not re.search(r"validate|raise |assert |isinstance|fmt:|\"\"\"", code), name
             shown.append(name)
-    cells = {f"{cell}_{way}" for cell in CELLS for way in ("forward", "backward")}
-    assert set(shown) == cells | {"cross_entropy"}
+    both = {f"{name}_{way}" for name in (*CELLS, "ngram") for way in ("forward", "backward")}
+    assert set(shown) == both | {"cross_entropy"}

@@ -751,7 +751,7 @@ WRONG += [
     Wrong("number for path", lambda: checkpoints.load_model(3), TypeError, "path", ("a path", "int")),
     Wrong("other model", saved(model=nn.Linear(1, 1)), TypeError, "model", ("CharacterModel", "Linear")),
     Wrong("symbols for vocabulary", saved(vocabulary="abc"), TypeError, "vocabulary", ("Vocabulary", "str")),
-    Wrong("weights as integers", saved(dtype=torch.int8), ValueError, "dtype", ("torch.float32", "int8")),
+    Wrong("weights as integers", saved(dtype=torch.int32), ValueError, "dtype", ("torch.float32", "int32")),
     Wrong("complex weights", saved(dtype=torch.complex64), ValueError, "dtype", ("complex64",)),
     Wrong("name of a dtype", saved(dtype="float16"), ValueError, "dtype", ("'float16'",)),
     Wrong("no settings", saved(settings=None), TypeError, "settings", ("dict", "NoneType")),

@@ -625,7 +625,7 @@ def draw_maps(count, size, named):
 # %% tags=["paste:two_numbers"]
 Markdown(f"With two numbers a word the network reaches a validation perplexity of {math.exp(of_two['best']['validation']):.1f}.")
 
-# %% mystnb={"image": {"alt": "Two maps of the 100 most frequent words, each written at its place. On the learned map a few signs, United and the stand far out, and most words crowd in the middle. On the projected map there is more room: prepositions lie left, pronouns lower right, single digits right."}} tags=["paste:map_100"]
+# %% mystnb={"image": {"alt": "Two maps of the 100 most frequent words, each written at its place. On the learned map a few signs, United and the stand far out, and most words crowd in the middle. On the projected map there is more room: prepositions lie left, pronouns lower right, single digits right."}}
 draw_maps(100, 8, 100)
 
 # %% mystnb={"image": {"alt": "The same two maps with the 500 most frequent words as dots, the first 60 with their names. The learned map is a dense cloud with a few words far out, the projected one is spread more evenly."}}

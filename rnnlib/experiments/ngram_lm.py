@@ -67,6 +67,12 @@ def log_probabilities(model: nn.Module, rows: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat(log_p), torch.cat(right)
 
 
+def measured(model: nn.Module, rows: Tensor) -> training.Metrics:
+    """Nats a word and accuracy."""
+    log_p, right = log_probabilities(model, rows)
+    return {"nats": -log_p.mean().item(), "accuracy": right.double().mean().item()}
+
+
 def loss(model: nn.Module, rows: Tensor) -> tuple[Tensor, training.Metrics]:
     """Mean cross-entropy of windows (N, n) in nats; products in bfloat16."""
     with torch.autocast("cpu", torch.bfloat16):
@@ -96,38 +102,14 @@ def train(settings: dict[str, Any]) -> tuple[NGramLM, dict[str, Any]]:
     """A trained network at its best epoch, and what happened; every draw comes from the seed."""
     text = words.load(settings["corpus"])
     rows, validation = (windows(part, settings["corpus"]) for part in text[:2])
-    seen = rows[: len(validation) // 2]  # of the training text, to be evaluated
+    parts = {"validation": validation, "train": rows[: len(validation) // 2]}
     seed, N = settings["seed"], settings["batch"]
     model = build(rows, len(text.vocabulary), settings)
-    optimizer = method(model, settings)
-    epoch = len(rows) // N
-    steps = settings["epochs"] * epoch
-
-    def next_rate(history: training.History) -> bool:
-        for group in optimizer.param_groups:
-            group["lr"] = settings["lr"] * (1 - history.steps / steps)
-        return False
-
-    def evaluate(model: nn.Module) -> training.Metrics:
-        found = {}
-        for name, some in (("validation", validation), ("train", seen)):
-            log_p, right = log_probabilities(model, some)
-            found[name] = -log_p.mean().item()
-            found[f"{name}_accuracy"] = right.double().mean().item()
-        return found
-
-    history = training.train(
-        model, tasks.Shuffled(rows, N, seed=1_000 + seed), loss, optimizer, steps,
-        evaluate=evaluate, eval_every=epoch, stop_when=next_rate,
-        patience=settings["epochs"] + 1, monitor="validation",
+    result = words.fit(
+        model, tasks.Shuffled(rows, N, seed=1_000 + seed), loss, method(model, settings),
+        len(rows) // N, settings, measured, parts,
     )  # fmt: skip
-    return model.eval(), {
-        "parameters": sum(w.numel() for w in model.parameters()),
-        "steps": steps,
-        "loss": study.means(history.loss, epoch, 4),  # while learning, with dropout
-        "evaluations": rounded(history.evaluations),
-        "best": rounded(min(history.evaluations, key=lambda e: e["validation"])),
-    }
+    return model.eval(), result
 
 
 def run(*, part: str, **settings: Any) -> dict[str, Any]:
@@ -257,17 +239,19 @@ def curriculum(settings: dict[str, Any]) -> dict[str, Any]:
     """Training in phases, or plain, evaluated all along by how frequent the target is."""
     text = words.load(settings["corpus"])
     rows, validation = (windows(part, settings["corpus"]) for part in text[:2])
-    seen = rows[: len(validation) // 4]
-    held = validation[: len(validation) // 4]
+    quarter = len(validation) // 4
+    parts = {
+        name: (some[:quarter], rank_groups(rows, some[:quarter]))
+        for name, some in (("validation", validation), ("train", rows))
+    }
     steps = settings["epochs"] * (len(rows) // settings["batch"]) // POINTS * POINTS
     network = build(rows, len(text.vocabulary), settings)
     log_frequency = frequencies(rows[:, -1], len(text.vocabulary)).log()
 
     def evaluate(model: nn.Module) -> training.Metrics:
         found = {}
-        for name, some in (("validation", held), ("train", seen)):
+        for name, (some, groups) in parts.items():
             log_p, right = log_probabilities(model, some)
-            groups = rank_groups(rows, some)
             found[name] = -log_p.mean().item()
             found[f"{name}_accuracy"] = right.double().mean().item()
             for k in range(len(FREQUENT)):
@@ -281,11 +265,11 @@ def curriculum(settings: dict[str, Any]) -> dict[str, Any]:
         network, source, loss, method(network, settings), steps,
         evaluate=evaluate, eval_every=steps // POINTS,
     )  # fmt: skip
-    log_p, right = log_probabilities(network.eval(), validation)
+    whole = rounded(measured(network.eval(), validation))
     return {
         "steps": steps,
-        "validation": round(-log_p.mean().item(), 5),  # of all of it
-        "accuracy": round(right.double().mean().item(), 5),
+        "validation": whole["nats"],  # of all of it
+        "accuracy": whole["accuracy"],
         "loss": study.means(history.loss, steps // POINTS, 4),
         "evaluations": rounded(history.evaluations),
     }

@@ -83,37 +83,15 @@ def measured(model: RNNLM, text: Tensor) -> training.Metrics:
 def train(settings: dict[str, Any]) -> tuple[RNNLM, dict[str, Any]]:
     """A trained network at its best epoch, and what happened; every draw comes from the seed."""
     text, validation, _, K = encoded(settings["corpus"])
-    seen = text[: len(validation) // 2]  # of the training text, to be evaluated
+    parts = {"validation": validation, "train": text[: len(validation) // 2]}
     generator = Generator().manual_seed(settings["seed"])
     model = build(text, K, settings, generator)
-    optimizer = method(model, settings["lr"])
     source = training.TruncatedBPTT(Contiguous(text, settings["T"], settings["batch"]), loss)
-    epoch = source.windows.rounds
-    steps = settings["epochs"] * epoch
-
-    def next_rate(history: training.History) -> bool:
-        optimizer.param_groups[0]["lr"] = settings["lr"] * (1 - history.steps / steps)
-        return False
-
-    def evaluate(model: Any) -> training.Metrics:
-        found: training.Metrics = {}
-        for name, some in (("validation", validation), ("train", seen)):
-            of = measured(model, some)
-            found |= {name: of["nats"], f"{name}_accuracy": of["accuracy"]}
-        return found
-
-    history = training.train(
-        model, source, source.loss, optimizer, steps, clip_norm=settings["clip"],
-        evaluate=evaluate, eval_every=epoch, stop_when=next_rate,
-        patience=settings["epochs"] + 1, monitor="validation",
+    result = words.fit(
+        model, source, source.loss, method(model, settings["lr"]), source.windows.rounds, settings,
+        measured, parts, clip_norm=settings["clip"],
     )  # fmt: skip
-    return model, {
-        "parameters": sum(w.numel() for w in model.parameters()),
-        "steps": steps,
-        "loss": study.means(history.loss, epoch, 4),  # while learning, with dropout
-        "evaluations": rounded(history.evaluations),
-        "best": rounded(min(history.evaluations, key=lambda e: e["validation"])),
-    }
+    return model, result
 
 
 def run(*, part: str, **settings: Any) -> dict[str, Any]:

@@ -29,12 +29,10 @@ from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from rnnlib import corpora, init, optim, training
-from rnnlib.evaluation import evaluating
+from rnnlib import corpora, init, metrics, optim, training
 from rnnlib.experiments import study
 from rnnlib.experiments.study import means, run_study
 from rnnlib.layers import LSTM
-from rnnlib.metrics import perplexity
 from rnnlib.models import RNNLM
 from rnnlib.text import Contiguous, Words, frequencies
 
@@ -75,14 +73,7 @@ def texts() -> tuple[dict[str, Tensor], int]:
 def evaluate(model: RNNLM, numbers: Tensor, strands: int = STRANDS, T: int = 70) -> float:
     """Nats a word, over strands of the text that are read side by side with the state carried."""
     S = (len(numbers) - 1) // strands
-    text = torch.stack([numbers[n * S : n * S + S + 1] for n in range(strands)])  # (strands, S+1)
-    total, state = 0.0, None
-    with evaluating(model):
-        for t in range(0, S, T):
-            x, y = text[:, t : t + T + 1][:, :-1], text[:, t + 1 : t + T + 1]
-            loss, state = model.loss(x, y, state)
-            total += loss.item() * x.shape[1]
-    return total / S
+    return metrics.carried(model, numbers[: S * strands + 1], piece=T, strands=strands)["nats"]
 
 
 def build(train: Tensor, K: int, settings: dict[str, Any], generator: Generator) -> RNNLM:
@@ -179,9 +170,9 @@ def run(
         "steps_per_epoch": per_epoch,
         "epochs": history.evaluations,
         "best_epoch": best["step"] // per_epoch,
-        "valid_perplexity": perplexity(best["nats"]),
+        "valid_perplexity": metrics.perplexity(best["nats"]),
         "test_nats": test,
-        "test_perplexity": perplexity(test),
+        "test_perplexity": metrics.perplexity(test),
         "loss_per_500_steps": means(history.loss, EVERY, 4),
         "wall_seconds": round(history.seconds, 1),
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from rnnlib import corpora
-from rnnlib.experiments.study import Settings, available
+from torch import Tensor, nn
+
+from rnnlib import corpora, training
+from rnnlib.experiments.study import Settings, available, means, rounded
 from rnnlib.text import Words, split
 
 SIZE, TALES_SIZE = 8000, 1500  # of the vocabulary: UNK, START, END and words
@@ -51,6 +53,44 @@ def first_lines(text: str, words: int) -> str:
             found.append(line + "\n")
             count += len(line.split()) + 1
     return "".join(found)
+
+
+def fit(
+    model: nn.Module, source: Any, loss: Any, optimizer: Any, epoch: int, settings: Settings,
+    measure: Callable[[Any, Tensor], training.Metrics], parts: dict[str, Tensor],
+    clip_norm: float | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Train for the settings' epochs of so many steps; the rate falls to zero in a line.
+
+    After each epoch ``measure`` gives nats and accuracy of each of the ``parts``; the model is left
+    with the weights of the epoch whose "validation" had the fewest nats. Returns what happened.
+    """
+    steps = settings["epochs"] * epoch
+
+    def next_rate(history: training.History) -> bool:
+        for group in optimizer.param_groups:
+            group["lr"] = settings["lr"] * (1 - history.steps / steps)
+        return False
+
+    def evaluate(model: nn.Module) -> training.Metrics:
+        found: training.Metrics = {}
+        for name, some in parts.items():
+            of = measure(model, some)
+            found |= {name: of["nats"], f"{name}_accuracy": of["accuracy"]}
+        return found
+
+    history = training.train(
+        model, source, loss, optimizer, steps, clip_norm=clip_norm,
+        evaluate=evaluate, eval_every=epoch, stop_when=next_rate,
+        patience=settings["epochs"] + 1, monitor="validation",
+    )  # fmt: skip
+    return {
+        "parameters": sum(w.numel() for w in model.parameters()),
+        "steps": steps,
+        "loss": means(history.loss, epoch, 4),  # while learning, with dropout
+        "evaluations": rounded(history.evaluations),
+        "best": rounded(min(history.evaluations, key=lambda e: e["validation"])),
+    }
 
 
 def add_arguments(parser: argparse.ArgumentParser, parts: Sequence[str]) -> None:

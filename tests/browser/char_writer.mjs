@@ -16,12 +16,11 @@
 // --selftest breaks the scripts, one thing at a time, and wants each found by the part that should. --shots writes light, dark and phone.png.
 // PYTHON names the Python that has rnnlib. Ends with "N passed, N failed" (models and what they share).
 
-import { mkdirSync, statSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
-import { join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BASE } from './check.mjs';
-import { DESKTOP, NEAR, PHONE, audit, command, cramped, focused, open, scripts, still, tabTo, withoutWeights } from './writer.mjs';
+import { DESKTOP, NEAR, command, focused, loading, looks, open, tabTo, withoutWeights } from './writer.mjs';
 
 const FAST = 300; // characters a second
 const LARGEST = 700_000; // bytes of a script with weights
@@ -30,18 +29,11 @@ const LARGEST = 700_000; // bytes of a script with weights
 async function compare(browser, book, name, note, swap, wanted) {
   const w = await open(browser, book, note, { swap });
   try {
-    if (!await still(w, book)) note('fallback', 'nothing is shown before the weights are there');
-    await w.page.waitForTimeout(300);
-    if (scripts(w.asked).length) note('load', `asked for ${scripts(w.asked)} before the button was pressed`);
-    await w.named('model').selectOption(name);
-    if (await w.part('.presets button').first().isEnabled()) note('load', 'Write is offered without a model');
-    const said = await w.part('.load').textContent();
-    await w.load(name);
-    if (!await w.host.getAttribute('loaded').then((v) => v !== null)) return note('load', `did not load: ${await w.part('.status').textContent()}`);
-    if (String(scripts(w.asked)) !== `rnn-weights-${name}.js`) note('load', `asked for ${scripts(w.asked)}`);
-    const { size } = statSync(join(book.root, '_static', `rnn-weights-${name}.js`));
-    if (size > LARGEST) note('load', `${size} bytes`);
-    if (!said.includes(`(${Math.round(size / 1000)} kB)`)) note('load', `the button says "${said}", the file has ${size} bytes`);
+    const size = await loading(w, book, name, note, LARGEST, async () => {
+      await w.named('model').selectOption(name);
+      if (await w.part('.presets button').first().isEnabled()) note('load', 'Write is offered without a model');
+    });
+    if (!size) return '';
 
     if (await w.host.evaluate((e) => e.model.symbols.join('')) !== wanted.symbols) note('logits', 'another vocabulary, or in another order');
     const logits = await w.host.evaluate((e, text) => e.model.logits(text).map((row) => [...row]), wanted.text);
@@ -254,43 +246,24 @@ async function startPage(browser, book, name, note, swap) {
   }
 }
 
-async function looks(browser, book, name, note, swap, shots) {
-  for (const [view, options] of [['light', DESKTOP], ['dark', { ...DESKTOP, colorScheme: 'dark' }], ['phone', PHONE]]) {
-    const w = await open(browser, book, note, { options, swap });
-    try {
-      await w.load(name);
-      await w.set({ speed: 3, cell: 'c' });
-      await w.write();
-      if (shots) await w.host.screenshot({ path: join(shots, `${view}.png`) });
-      if (view === 'phone') {
-        await w.named('beginning').fill('☃'.repeat(90)); // the longest message
-        for (const text of await cramped(w, book, options.viewport.width)) note('phone', text);
-        await w.named('beginning').fill('A');
-        await w.part('.write').tap();
-        await w.until('e.symbols.length > 20');
-      }
-      for (const text of await audit(w, book)) note('a11y', `${text} [${view}]`);
-    } finally {
-      await w.close();
-    }
-  }
-  let w = await open(browser, book, note, { options: { ...DESKTOP, javaScriptEnabled: false } });
-  if (!await still(w, book)) note('fallback', 'nothing is shown without scripts');
-  await w.close();
-  w = await open(browser, book, note, { address: pathToFileURL(join(book.root, book.path)).href });
-  await w.load(name);
-  await w.set({ speed: 3 });
-  await w.write();
-  if ((await w.get()).text.length < 300) note('file', `opened as a file it writes "${(await w.get()).text}"`);
-  await w.close();
-}
+const phone = {
+  settings: { speed: 3, cell: 'c' },
+  least: 300,
+  async onPhone(w, note, measure) {
+    await w.named('beginning').fill('☃'.repeat(90)); // the longest message
+    await measure();
+    await w.named('beginning').fill('A');
+    await w.part('.write').tap();
+    await w.until('e.symbols.length > 20');
+  },
+};
 
 const STEPS = new Map([ // what each of them may find
   [compare, ['a model', 'load logits greedy speed bars cells offline']],
   [controls, ['the controls', 'beginning temperature seed stop said unknown colours']],
   [byKeyboard, ['the keyboard', 'keyboard']],
   [withoutWeights, ['without weights', 'missing']],
-  [looks, ['light, dark, phone, file', 'phone a11y fallback file']],
+  [looks(phone), ['light, dark, phone, file', 'phone a11y fallback file']],
   [startPage, ['the start page', 'start offline']],
 ]);
 
@@ -311,7 +284,7 @@ export const writer = {
     ['rnn-model', 'if (place < 0) return', 'if (place < 9) return', 'unknown'],
     ['rnn-writer', "this.random = generator(Number(this.inputs.seed.value));", 'this.random = Math.random;', 'seed'],
     ['rnn-writer', "this.random = generator(Number(this.inputs.seed.value));", 'this.random = generator(1);', 'seed'],
-    ['rnn-writer', "choose === 'greedy' ? 0 : temperature), this.random", 'temperature), this.random', 'greedy'],
+    ['rnn-writer', "this.inputs.choose.value === 'greedy' ? 0 : ", '', 'greedy'],
     ['rnn-writer', "      cancelAnimationFrame(this.frame);\n      this.frame = 0;\n      this.heard", "      this.frame = 0;\n      this.heard", 'stop'],
     ['rnn-writer', 'this.heard.textContent = this.said(this.from);', '', 'said'],
     ['rnn-writer', '        this.redraw();\n      };', "        this.heard.textContent = this.text;\n        this.redraw();\n      };", 'said'],

@@ -147,13 +147,17 @@ def made_up() -> tuple[list[str], dict[str, torch.Tensor], torch.Tensor]:
     return words, {"learned 2-D": places(2, 0.2), "projection": embedding @ axes[:2].T}, embedding
 
 
+Pairs = list[tuple[str, float]]  # words, and how far or how alike they are
+
+
 def word_cases(
-    words: list[str], maps: dict[str, torch.Tensor], full: dict[str, list[dict[str, float]]]
+    words: list[str], maps: dict[str, torch.Tensor], full: dict[str, list[Pairs]]
 ) -> dict[str, Any]:
     """What words chosen at random have nearby on each map, and how much of ``full`` that is.
 
     ``full``: by the number of words, for each word some nearest ones and their cosines. Places are
-    rounded on the page, so more than five words are named and who is fifth may differ.
+    rounded on the page, so more than five words are named and who is fifth may differ. Pairs and no
+    dicts: JavaScript puts keys that are numbers first, and *2011* is a word.
     """
     draw, cases, units = random.Random(0), [], {}
     for name, xy in maps.items():
@@ -162,10 +166,13 @@ def word_cases(
             distances = torch.cdist(xy[: int(count)], xy[: int(count)])
             order = distances.fill_diagonal_(torch.inf).sort(stable=True)
             near = [[words[m] for m in row] for row in order.indices[:, :10].tolist()]
-            kept = [len({*a[:5]} & {*list(b)[:5]}) for a, b in zip(near, cosines, strict=True)]
+            kept = [
+                len({*a[:5]} & {word for word, _ in b[:5]})
+                for a, b in zip(near, cosines, strict=True)
+            ]
             for n in (0, int(count) - 1, *draw.sample(range(int(count)), 8)):
                 expected = {
-                    "near": dict(zip(near[n], order.values[n, :10].tolist(), strict=True)),
+                    "near": list(zip(near[n], order.values[n, :10].tolist(), strict=True)),
                     "full": cosines[n],
                     "kept": sum(kept) / len(kept),
                 }
@@ -179,13 +186,13 @@ def word_maps() -> dict[str, Any]:
     """A map of words that are none, and those that studies recorded."""
     words, maps, embedding = made_up()
     data = interactive.word_data(words, maps, embedding)
-    full: dict[str, list[dict[str, float]]] = {}
+    full: dict[str, list[Pairs]] = {}
     for count in ("100", "500"):
         C = embedding[: int(count)]
         cosines = torch.cosine_similarity(C[:, None], C[None], dim=2).fill_diagonal_(-1)
         rows = [row.topk(10) for row in cosines]
         full[count] = [
-            dict(zip([words[m] for m in row.indices], row.values.tolist(), strict=True))
+            list(zip([words[m] for m in row.indices], row.values.tolist(), strict=True))
             for row in rows
         ]
     sets, scripts = {"made": word_cases(words, maps, full)}, {}
@@ -199,7 +206,7 @@ def word_maps() -> dict[str, Any]:
         for count, near in found["neighbours"].items():
             pairs = zip(near["index"], near["cosine"], strict=True)
             named = [(words[m], percent / 100) for m, percent in pairs]
-            full[count] = [dict(named[5 * n : 5 * n + 5]) for n in range(int(count))]
+            full[count] = [named[5 * n : 5 * n + 5] for n in range(int(count))]
         sets[name] = word_cases(words, maps, full)
         scripts[name] = interactive.word_script(name, found)
     figure = interactive.word_map(data, "made")

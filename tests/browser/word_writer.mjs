@@ -13,10 +13,9 @@
 // --selftest breaks the scripts, one thing at a time, and wants each found by the part that should. --shots writes light, dark and phone.png.
 // PYTHON names the Python that has rnnlib. Ends with "N passed, N failed".
 
-import { statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { DESKTOP, NEAR, PHONE, audit, command, cramped, focused, open, scripts, still, tabTo, withoutWeights } from './writer.mjs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NEAR, command, focused, loading, looks, open, tabTo, withoutWeights } from './writer.mjs';
 
 const LARGEST = 2_500_000; // bytes of the script with weights
 const words = (w) => w.host.evaluate((e) => [...e.symbols]);
@@ -29,16 +28,8 @@ const shown = (w) => w.host.evaluate((e) => ({
 async function compare(browser, book, name, note, swap, wanted) {
   const w = await open(browser, book, note, { swap });
   try {
-    if (!await still(w, book)) note('fallback', 'nothing is shown before the weights are there');
-    await w.page.waitForTimeout(300);
-    if (scripts(w.asked).length) note('load', `asked for ${scripts(w.asked)} before the button was pressed`);
-    const said = await w.part('.load').textContent();
-    await w.load(name);
-    if (await w.host.getAttribute('loaded') === null) return note('load', `did not load: ${await w.part('.status').textContent()}`);
-    if (String(scripts(w.asked)) !== `rnn-weights-${name}.js`) note('load', `asked for ${scripts(w.asked)}`);
-    const { size } = statSync(join(book.root, '_static', `rnn-weights-${name}.js`)), kB = Math.round(size / 1000).toLocaleString('en-GB');
-    if (size > LARGEST) note('load', `${size} bytes`);
-    if (!said.includes(`(${kB} kB)`)) note('load', `the button says "${said}", the file has ${size} bytes`);
+    const size = await loading(w, book, name, note, LARGEST);
+    if (!size) return '';
 
     const worst = await w.host.evaluate((e, { numbers, logits }) => {
       const found = e.model.logits(numbers.map((k) => e.model.symbols[k]));
@@ -150,35 +141,16 @@ async function byKeyboard(browser, book, name, note, swap) {
   }
 }
 
-async function looks(browser, book, name, note, swap, shots) {
-  for (const [view, options] of [['light', DESKTOP], ['dark', { ...DESKTOP, colorScheme: 'dark' }], ['phone', PHONE]]) {
-    const w = await open(browser, book, note, { options, swap });
-    try {
-      await w.load(name);
-      await w.set({ speed: 3 });
-      await w.write();
-      if (shots) await w.host.screenshot({ path: join(shots, `${view}.png`) });
-      if (view === 'phone') {
-        await w.named('beginning').fill('xyzzy'.repeat(50)); // the longest word
-        for (const text of await cramped(w, book, options.viewport.width)) note('phone', text);
-        await w.part('.next button').first().tap();
-        if ((await words(w)).length !== 2) note('phone', 'a tap does not take a word');
-      }
-      for (const text of await audit(w, book)) note('a11y', `${text} [${view}]`);
-    } finally {
-      await w.close();
-    }
-  }
-  let w = await open(browser, book, note, { options: { ...DESKTOP, javaScriptEnabled: false } });
-  if (!await still(w, book)) note('fallback', 'nothing is shown without scripts');
-  await w.close();
-  w = await open(browser, book, note, { address: pathToFileURL(join(book.root, book.path)).href });
-  await w.load(name);
-  await w.set({ speed: 3 });
-  await w.write();
-  if ((await words(w)).length < 30) note('file', `opened as a file it writes "${(await w.get()).text}"`);
-  await w.close();
-}
+const phone = {
+  settings: { speed: 3 },
+  least: 30,
+  async onPhone(w, note, measure) {
+    await w.named('beginning').fill('xyzzy'.repeat(50)); // the longest word
+    await measure();
+    await w.part('.next button').first().tap();
+    if ((await words(w)).length !== 2) note('phone', 'a tap does not take a word');
+  },
+};
 
 export const writer = {
   tag: 'rnn-word-writer',
@@ -189,7 +161,7 @@ export const writer = {
     [controls, ['the controls', 'take back unread unk start seed stop']],
     [byKeyboard, ['the keyboard', 'keyboard']],
     [withoutWeights, ['without weights', 'missing']],
-    [looks, ['light, dark, phone, file', 'phone a11y fallback file']],
+    [looks(phone), ['light, dark, phone, file', 'phone a11y fallback file']],
   ]),
   first: 'words_lstm',
   broken: [

@@ -1,10 +1,10 @@
 // What the checks of the writers share (char_writer.mjs, word_writer.mjs): a page with the writer on it, and the walk through the steps.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AXE_TAGS, BASE, openBook, pagesOf, settle } from './check.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
@@ -96,6 +96,59 @@ export async function audit(w, book) {
 export const still = (w, book) => w.page.locator(`${book.tag} .fallback, ${book.tag} img`).first().isVisible();
 
 export const scripts = (asked) => asked.filter((url) => /rnn-weights/.test(url)).map((url) => url.split('/').at(-1));
+
+/**
+ * Nothing is asked for before the button, which says how large the script is; then the one script with the weights, of at most `largest` bytes.
+ * Returns its size, or nothing if it did not load. `before` looks at the writer before it has a model.
+ */
+export async function loading(w, book, name, note, largest, before = () => {}) {
+  if (!await still(w, book)) note('fallback', 'nothing is shown before the weights are there');
+  await w.page.waitForTimeout(300);
+  if (scripts(w.asked).length) note('load', `asked for ${scripts(w.asked)} before the button was pressed`);
+  await before();
+  const said = await w.part('.load').textContent();
+  await w.load(name);
+  if (await w.host.getAttribute('loaded') === null) return note('load', `did not load: ${await w.part('.status').textContent()}`);
+  if (String(scripts(w.asked)) !== `rnn-weights-${name}.js`) note('load', `asked for ${scripts(w.asked)}`);
+  const { size } = statSync(join(book.root, '_static', `rnn-weights-${name}.js`));
+  if (size > largest) note('load', `${size} bytes`);
+  if (!said.includes(`(${Math.round(size / 1000).toLocaleString('en-GB')} kB)`)) note('load', `the button says "${said}", the file has ${size} bytes`);
+  return size;
+}
+
+/**
+ * In light, in the dark and on a phone, without scripts, and as a file. `settings` are those of the text that is written, of at least `least`
+ * symbols; `onPhone` writes what is widest, and tries a finger when it has been measured (`measure`).
+ */
+export const looks = ({ settings, least, onPhone }) => async (browser, book, name, note, swap, shots) => {
+  for (const [view, options] of [['light', DESKTOP], ['dark', { ...DESKTOP, colorScheme: 'dark' }], ['phone', PHONE]]) {
+    const w = await open(browser, book, note, { options, swap });
+    try {
+      await w.load(name);
+      await w.set(settings);
+      await w.write();
+      if (shots) await w.host.screenshot({ path: join(shots, `${view}.png`) });
+      if (view === 'phone') {
+        await onPhone(w, note, async () => {
+          for (const text of await cramped(w, book, options.viewport.width)) note('phone', text);
+        });
+      }
+      for (const text of await audit(w, book)) note('a11y', `${text} [${view}]`);
+    } finally {
+      await w.close();
+    }
+  }
+  let w = await open(browser, book, note, { options: { ...DESKTOP, javaScriptEnabled: false } });
+  if (!await still(w, book)) note('fallback', 'nothing is shown without scripts');
+  await w.close();
+  w = await open(browser, book, note, { address: pathToFileURL(join(book.root, book.path)).href });
+  await w.load(name);
+  await w.set({ speed: 3 });
+  await w.write();
+  const { length } = await w.host.evaluate((e) => e.symbols);
+  if (length < least) note('file', `opened as a file it writes ${length} symbols: "${(await w.get()).text}"`);
+  await w.close();
+};
 
 /** Without weights, with damaged ones, and with them after all. */
 export async function withoutWeights(browser, book, name, note, swap) {

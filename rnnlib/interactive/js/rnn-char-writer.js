@@ -120,9 +120,9 @@ if (!customElements.get('rnn-char-writer')) {
     }
 
     /** The next character's probabilities p (K), their entropy in bits, the likeliest [character, probability]. */
-    compute({ choose, temperature }) {
+    compute() {
       if (!this.logits) return { p: [], entropy: 0, likely: [] };
-      const p = this.chances(choose === 'greedy' ? 0 : temperature);
+      const p = this.chances(this.temperature);
       const order = [...p.keys()].sort((a, b) => p[b] - p[a] || this.logits[b] - this.logits[a]);
       return { p, entropy: entropyOf(p), likely: order.slice(0, BARS).map((k) => [this.model.symbols[k], p[k]]) };
     }

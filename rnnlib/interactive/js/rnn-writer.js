@@ -131,19 +131,22 @@ globalThis.RnnWriter ??= (() => {
       super.changed();
     }
 
+    /** How the next symbol is chosen: 0 is the likeliest. The controls alone, for values computes what comes next each time. */
+    get temperature() { return this.inputs.choose.value === 'greedy' ? 0 : this.inputs.temperature.valueAsNumber; }
+
     /** So many symbols more, a few between two drawings. */
     write() {
       if (!this.model || this.problem || this.frame) return;
       const { unit, limit } = this.constructor;
       const from = this.symbols.length, began = performance.now();
-      const goal = Math.min(limit, from + Number(this.values.length));
+      const goal = Math.min(limit, from + Number(this.inputs.length.value));
       let last = began, due = 1;
       const tick = () => {
-        const { speed, choose, temperature } = this.values, now = performance.now();
+        const speed = this.inputs.speed.valueAsNumber, now = performance.now();
         due = speed >= FULL ? Infinity : Math.min(due, 1) + (now - last) * 10 ** speed / 1000;
         last = now;
         for (; due >= 1 && this.symbols.length < goal && performance.now() < now + FRAME; due--) {
-          this.read(draw(this.chances(choose === 'greedy' ? 0 : temperature), this.random));
+          this.read(draw(this.chances(this.temperature), this.random));
         }
         const written = this.symbols.length - from;
         this.wrote = `${counted(written)} ${unit} written, ${counted(written / (performance.now() - began) * 1000)} a second. `
@@ -176,7 +179,7 @@ globalThis.RnnWriter ??= (() => {
     redraw() {
       if (!this.paper) return;
       super.redraw();
-      this.inputs.temperature.disabled = this.values.choose === 'greedy';
+      this.inputs.temperature.disabled = this.inputs.choose.value === 'greedy';
       for (const button of this.buttons) button.disabled = !this.model;
       if (this.model && this.shadowRoot.activeElement === this.loader) this.buttons[0].focus();
       this.loader.hidden = Boolean(this.model);
