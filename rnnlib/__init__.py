@@ -1,14 +1,14 @@
 """rnnlib: recurrent networks from scratch, as small as the ideas allow.
 
-Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``layers``,
-``bptt``, ``fused``, ``optim``, ``surfaces``, ``tasks``, ``corpora``, ``text``, ``ngram``,
+Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``corpora``, ``graphs``,
+``layers``, ``bptt``, ``fused``, ``optim``, ``surfaces``, ``tasks``, ``text``, ``ngram``,
 ``models``, ``tensorfiles``, ``checkpoints``, ``training``, ``evaluation``, ``sampling``,
 ``metrics``, ``embeddings``, ``experiments``, ``figures``, ``check``.
 Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
 Live cells are in ``rnnlib.live``, which imports ipywidgets when one of them runs.
 """
 
-from rnnlib import bptt, cells, init, layers, models, optim, tasks, training
+from rnnlib import bptt, cells, graphs, init, layers, models, optim, tasks, training
 from rnnlib.cells import GRUCell, LSTMCell, PhasedLSTMCell, RNNCell
 from rnnlib.layers import GRU, LSTM, RNN, PhasedLSTM
 
@@ -24,6 +24,7 @@ __all__ = [
     "RNNCell",
     "bptt",
     "cells",
+    "graphs",
     "init",
     "layers",
     "models",

@@ -82,7 +82,7 @@ def bptt_call(function: Callable[..., Any], given: dict[str, Any]) -> Any:
     ``weights``, ``state`` and ``cache`` are made of the arrays, unless they are given as a whole.
     """
     names = inspect.signature(function).parameters
-    made = {"weights": {name: a for name, a in given.items() if name[0] in "WbC"}}
+    made = {"weights": {name: a for name, a in given.items() if name[0] in "WbC" or name == "lam"}}
     made["state"] = (given.get("h0"), given.get("c0"))
     if "cache" in names:
         kind = get_type_hints(function)["cache"]

@@ -269,4 +269,23 @@ complains("beginning", "Łódź ", "is not in the book")
 complains("beginning", "", "there is none")
 """,
     ],
+    "graphs": [
+        """
+assert "layers needed: A 2, B 1, C 0, D 3, E 4, F 1" in shown() and figures_shown()
+assert "within 4 layers it has been at A, B, C, D, E, F" in shown()
+panel.knobs["layers"].value = 2
+assert "within 2 layers it has been at A, B, C, F" in shown()
+panel.knobs["own"].value = 0.0
+assert "eigenvalues from -1.000 to 1.000" in shown() and figures_shown()
+panel.knobs["edges"].value, panel.knobs["source"].value = "C-D x-y", "x"
+assert "layers needed: C never, D never, x 0, y 1" in shown() and figures_shown()
+panel.knobs["source"].value, panel.knobs["edges"].value = "C", graphs.SIX
+""",
+        """
+complains("edges", "A-B C", "text must hold edges such as A-B, separated by spaces, got 'C'")
+complains("edges", "", "got nothing")
+complains("edges", "C-C", "what a node keeps of itself is lam")
+complains("source", "Z", "source must be one of the nodes A, B, C, D, E, F, got 'Z'")
+""",
+    ],
 }

@@ -17,6 +17,7 @@ from rnnlib import bptt
 ROOT = Path(__file__).parents[1]
 N, T, D, H, K = 2, 4, 3, 5, 7
 M, E = 3, 6  # words before, entries of a word's row
+V = 6  # nodes of a graph
 READOUT = {"h": (N, T, H), "W_ph": (K, H), "b_p": (K,), "dp": (N, T, K), "p": (N, T, K)}
 CELLS = {
     "rnn": {"x": (N, T, D), "h0": (N, H), "W_hx": (H, D), "W_hh": (H, H), "b_h": (H,)},
@@ -32,6 +33,14 @@ CELLS = {
 NGRAM = {
     "C": (K, E), "W_hx": (H, M * E), "b_h": (H,), "x": (N, M * E), "slope": (N, H), "dh": (N, H),
 }  # fmt: skip
+GCN = {
+    "A": (V, V), "x": (V, D), "W_hx": (H, D), "b_h": (H,), "lam": (1,), "u": (V, H), "z": (V, H),
+    "da": (V, H),
+}  # fmt: skip
+DAG = {
+    "x": (N, V, D), "h0": (N, H), "W_hx": (H, D), "W_hh": (H, H), "b_h": (H,), "h": (N, V, H),
+    "heard": (N, V, H), "dh_immediate": (N, V, H),
+}  # fmt: skip
 TAKES = {  # every array that a function takes
     "rnn_forward": "x h0 W_hx W_hh b_h",
     "rnn_backward": "dh_immediate x h0 h W_hx W_hh",
@@ -45,6 +54,11 @@ TAKES = {  # every array that a function takes
     "ngram_forward": "words C W_hx b_h",
     "ngram_backward": "dh words C x slope W_hx",
     "ngram_loss": "words C W_hx b_h W_ph b_p y",
+    "gcn_forward": "A x W_hx b_h lam",
+    "gcn_backward": "da A x u z W_hx lam",
+    "gcn_loss": "A x W_hx b_h lam W_ph b_p nodes y",
+    "dag_forward": "x h0 edges W_hx W_hh b_h",
+    "dag_backward": "dh_immediate x h0 h heard edges W_hx W_hh",
     "readout_forward": "h W_ph b_p",
     "readout_backward": "dp h W_ph",
     "readout_loss": "h W_ph b_p y",
@@ -54,6 +68,8 @@ TAKES = {  # every array that a function takes
 FREE = {("softmax", "p", axis) for axis in range(3)} | {  # sizes that nothing else has
     ("rnn_forward", "x", 1), ("lstm_forward", "x", 1), ("gru_forward", "x", 1),
     ("ngram_forward", "words", 0), ("ngram_forward", "C", 0), ("ngram_backward", "C", 0),
+    ("gcn_loss", "nodes", 0), ("dag_forward", "x", 1), ("dag_forward", "edges", 0),
+    ("dag_backward", "edges", 0),
     ("readout_forward", "h", 0), ("readout_forward", "h", 1), ("cross_entropy", "p", 2),
 }  # fmt: skip
 EACH = [(name, array) for name, arrays in TAKES.items() for array in arrays.split()]
@@ -62,11 +78,15 @@ EACH = [(name, array) for name, arrays in TAKES.items() for array in arrays.spli
 def right(function: str) -> dict[str, Any]:
     """Arrays at random that fit the function, by their names."""
     rng = np.random.default_rng(0)
-    kinds = CELLS | {"ngram": NGRAM}
+    kinds = CELLS | {"ngram": NGRAM, "gcn": GCN, "dag": DAG}
     shapes = READOUT | {"dh_immediate": (N, T, H)} | kinds.get(function.split("_")[0], {})
     arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
     arrays["y"] = rng.integers(0, K, N if function == "ngram_loss" else (N, T))
     arrays["words"] = rng.integers(0, K, (N, M))
+    arrays["edges"] = np.array([(v, v + 1) for v in range(V - 1)])
+    if function.startswith("gcn"):
+        arrays["A"], arrays["lam"] = abs(arrays["A"]), abs(arrays["lam"])  # degrees above zero
+        arrays["nodes"], arrays["y"] = rng.integers(0, V, M), rng.integers(0, K, M)
     return {name: arrays[name] for name in TAKES[function].split()}
 
 
@@ -110,7 +130,10 @@ SPOILED_LABELS = SPOILED_WORDS | {
     "of another batch": lambda y: np.concatenate([y, y]),
     "for each sequence of another batch": lambda y: y.reshape(-1)[:1],
 }
-SPOILED_AS = {"y": SPOILED_LABELS, "words": SPOILED_WORDS}
+SPOILED_NODES = {k: v for k, v in SPOILED_WORDS.items() if k != "one-hot"}
+SPOILED_AS = {
+    "y": SPOILED_LABELS, "words": SPOILED_WORDS, "nodes": SPOILED_NODES, "edges": SPOILED_NODES,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("function", TAKES)
@@ -142,12 +165,14 @@ def test_every_size_counts(function, array) -> None:
             assert "must have shape" in refused(function, given | {array: other}, array)
 
 
-@pytest.mark.parametrize("function", [f for f in TAKES if f.split("_")[0] in {*CELLS, "ngram"}])
+@pytest.mark.parametrize(
+    "function", [f for f in TAKES if f.split("_")[0] in {*CELLS, "ngram", "gcn", "dag"}]
+)
 def test_what_holds_the_arrays_is_refused_by_its_name(function) -> None:
     given = right(function)
     names = inspect.signature(getattr(bptt, function)).parameters
     if "weights" in names:
-        weights = {name: a for name, a in given.items() if name[0] in "WbC"}
+        weights = {name: a for name, a in given.items() if name[0] in "WbC" or name == "lam"}
         for name in weights:
             less = {k: v for k, v in weights.items() if k != name}
             assert repr(name) in refused(function, given | {"weights": less}, "weights")
@@ -163,7 +188,7 @@ def test_what_holds_the_arrays_is_refused_by_its_name(function) -> None:
     if "cache" in names:
         kinds = {
             "rnn": bptt.RNNCache, "lstm": bptt.LSTMCache, "gru": bptt.GRUCache,
-            "ngram": bptt.NGramCache,
+            "ngram": bptt.NGramCache, "gcn": bptt.GCNCache, "dag": bptt.DAGCache,
         }  # fmt: skip
         kind = kinds.pop(function.split("_")[0])
         fields = [given[name] for name in kind._fields]
@@ -225,5 +250,9 @@ def test_pages_show_the_mathematics_and_nothing_else() -> None:
             assert code.startswith("@shapes(") and f"\ndef {name}(" in code, name
             assert not re.search(r"validate|raise |assert |isinstance|fmt:|\"\"\"", code), name
             shown.append(name)
-    both = {f"{name}_{way}" for name in (*CELLS, "ngram") for way in ("forward", "backward")}
+    both = {
+        f"{name}_{way}"
+        for name in (*CELLS, "ngram", "gcn", "dag")
+        for way in ("forward", "backward")
+    }
     assert set(shown) == both | {"cross_entropy"}

@@ -19,12 +19,13 @@ import pytest
 import torch
 import yaml
 
-from rnnlib import GRU, LSTM, checkpoints, interactive, surfaces
+from rnnlib import GRU, LSTM, checkpoints, graphs, interactive, surfaces
 from rnnlib.models import RNNLM, CharacterModel
 from rnnlib.text import END, UNK, Vocabulary, Words
 
 ROOT = Path(__file__).resolve().parent.parent
 JS = ROOT / "rnnlib" / "interactive" / "js"
+A11Y = (ROOT / "book" / "_static" / "a11y.js").read_text("utf-8")
 WORDS = ['"', "<unk>", "'s", "</script>", "É", ",", "of", "the"]
 
 
@@ -43,6 +44,7 @@ FIGURES = [
     interactive.time_gate(),
     interactive.lstm_step(),
     interactive.optimizer_paths(),
+    interactive.graph_hops(),
     interactive.word_map(interactive.word_data(*some_words()), word='"'),
 ]
 by_tag = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.tag)
@@ -63,6 +65,12 @@ class Elements(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+@by_tag
+def test_a_link_leads_past_the_figure_on_a_page(figure: interactive.Figure) -> None:
+    named = re.search(r"function skips\(\) {\s*each\('(.*)',", A11Y)
+    assert named and figure.tag in named[1].split(", ")
 
 
 @by_tag
@@ -88,6 +96,9 @@ def test_starting_settings_are_those_of_the_page_s_element(figure: interactive.F
     if figure.tag in ("rnn-optimizer-paths", "rnn-word-map"):
         return  # below
     for name, value in figure.settings.items():
+        if isinstance(value, str):
+            assert re.search(rf"^ +{name}: {{ label.*?\bvalue: '{value}' }}", source, re.M)
+            continue
         written = re.search(rf"^ +{name}: {{ label.*?\bvalue: ([\d.]+)", source, re.M)
         assert written and float(written[1]) == value
 
@@ -98,6 +109,22 @@ def test_settings_are_taken() -> None:
     assert '<rnn-lstm-step i="0.0" f="1.0" g="-0.5" o="0.25" c_old="-2.0">' in figure._repr_html_()
     assert interactive.time_gate(r_on=0.05).settings["r_on"] == 0.05
     assert repr(interactive.time_gate()).startswith("rnn-time-gate(tau=20.0, ")
+
+
+def test_the_script_of_the_hops_has_the_books_graph_and_its_settings_are_taken() -> None:
+    source = (JS / "rnn-graph-hops.js").read_text("utf-8")
+    (edges,) = re.findall(r"const EDGES = \[(.*?)\]", source)
+    assert edges.replace("'", "").split(", ") == graphs.SIX.split()
+    figure = interactive.graph_hops("E", 5, 0.5, "walks")
+    assert figure.settings == {"source": "E", "what": "walks", "layers": 5, "lam": 0.5}
+    for arguments, message in (
+        ({"source": "G"}, "source must be one of .* got 'G'"),
+        ({"layers": 7}, r"layers must be finite and in \[0, 6\], got 7"),
+        ({"lam": -0.1}, r"lam must be finite and in \[0, 3\], got -0.1"),
+        ({"what": "all"}, "what must be one of .* got 'all'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            interactive.graph_hops(**arguments)
 
 
 def test_the_script_of_the_paths_has_the_surfaces_starts_and_rates() -> None:

@@ -318,4 +318,28 @@ WRONG = {
             "nats for bits": [("return bits,", "return nats,")],
         },
     },
+    "graphs": {
+        1: {
+            "no self-connections": [("A + lam * np.eye(len(A))", "A")],
+            "one for lambda": [("lam *", "1.0 *")],
+            "degrees of A alone": [("s = own.sum", "s = A.sum")],
+            "rows alone": [("s[:, None] * own * s", "s[:, None] ** 2 * own")],
+            "columns alone": [("s[:, None] * own * s", "own * s**2")],
+            "multiplied by the degrees": [("** -0.5", "** 0.5")],
+        },
+        2: {
+            "one direction only": [("[edges, edges[:, ::-1]]", "[edges]")],
+            "no message of its own": [("z = lam * u / d[:, None]", "z = np.zeros_like(u)")],
+            "one place of several": [("np.add.at(z, i, u[j] / np.sqrt(d[i] * d[j])[:, None])", "z[i] += u[j] / np.sqrt(d[i] * d[j])[:, None]")],
+            "the mean of the neighbours": [("np.sqrt(d[i] * d[j])", "d[i]")],
+            "degrees without lambda": [("d = np.full(len(u), lam)", "d = np.full(len(u), 1e-9)")],
+        },
+        3: {
+            "the diagonal alone": [(" - (dz * z + u * du) / 2", "")],
+            "one of the two roots": [("(dz * z + u * du) / 2", "dz * z / 2")],
+            "no half": [(") / 2)", "))")],
+            "the degrees forgotten": [(" / d).sum()", ").sum()")],
+            "the other sign": [("return (", "return -(")],
+        },
+    },
 }  # fmt: skip

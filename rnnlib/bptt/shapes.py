@@ -25,8 +25,8 @@ READOUT = ("W_ph", "b_p")  # weights of a network that its recurrent layer does 
 def shapes(**expected: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Check a function's arrays before it runs: ``@shapes(x="N T D", h0="N H", W_x="4H D")``.
 
-    - A letter is a size, the same in all arrays; ``4H`` is four times an H that came before it,
-      ``M*E`` the product of an M and an E that came before it;
+    - A letter is a size, the same in all arrays, a number this very size; ``4H`` is four times
+      an H that came before it, ``M*E`` the product of an M and an E that came before it;
       a leading ``...`` is any further sizes.
     - ``y="... below K"`` holds integers from 0 to K - 1. All other arrays hold finite
       floating-point numbers of one data type.
@@ -80,6 +80,8 @@ def _check(found: Mapping[str, Any], texts: Mapping[str, str]) -> None:
         for token in tokens:
             if token == "...":
                 shape += sizes[token]
+            elif token.isdigit():
+                shape.append(int(token))
             elif token[0].isdigit():
                 shape.append(int(token[0]) * sizes[token[1]])
             elif "*" in token:

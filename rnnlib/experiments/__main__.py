@@ -8,6 +8,7 @@ import sys
 from rnnlib import validate
 from rnnlib.experiments import (
     char_lm,
+    cora,
     frequency,
     gradient_flow,
     memory,
@@ -32,6 +33,7 @@ STUDIES = {
     "wikitext": wikitext,
     "ngram_lm": ngram_lm,
     "rnn_lm": rnn_lm,
+    "cora": cora,
 }
 
 

@@ -1,8 +1,8 @@
 """Interactive figures: sliders and a drawing, in a notebook's output or on a page of the book.
 
 A figure is a custom element, drawn by the scripts in ``js/``: ``rnn-figure.js`` holds what figures
-share, ``rnn-time-gate.js``, ``rnn-lstm-step.js``, ``rnn-optimizer-paths.js`` and
-``rnn-word-map.js`` one figure each.
+share, ``rnn-time-gate.js``, ``rnn-lstm-step.js``, ``rnn-optimizer-paths.js``,
+``rnn-graph-hops.js`` and ``rnn-word-map.js`` one figure each.
 A notebook's output carries them whole, so it works without a kernel, a server or a network. Pages
 load the same files.
 """
@@ -19,14 +19,15 @@ from rnnlib import surfaces, validate
 from rnnlib.interactive.words import word_data, word_script
 
 __all__ = [
-    "FALLBACK", "RANGES", "Figure", "lstm_step", "optimizer_paths", "script", "time_gate",
-    "word_data", "word_map", "word_script",
+    "FALLBACK", "RANGES", "Figure", "graph_hops", "lstm_step", "optimizer_paths", "script",
+    "time_gate", "word_data", "word_map", "word_script",
 ]  # fmt: skip
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "rnn-time-gate": {"tau": (2, 50), "s": (0, 50), "r_on": (0.01, 1), "leak": (0, 0.2)},
     "rnn-lstm-step": {"i": (0, 1), "f": (0, 1), "g": (-1, 1), "o": (0, 1), "c_old": (-2, 2)},
+    "rnn-graph-hops": {"layers": (0, 6), "lam": (0, 3)},
     "rnn-optimizer-paths": {
         "steps": (0, 300),
         **dict.fromkeys(("w1", "w2"), surfaces.WINDOW),
@@ -94,6 +95,25 @@ def lstm_step(
     Raises TypeError or ValueError for a setting that is no number or out of its range.
     """
     return _figure("rnn-lstm-step", i=i, f=f, g=g, o=o, c_old=c_old)
+
+
+def graph_hops(
+    source: str = "C", layers: int = 2, lam: float = 1.0, what: str = "shares"
+) -> Figure:
+    r"""Six nodes, and where the message of one has arrived after some layers.
+
+    A choice of the ``source``, of the nodes A to F, which a click on a node changes too; sliders
+    for the ``layers`` (0 to 6) and for ``lam`` (0 to 3), the weight of a node's own message; and
+    ``what`` is shown, "shares" or "walks": the source's column of $\hat A^k$, as
+    ``rnnlib.graphs.propagate`` has it, or of $(A + \lambda I)^k$. The graph is ``graphs.SIX``.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    chosen: dict[str, float | str] = {
+        "source": validate.one_of("source", source, list("ABCDEF")),
+        "what": validate.one_of("what", what, ["shares", "walks"]),
+    }
+    moved = {"layers": validate.positive_int("layers", layers, minimum=0), "lam": lam}
+    return Figure("rnn-graph-hops", {**chosen, **_figure("rnn-graph-hops", **moved).settings})
 
 
 def optimizer_paths(

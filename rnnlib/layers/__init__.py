@@ -5,6 +5,7 @@ Batch first: x (N, T, D), outputs (N, T, H); state h (L, N, H), or (h, c) for th
 
 from rnnlib.cells import hidden
 from rnnlib.layers.convertible import GRU, LSTM, RNN, Convertible
+from rnnlib.layers.graph import GraphConvolution
 from rnnlib.layers.phased import PhasedLSTM
 from rnnlib.layers.recurrent import Recurrent, unroll
 
@@ -13,6 +14,7 @@ __all__ = [
     "LSTM",
     "RNN",
     "Convertible",
+    "GraphConvolution",
     "PhasedLSTM",
     "Recurrent",
     "hidden",

@@ -2,7 +2,8 @@
 
 from rnnlib.models.character import CharacterModel
 from rnnlib.models.classifier import Classifier, latch
+from rnnlib.models.gcn import GCN
 from rnnlib.models.ngram import NGramLM
 from rnnlib.models.rnn_lm import RNNLM
 
-__all__ = ["RNNLM", "CharacterModel", "Classifier", "NGramLM", "latch"]
+__all__ = ["GCN", "RNNLM", "CharacterModel", "Classifier", "NGramLM", "latch"]

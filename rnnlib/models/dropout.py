@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Generator, Tensor, nn
 
 from rnnlib import validate
@@ -12,6 +13,7 @@ class Dropout(nn.Module):
 
     x (N, ..., D) -> (N, ..., D). With ``locked`` an entry of x (N, T, D) that is zero is so at all
     T steps.
+    A sparse x, coalesced, may be given too.
     ``generator``: where the draws come from; a checkpoint of ``training.train`` holds its state.
     Source: Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov (2014); locked, in the
     time of one window: Gal and Ghahramani (2016).
@@ -28,6 +30,11 @@ class Dropout(nn.Module):
         """x (N, ..., D) -> (N, ..., D), all of it as it is in evaluation mode."""
         if not self.training or self.p == 0:
             return x
+        if x.is_sparse:  # what is zero stays zero: draws for the others only
+            kept = x.values() * self.mask(x.values(), len(x.values()))
+            return torch.sparse_coo_tensor(
+                x.indices(), kept, x.shape, is_coalesced=True, check_invariants=False
+            )
         return x * self.mask(x, *(x[:, :1] if self.locked else x).shape)
 
     def mask(self, like: Tensor, *shape: int) -> Tensor:

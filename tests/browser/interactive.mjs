@@ -9,6 +9,7 @@
 //   paths     an optimiser's path is rnnlib's to 1e-9 at each step, as long as rounding does not decide where it goes
 //   mouse, touch, keyboard, drag, map, buttons, choices   each moves what it should; drawing, description and text follow
 //   words     a map of words: looked for, chosen, walked to; moved and zoomed by mouse, touch and keyboard; drawn where rnnlib says
+//   nodes     of a graph: pressed, and chosen from a list
 //   text      said once after a quick series of changes, not at each
 //   legible   at 390 px no text is cut off, overlaps another or is small;  size: 44 px to touch
 //   sideways, a11y, errors, offline   as in check.mjs, inside the figure as well
@@ -167,6 +168,25 @@ async function fingerMoves(page, from, to) {
   for (let i = 1; i <= 5; i++) await at('touchMove', [[from[0] + (to[0] - from[0]) * i / 5, from[1] + (to[1] - from[1]) * i / 5]]);
   await at('touchEnd', []);
   await client.detach();
+}
+
+/** Until the figure has stood still for twenty frames: on a busy machine a scroll comes late, and so do frames. */
+const atRest = (host) => host.evaluate(async (element) => {
+  const top = () => element.getBoundingClientRect().top;
+  for (let last = NaN, still = 0; still < 20;) {
+    await new Promise(requestAnimationFrame);
+    still = top() === last ? still + 1 : 0;
+    last = top();
+  }
+});
+
+/** Until it holds, for ten seconds at most: true if it did. */
+async function until(holds) {
+  for (let i = 0; i < 200; i++) {
+    if (await holds()) return true;
+    await new Promise((r) => setTimeout(r, 50));
+  }
+  return false;
 }
 
 /** A busy machine makes a slow touch, which the browser takes for something else: try again, as a reader would. */
@@ -494,8 +514,7 @@ async function onWords(page, host, figure, note, touch) {
     const top = await page.evaluate(() => scrollY);
     await whole();
     await fingerMoves(page, [a, b], [a, b - 120]);
-    await new Promise((r) => setTimeout(r, 300));
-    if (await page.evaluate(() => document.scrollingElement.scrollHeight > innerHeight + scrollY + 200 && scrollY) === top) note('words', 'the whole map holds the page');
+    if (!await until(() => page.evaluate((y) => scrollY !== y || document.scrollingElement.scrollHeight <= innerHeight + scrollY + 200, top))) note('words', 'the whole map holds the page');
     await whole({ word });
     return;
   }
@@ -547,16 +566,19 @@ async function onWords(page, host, figure, note, touch) {
   await page.mouse.move(mx, my);
   const still = await values();
   if (still.x !== two.values.x || still.word) note('words', 'the map moves after it was let go, or a word was chosen');
-  await page.mouse.wheel(0, 10);
-  await new Promise((r) => setTimeout(r, 200));
+  await atRest(host);
+  const stood = await host.boundingBox();
+  await page.mouse.wheel(0, -10);
+  if (!await until(async () => (await host.boundingBox()).y !== stood.y)) note('words', 'the wheel alone does not scroll the page');
   if ((await values()).zoom !== 4) note('words', 'the wheel alone zooms');
   await host.locator('svg').first().scrollIntoViewIfNeeded();
+  await atRest(host);
   await page.keyboard.down('Control');
   const under = await wordSpot(host, set, words[3]);
   await page.mouse.move(...under.inside ? under.at : [mx, my]);
   await page.mouse.wheel(0, -100);
   await page.keyboard.up('Control');
-  await new Promise((r) => setTimeout(r, 200));
+  await until(async () => (await values()).zoom !== 4);
   const grown = await wordSpot(host, set, words[3]);
   if (Math.abs(grown.values.zoom - 8) > 1e-9) note('words', `Ctrl and the wheel: zoom ${grown.values.zoom}`);
   if (under.inside && Math.hypot(grown.at[0] - under.at[0], grown.at[1] - under.at[1]) > 2) note('words', 'the wheel does not zoom where the mouse is');
@@ -565,7 +587,7 @@ async function onWords(page, host, figure, note, touch) {
   await whole({ zoom: 4 });
   const svg = host.locator('svg').first();
   await svg.focus();
-  await page.waitForTimeout(300); // the focus has brought it into sight
+  await atRest(host); // the focus has brought it into sight
   const scroll = await page.evaluate(() => scrollY);
   for (const [key, dx, dy] of [['ArrowRight', -40, 0], ['ArrowUp', 0, 40], ['ArrowLeft', 40, 0], ['ArrowDown', 0, -40]]) {
     const before = await wordSpot(host, set, words[0]);
@@ -600,6 +622,39 @@ async function onWords(page, host, figure, note, touch) {
   const wanted = ['zoom +', 'zoom −', 'whole map', ...near.map(([own]) => own), ...full.map(([own]) => own)];
   if (wanted.some((own, n) => reached[n]?.split(' ')[0] !== own.split(' ')[0])) note('words', `Tab goes to ${reached}`);
   await whole({ word });
+}
+
+/** The nodes of a graph: chosen from the list, pressed, and the buttons; the numbers stand beside them. */
+async function onNodes(page, host, note, touch) {
+  const values = async () => (await snapshot(host)).values;
+  await host.evaluate((element) => element.set({ source: 'A', what: 'walks', layers: 3, lam: 1 }));
+  const written = await host.evaluate((element) => [...element.svg.querySelectorAll('text')].map((text) => text.textContent));
+  for (const amount of (await values()).amounts) if (!written.includes(String(amount))) note('numbers', `the drawing does not say ${amount}`);
+  await host.locator('svg').first().scrollIntoViewIfNeeded();
+  for (const name of 'EBAC') {
+    const at = await host.evaluate((element, node) => {
+      const box = element.svg.getBoundingClientRect(), [x, y] = element.place(node, element.width);
+      return [box.left + x * box.width / element.width, box.top + y * box.width / element.width];
+    }, name);
+    for (let i = 0; i < 4 && (await values()).source !== name; i++) await (touch ? page.touchscreen.tap(...at) : page.mouse.click(...at));
+    const { source, hops } = await values();
+    if (source !== name || hops['ABCDEF'.indexOf(name)] !== 0) note('nodes', `${name} was pressed, ${source} sends`);
+    if (await host.locator('select[name=source]').inputValue() !== name) note('nodes', `the list does not say ${name}`);
+  }
+  if (!await said(host)) note('nodes', 'the text was not said');
+  await sizes(host, note);
+  if (touch) return;
+  for (const [name, all] of [['source', [...'FEDCBA']], ['what', ['shares', 'walks']]]) {
+    for (const value of all) {
+      await host.locator(`select[name=${name}]`).selectOption(value);
+      if ((await values())[name] !== value) note('choices', `${name} is not ${value}`);
+    }
+  }
+  for (const [button, wanted] of [['C to E', { source: 'C', layers: 4, lam: 1 }], ['no self-connections', { source: 'C', layers: 4, lam: 0 }], ['one layer more', { source: 'C', layers: 5, lam: 0 }]]) {
+    await host.getByRole('button', { name: button }).click();
+    const found = await values();
+    for (const [name, value] of Object.entries(wanted)) if (found[name] !== value) note('buttons', `${button}: ${name} is ${found[name]}`);
+  }
 }
 
 /** The text is said once after a quick series of changes. */
@@ -706,6 +761,10 @@ async function numbers(host, tag, { cases, ranges, ...figure }, note) {
       return comparePaths({ values, drawn }, cases[n], note);
     }
     for (const [name, value] of Object.entries({ ...settings, ...expected })) {
+      if (typeof value === 'string') {
+        if (values[name] !== value) note('numbers', `${name} is ${values[name]} at ${at}`);
+        continue;
+      }
       const error = difference(values[name], value);
       if (error > (name in settings ? 0 : 1e-12)) note('numbers', `${name} is off by ${error} at ${at}`);
     }
@@ -808,6 +867,7 @@ async function tryPage(browser, book, path) {
       await byMouse(page, host, figure.ranges, note);
       await byDragging(page, host, note, false);
       await byButtons(host, note);
+      if (tag === 'rnn-graph-hops') await onNodes(page, host, note, false);
       if (figure.starts) {
         await onMap(page, host, note, false);
         await byChoice(page, host, figure, note);
@@ -849,6 +909,7 @@ async function tryPage(browser, book, path) {
       }
       await byTouch(page, host, book.figures[tag].ranges, note);
       await byDragging(page, host, note, true);
+      if (tag === 'rnn-graph-hops') await onNodes(page, host, note, true);
       if (book.figures[tag].starts) await onMap(page, host, note, true);
     }
     await axe(page, 'phone');
@@ -979,6 +1040,11 @@ const BROKEN = [
   ['rnn-lstm-step', 'o * (1 - Math.tanh(c) ** 2)', 'o * (1 - c ** 2)', 'numbers'],
   ['rnn-lstm-step', "name('h'), v.h, 1", "name('h'), v.c, 1", 'numbers'],
   ['rnn-lstm-step', 'write: { f: 0, i: 1 }', 'write: { f: 1, i: 0 }', 'buttons'],
+  ['rnn-graph-hops', 'Array(6).fill(lam)', 'Array(6).fill(1)', 'numbers'],
+  ['rnn-graph-hops', 'heard[b] += sent[a];', '', 'numbers'],
+  ['rnn-graph-hops', 'hops[a] === k - 1 && ', '', 'numbers'],
+  ['rnn-graph-hops', 'this.set({ source: name });', ';', 'nodes'],
+  ['rnn-graph-hops', 'layers + 1', 'layers + 2', 'buttons'],
   ['rnn-optimizer-paths', 'Math.sqrt(m.v) + 1e-8);', 'Math.sqrt(m.v + 1e-8));', 'paths'],
   ['rnn-optimizer-paths', '0.999 ** t', '0.999 ** (t + 1)', 'paths'],
   ['rnn-optimizer-paths', '(m.b = t === 1 ? g : MOMENTUM * m.b + g),\n    },\n    nesterov', '(m.b = MOMENTUM * (m.b ?? 0) + 0.1 * g),\n    },\n    nesterov', 'paths'],
@@ -1014,6 +1080,8 @@ const BROKEN = [
   ['rnn-word-map', 'this.zoom(apart / before.apart', 'this.zoom(1', 'words'],
   ['rnn-word-map', 'if (!event.ctrlKey && !event.metaKey) return;', '', 'words'],
   ['rnn-word-map', 'event.preventDefault(); // no scrolling\n', '\n', 'words'],
+  ['rnn-word-map', '/ 50), at(event));', '/ 50));', 'words'],
+  ['rnn-word-map', 'if (!event.ctrlKey && !event.metaKey) return; // the page scrolls', '', 'words'],
   ['rnn-word-map', '> Math.abs(up * dx)', '> 2 * Math.abs(up * dx)', 'words'],
   ['rnn-word-map', "svg.tabIndex = 0;", '', 'words'],
   ['rnn-word-map', '.lists, .hint { display: none; }', '', 'print'],

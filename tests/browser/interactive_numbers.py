@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from rnnlib import interactive, surfaces
+from rnnlib import graphs, interactive, surfaces
 from rnnlib.cells import LSTMCell
 from rnnlib.phased import time_gate
 
@@ -26,6 +26,7 @@ import page_words
 STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001}  # the others: 0.01
 PATHS = "rnn-optimizer-paths"
 MAP = "rnn-word-map"
+HOPS = "rnn-graph-hops"
 
 
 def tensor(*values: float) -> torch.Tensor:
@@ -217,6 +218,27 @@ def word_maps() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def hops(source: str, what: str, layers: int, lam: float) -> dict[str, Any]:
+    """The source's column of the power of the matrix, and the layers until each node is reached."""
+    edges, names = graphs.edges_of(graphs.SIX)
+    A = graphs.adjacency(edges, len(names), dtype=torch.float64)
+    step = A.to_dense() + lam * torch.eye(6, dtype=torch.float64)
+    if what == "shares":
+        step = graphs.normalised(A, lam)
+    column = torch.linalg.matrix_power(step, layers)[:, names.index(source)]
+    return {"amounts": column.tolist(), "hops": graphs.hops(A, names.index(source))}
+
+
+def hop_cases(count: int, draw: random.Random) -> list[list[Any]]:
+    """Every node and both kinds of numbers, at both ends of the sliders and between."""
+    cases = []
+    for n in range(2 * count):
+        case: dict[str, Any] = {"source": "ABCDEF"[n % 6], "what": ("shares", "walks")[n // 6 % 2]}
+        case |= {"layers": draw.randint(0, 6), "lam": draw.choice([0, 1, 3, 0.1, 0.5, 2.9])}
+        cases.append([case, hops(**case)])
+    return cases
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cases", type=int, default=40)
@@ -244,6 +266,12 @@ def main() -> None:
             surface: interactive.optimizer_paths(surface).settings for surface in surfaces.SURFACES
         },
         "cases": [[case, paths(**case)] for case in places(count, draw)],
+    }
+    figures[HOPS] = {
+        "html": interactive.graph_hops()._repr_html_(),
+        "ranges": interactive.RANGES[HOPS],
+        "settings": interactive.graph_hops().settings,
+        "cases": hop_cases(count, draw),
     }
     figures[MAP] = word_maps()
     scripts = {"rnn-words-made": figures[MAP].pop("script")}
