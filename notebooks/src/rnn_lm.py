@@ -617,8 +617,9 @@ def readouts(K, N=700, H=200):
     """A step of each way over K words: loss and all gradients."""
     generator = torch.Generator().manual_seed(0)
     h = (0.2 * torch.randn(N, H, generator=generator)).requires_grad_()
-    chances = 1 / torch.arange(3.0, K + 3)
-    y = torch.searchsorted(chances.cumsum(0), torch.rand(N, generator=generator) * chances.sum()).clamp_(max=K - 1)
+    zipf = 1 / torch.arange(3.0, K + 3)
+    y = torch.searchsorted(zipf.cumsum(0), torch.rand(N, generator=generator) * zipf.sum()).clamp_(max=K - 1)
+    drawn = models.chances(zipf, K // 8)
     adaptive = nn.AdaptiveLogSoftmaxWithLoss(H, K, [K // 16, K // 4])
     found = {"adaptive (torch)": (lambda: adaptive(h, y).loss, [h, *adaptive.parameters()])}
     if K < 100_000:
@@ -628,6 +629,7 @@ def readouts(K, N=700, H=200):
             "autograd": (lambda: nn.functional.cross_entropy(nn.functional.linear(h, W, b), y), [h, W, b]),
             "by hand": (lambda: fused.cross_entropy(h, W, b, y), [h, W, b]),
             "by hand, products in bfloat16": (lambda: fused.cross_entropy(h, W, b, y, torch.bfloat16), [h, W, b]),
+            "by hand, an eighth of the words": (lambda: models.sampled_cross_entropy(h, W, b, y, drawn, generator=generator), [h, W, b]),
         }
     return {name: lambda loss=loss, some=some: torch.autograd.grad(loss(), some) for name, (loss, some) in found.items()}
 
@@ -680,13 +682,55 @@ Markdown(
 # %% [markdown]
 # `benchmarks/softmax.py` in the repository measures the peak of memory in a process of its own, and other sizes.
 #
+# ### Claim: the sum over drawn words has the mean of the whole sum
+#
+# Five words, each drawn with a chance of its own: all 32 sets that can come, each with its probability.
+
+# %% tags=["nbval-check-output"]
+p, chance = np.array([0.3, -1.0, 2.0, 0.5, -0.2]), np.array([0.9, 0.2, 0.5, 1.0, 0.3])
+mean = 0.0
+for drawn in itertools.product((0, 1), repeat=5):
+    drawn = np.array(drawn)
+    mean += np.prod(np.where(drawn, chance, 1 - chance)) * (drawn * np.exp(p - np.log(chance))).sum()
+print("mean of the estimate = Z, below 1e-12:", check.relative_error(mean, np.exp(p).sum()) < 1e-12)
+
+# %% [markdown]
+# ### How good is the estimate?
+#
+# The network that writes on the page, over 8,000 words, reads 700 words of the validation text.
+# The loss and the gradients by the states and the matrix, from a part of the words, against those from all: twenty draws each.
+
+# %% tags=["paste:sampled"]
+of_page, its_words, _ = checkpoints.load_model(paths.data_dir() / "weights" / "words_lstm.safetensors")
+of_page.fast().eval()
+read_here = its_words.encode(validation)[:701]
+with torch.no_grad():
+    h = of_page.outputs(read_here[None, :-1])[0][0]  # (700, H)
+leaves = [part.detach().requires_grad_() for part in (h, of_page.readout.weight, of_page.readout.bias)]
+whole_loss = fused.cross_entropy(*leaves, read_here[1:])
+whole = torch.autograd.grad(whole_loss, leaves)
+generator, found = torch.Generator().manual_seed(0), []
+for size in (250, 500, 1000, 2000, 4000):
+    chance = models.chances(text.frequencies(its_words.encode(train), len(its_words)), size)
+    losses, gradients = [], []
+    for _ in range(20):
+        losses.append(models.sampled_cross_entropy(*leaves, read_here[1:], chance, generator=generator))
+        gradients.append(torch.autograd.grad(losses[-1], leaves))
+    angles = [np.mean([cosine(g[part], whole[part]) for g in gradients]) for part in (0, 1)]
+    in_the_mean = cosine(sum(g[0] for g in gradients), whole[0])
+    values = [loss.item() for loss in losses]
+    found.append([f"{size:,}", spread(values, 2), *(f"{c:.2f}" for c in angles), f"{in_the_mean:.3f}"])
+found.append([f"all {len(its_words):,}", f"{whole_loss.item():.2f}", "", "", ""])
+figures.table(["words drawn", "loss, nats", "cosine of $\\delta h$", "cosine of $\\delta W_{ph}$", "$\\delta h$, mean of the draws"], found)
+
+# %% [markdown]
 # ## All 33,278 words
 #
 # The record of the full vocabulary: two layers of 200 units, tied, each variant with all changes of those above it; perplexities, those of the test text after epoch 6 and with the weights that were best on the validation text.
 
 # %% tags=["paste:ladder"]
 CHANGES = {
-    "published": "as published", "beginning": "+ first weights of the book, bias at the log frequencies",
+    "published": "as published", "sampled": "+ softmax over 4,096 drawn words", "beginning": "+ first weights of the book, bias at the log frequencies",
     "adamw": "+ AdamW, the rate falling to zero", "dropout": "+ locked dropout, words left out", "resets": "+ the state reset now and then",
 }
 
@@ -735,9 +779,6 @@ Markdown(
 # The first of the LSTMs with two layers of 160 units, its weights in eight bits, as the page runs it; UNK is left out.
 
 # %% tags=["paste:page_sample"]
-path = paths.data_dir() / "weights" / "words_lstm.safetensors"
-of_page, its_words, _ = checkpoints.load_model(path)
-of_page.fast().eval()
 drawn = sampling.stream(of_page, its_words, "\nThe first", temperature=0.8, never=(text.UNK, text.START), seed=0)
 Markdown("> **The first** " + " ".join(itertools.islice(drawn, 60)).replace("\n", "⏎"))
 

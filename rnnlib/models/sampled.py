@@ -1,7 +1,7 @@
 r"""Sampled softmax: the loss of a readout over many words from a part of them, drawn each time.
 
 In $-\ln \hat y[y] = \ln Z - p[y]$ only $Z = \sum_k e^{p_k}$ needs all K words. If each word k is
-drawn with the chance $c_k$, and those drawn make the set S, then $\sum_{k \in S} e^{p_k} / c_k$
+drawn with the chance $q_k$, and those drawn make the set S, then $\sum_{k \in S} e^{p_k} / q_k$
 has the mean Z.
 """
 
@@ -16,10 +16,10 @@ from rnnlib import fused, validate
 def chances(frequencies: Tensor, size: int) -> Tensor:
     r"""How likely each of K words is to be drawn, so that ``size`` of them are in the mean.
 
-    $$c_k = \min(1, a \sqrt{f_k}), \qquad \sum_k c_k = \text{size}$$
+    $$q_k = \min(1, a \sqrt{f_k}), \qquad \sum_k q_k = \text{size}$$
 
-    frequencies f (K,), all above zero -> c (K,). Frequent words are always there.
-    The root, as the estimate of Z varies least if $c_k$ is in proportion to the root of the mean
+    frequencies f (K,), all above zero -> q (K,). Frequent words are always there.
+    The root, as the estimate of Z varies least if $q_k$ is in proportion to the root of the mean
     of $\hat y_k^2$, and $\hat y_k$ is large about as often as word k comes.
     Raises ValueError if ``size`` is above K, or a frequency is not above zero.
     """
@@ -47,19 +47,20 @@ def sampled_cross_entropy(
 ) -> Tensor:
     r"""An estimate of ``fused.cross_entropy`` from the classes y and some others, drawn.
 
-    $$L = \frac{1}{N} \sum_n \Big( \ln \sum_{k \in S} e^{p_{nk} - \ln c_k} - p_n[y_n] \Big),
+    $$L = \frac{1}{N} \sum_n \Big( \ln \sum_{k \in S} e^{p_{nk} - \ln q_k} - p_n[y_n] \Big),
     \qquad p_n = W h_n + b$$
 
-    h (N, H), W (K, H), b (K,), y (N,) int64, chance c (K,) -> L (). The set S has all of the
-    classes y, for which c is 1, and each other class k with the chance ``chance[k]``. So the inner
+    h (N, H), W (K, H), b (K,), y (N,) int64, chance q (K,) -> L (). The set S has all of the
+    classes y, for which q is 1, and each other class k with the chance ``chance[k]``. So the inner
     sum has the mean Z of the softmax; its logarithm has a mean that is a little smaller.
     With all chances 1 it is ``fused.cross_entropy``.
     Source: after Jean, Cho, Memisevic and Bengio (2015), who draw a fixed number of words.
     """
     K = len(validate.tensor("W", W, ("K", "H")))
     validate.tensor("chance", chance, (K,), like=W)
-    chance = chance.index_fill(0, validate.labels("y", y, (len(h),), K), 1.0)
+    validate.labels("y", y, (len(h),), K)
+    chance = chance.index_fill(0, y, 1.0)  # (K,)
     drawn = torch.rand(K, generator=generator, device=W.device) < chance
-    S = drawn.nonzero()[:, 0]  # sorted
-    place = torch.searchsorted(S, y)  # of each class y in S
+    S = drawn.nonzero()[:, 0]  # (|S|,), sorted
+    place = torch.searchsorted(S, y)  # (N,): of each class y in S
     return fused.cross_entropy(h, W[S], b[S] - chance[S].log(), place, products)
