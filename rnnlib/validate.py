@@ -231,3 +231,12 @@ def array_labels(name: str, value: Any, shape: Shape, classes: int) -> np.ndarra
 def _check_range(name: str, low: int, high: int, classes: int) -> None:
     if low < 0 or high >= classes:
         raise ValueError(f"{name} must be in [0, {classes}), got values from {low} to {high}")
+
+
+def degrees(d: Any) -> None:
+    """The degrees of a graph's nodes plus lam, an array or a tensor; ValueError unless positive."""
+    if d.min() <= 0:
+        raise ValueError(
+            f"lam must make every node's degree plus lam positive, got {d.min():.6g} at node "
+            f"{int(d.argmin())}: a node without neighbours needs a lam above 0"
+        )

@@ -281,6 +281,41 @@ complains("beginning", "of the", "Type at least three words")
 complains("beginning", "", "has 0")
 """,
     ],
+    "rnn_lm": [
+        """
+panel.knobs["temperature"].value = 0.0
+following = go_on(lstm, "one of the")
+assert ("one of the | " + " ".join(following)).replace("\\n", "⏎") in shown() and figures_shown()
+
+def surest():
+    return float(_re.search(r"probability ([\\d.]+)", shown())[1])
+
+assert surest() == 1
+panel.knobs["temperature"].value = 1.0
+logits, _ = sampling.read(lstm, vocabulary, "\\n" + "one of the")
+p = torch.softmax(logits.double(), 0)
+p[[vocabulary.unk, vocabulary.start]] = 0
+assert abs(surest() - (p.max() / p.sum()).item()) < 1e-3
+five = surest()
+panel.knobs["temperature"].value = 2.0
+assert surest() < five
+panel.knobs["temperature"].value, panel.knobs["unk"].value = 1.0, True
+p = torch.softmax(logits.double(), 0)
+p[vocabulary.start] = 0
+assert abs(surest() - (p.max() / p.sum()).item()) < 1e-3
+panel.knobs["beginning"].value = "one of qwxyz"
+assert "read as UNK: qwxyz" in shown() and figures_shown()
+panel.knobs["beginning"].value, panel.knobs["length"].value = "he said that one of the", 0
+assert shown().startswith("he said that one of the |\\n")
+logits, _ = sampling.read(lstm, vocabulary, "\\n" + "he said that one of the")  # all words count
+longer = torch.softmax(logits.double(), 0)
+assert (longer - torch.softmax(sampling.read(lstm, vocabulary, "\\n" + "one of the")[0].double(), 0)).abs().max() > 0
+""",
+        """
+complains("beginning", "of the", "Type at least three words")
+complains("beginning", "", "has 0")
+""",
+    ],
     "char_lm": [
         """
 panel.knobs["beginning"].value, panel.knobs["length"].value = "The king ", 40

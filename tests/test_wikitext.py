@@ -27,7 +27,8 @@ def of(variant: str) -> dict[str, Any]:
     """A small run of a variant."""
     rates = {} if variant == "published" else {"lr": 0.02}
     sizes = {name: SMALL[name] for name in ("hidden", "batch", "T", "products")}
-    return SMALL | wikitext.variants()[variant] | sizes | rates | {"variant": variant}
+    made = SMALL | wikitext.variants()[variant] | sizes | rates | {"variant": variant}
+    return made | ({"sample": 6} if made["sample"] else {})
 
 
 @pytest.fixture(autouse=True)

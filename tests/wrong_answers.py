@@ -322,6 +322,35 @@ WRONG = {
             "the other sign": [("(-(log2_p", "((log2_p")],
         },
     },
+    "rnn_lm": {
+        1: {
+            "every N-th word": [("numbers[n * S : n * S + S + 1]", "numbers[n::N]")],
+            "windows that do not overlap": [("strand[k * T : k * T + T + 1]", "strand[k * (T + 1) : (k + 1) * (T + 1)]"), ("S // T", "S // (T + 1)")],
+            "no target at the end": [("k * T + T + 1]", "k * T + T]")],
+            "all words, none left for the last target": [("(len(numbers) - 1) // N", "len(numbers) // N")],
+            "strand by strand": [("[[strand[k * T : k * T + T + 1] for strand in strands] for k in range(S // T)]", "[[strand[k * T : k * T + T + 1] for k in range(S // T)] for strand in strands]")],
+            "the last window first": [("range(S // T)", "reversed(range(S // T))")],
+        },
+        2: {
+            "never cut": [("if t % T == 0:", "if t == 0:")],
+            "the state is cut too": [("            dh_dw = 0.0", "            h = dh_dw = 0.0")],
+            "the immediate derivative alone": [("h + w * dh_dw", "h")],
+            "the state after the step": [
+                ("        dh_dw = h + w * dh_dw\n        h = w * h + x[t]", "        h = w * h + x[t]\n        dh_dw = h + w * dh_dw")
+            ],
+            "cut one step late": [("t % T == 0", "t % T == 1")],
+            "the mean over the steps": [("return dw", "return dw / len(x)")],
+            "without the one half's two": [("(h - y[t]) * dh_dw", "(h - y[t]) * dh_dw / 2")],
+        },
+        3: {
+            "the readout alone": [("    np.add.at(dC, numbers, dx)\n", "")],
+            "the table alone": [("dp.T @ h", "np.zeros((dp.shape[1], h.shape[1]))")],
+            "one place of each word": [("np.add.at(dC, numbers, dx)", "dC[numbers] += dx")],
+            "the mean of both": [("return dC", "return dC / 2")],
+            "the difference": [("numbers, dx)", "numbers, -dx)")],
+            "the mean over the places": [("return dC", "return dC / len(h)")],
+        },
+    },
     "char_lm": {
         1: {
             "overflows": [(" - p.max()", "")],

@@ -36,7 +36,8 @@ import torch
 from IPython.display import Markdown
 from torch.nn.functional import cross_entropy, one_hot
 
-from rnnlib import bptt, check, corpora, experiments, figures, graphs, layers, models
+from rnnlib import bptt, check, corpora, experiments, figures, graphs, layers, models, training
+from rnnlib.experiments import cora
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
 figures.use_style()
@@ -248,36 +249,41 @@ hidden = torch.tensor([v for v in range(34) if v not in shown.tolist()])
 print(f"{len(pairs)} edges, classes of {y_club.bincount().tolist()}, shown: members {shown.tolist()}")
 
 
-def fit(A, x, y, nodes, seed, num_layers=2, H=16, K=4, steps=200, dropout=0.0):
-    """Train a GCN on the classes of ``nodes``; returns it in evaluation mode."""
-    model = models.GCN(x.shape[1], H, K, num_layers, dropout=dropout, generator=torch.Generator().manual_seed(seed))
-    first = {"params": model.layers[0].parameters(), "weight_decay": 5e-4}
-    optimizer = torch.optim.Adam([first, {"params": model.layers[1:].parameters()}], lr=0.01)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        cross_entropy(model(A, x)[nodes], y[nodes]).backward()
-        optimizer.step()
-    return model.eval()
+def network(seed, A, x, y, nodes, K, epochs=200, dropout=0.0):
+    """A GCN of two layers, trained on the classes of ``nodes``."""
+    model = models.GCN(x.shape[1], 16, K, dropout=dropout, generator=torch.Generator().manual_seed(seed))
+    cora.fit(model, A, x, y, nodes, epochs)
+    return model
+
+
+def share(p, y):
+    """Share of right answers."""
+    return (p.argmax(1) == y).double().mean().item()
 
 
 def right(model, A, x, y, nodes):
-    """Share of right answers at the nodes."""
+    """The same of a model's answers at the nodes."""
     with torch.no_grad():
-        return (model(A, x)[nodes].argmax(1) == y[nodes]).double().mean().item()
+        return share(model(A, x)[nodes], y[nodes])
+
+
+def mean_range(values, digits):
+    """Mean and range."""
+    return f"{np.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
 # %% tags=["paste:karate_table"]
 one = torch.eye(34)
 CLUB = range(2 if FAST else 20)
-members = [fit(A_club, one, y_club, shown, seed) for seed in CLUB]
+members = [network(seed, A_club, one, y_club, shown, 4) for seed in CLUB]
 alone = graphs.adjacency([], 34)
 kinds = {
     "two graph convolutions": [right(m, A_club, one, y_club, hidden) for m in members],
-    "the same without edges": [right(fit(alone, one, y_club, shown, s), alone, one, y_club, hidden) for s in CLUB],
+    "the same without edges": [right(network(s, alone, one, y_club, shown, 4), alone, one, y_club, hidden) for s in CLUB],
 }
 spread = graphs.spread_labels(A_club, shown, y_club[shown], 4)
-rows = [[name, f"{np.mean(a):.3f} ({min(a):.3f} to {max(a):.3f})"] for name, a in kinds.items()]
-rows.append(["label propagation", f"{(spread.argmax(1) == y_club)[hidden].double().mean():.3f}"])
+rows = [[name, mean_range(a, 3)] for name, a in kinds.items()]
+rows.append(["label propagation", f"{share(spread[hidden], y_club[hidden]):.3f}"])
 figures.table(["of the 30 others, right", f"mean of {len(CLUB)} seeds (range)"], rows)
 
 # %% mystnb={"image": {"alt": "The karate club as a drawing of 34 nodes, four marker shapes for the classes that the first network answers. The four labelled members have thick rims, one in each group; the answers are the groups, and none is crossed out."}} tags=["paste:karate"]
@@ -325,10 +331,9 @@ def results(key, **wanted):
     return [r["result"][key] for r in runs(**wanted)]
 
 
-def said(values, digits=1):
+def said(values):
     """Percent: mean and range."""
-    a = 100 * np.array(values)
-    return f"{a.mean():.{digits}f} ({a.min():.1f} to {a.max():.1f})"
+    return mean_range(100 * np.array(values), 1)
 
 
 # %%
@@ -342,9 +347,9 @@ except corpora.CorpusUnavailable:
 # %%
 if papers is not None:
     A_c, x_c, y_c, classes, train, valid, test = papers
-    again = fit(A_c, x_c, y_c, train, seed=0, K=7, steps=20 if FAST else 200, dropout=0.5)
+    again = network(0, A_c, x_c, y_c, train, 7, epochs=20 if FAST else 200, dropout=0.5)
     F = graphs.spread_labels(A_c, train, y_c[train], 7)
-    labels_alone = (F.argmax(1) == y_c)[test].double().mean().item()
+    labels_alone = share(F[test], y_c[test])
     print(f"trained here, seed 0: {100 * right(again, A_c, x_c, y_c, test):.1f} % of the test papers")
     print(f"label propagation:    {100 * labels_alone:.1f} %")
 else:
@@ -406,7 +411,7 @@ for value in (0.0, 0.5, 1.0, 2.0, 5.0):
     rows.append([f"{value:g}", *(said([r["result"][part] for r in a]) for part in ("valid", "test"))])
 learned = [r for r in runs(learn_lam=True) if r["settings"]["seed"] < 10]
 ends = [r["result"]["lam"] for r in learned]
-rows.append([f"learned: ends at {np.mean(ends):.2f} ({min(ends):.2f} to {max(ends):.2f})", *(said([r["result"][p] for r in learned]) for p in ("valid", "test"))])
+rows.append([f"learned: ends at {mean_range(ends, 2)}", *(said([r["result"][p] for r in learned]) for p in ("valid", "test"))])
 figures.table(["$\\lambda$", "validation papers, %", "test papers, %"], rows)
 
 # %% [markdown]
@@ -512,12 +517,11 @@ def in_one(A):
 
 def learn(model, answers, batches, steps, lr):
     """Adam on the cross-entropy of ``answers(model, *inputs)``; ``batches`` gives inputs and y."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    for _ in range(steps):
-        *inputs, y = next(batches)
-        optimizer.zero_grad()
-        cross_entropy(answers(model, *inputs), y).backward()
-        optimizer.step()
+    def loss(model, batch):
+        *inputs, y = batch
+        return cross_entropy(answers(model, *inputs), y), {}
+
+    training.train(model, batches, loss, torch.optim.Adam(model.parameters(), lr=lr), steps, progress=False)
 
 
 def drawn_from(generator, *tensors):
@@ -525,10 +529,6 @@ def drawn_from(generator, *tensors):
     while True:
         chosen = torch.randint(len(tensors[0]), (100,), generator=generator)
         yield tuple(t[chosen] for t in tensors)
-
-
-def share(p, y):
-    return (p.argmax(1) == y).double().mean().item()
 
 
 def by_rnn(model, x):
@@ -584,7 +584,7 @@ for seed in SEEDS:
     majority.append(max(near, 1 - near))
 rows = []
 for (task, name), a in table.items():
-    columns = [f"{np.mean(c):.2f} ({min(c):.2f} to {max(c):.2f})" for c in zip(*a, strict=True)]
+    columns = [mean_range(c, 2) for c in zip(*a, strict=True)]
     rows.append([task, name, *columns, *[""] * (3 - len(columns))])
 figures.table(["task", "network", "trained on", "fresh", "trained on, renumbered"], rows)
 

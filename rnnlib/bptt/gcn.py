@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 
+from rnnlib import validate
 from rnnlib.bptt.readout import cross_entropy
 from rnnlib.bptt.shapes import Array, Labels, Weights, shapes
 
@@ -35,8 +36,9 @@ def gcn_forward(A: Array, x: Array, weights: Weights) -> tuple[Array, GCNCache]:
     Source: Kipf and Welling (2017), equation 2, with lam = 1.
     """
     W_hx, b_h, lam = weights["W_hx"], weights["b_h"], weights["lam"]
-    _check_degrees(A, lam)
-    s = (A.sum(axis=1, keepdims=True) + lam) ** -0.5  # (V, 1), the diagonal of D^{-1/2}
+    d = A.sum(axis=1, keepdims=True) + lam  # (V, 1)
+    validate.degrees(d)
+    s = d**-0.5  # (V, 1), the diagonal of D^{-1/2}
     u = x @ W_hx.T  # (V, H), what each node sends
     z = s * (A @ (s * u) + lam * (s * u))  # (V, H), what arrives
     return z + b_h, GCNCache(A, x, u, z, W_hx, lam)
@@ -89,13 +91,3 @@ def gcn_loss(
     grads = gcn_backward(top["x"] * (a > 0), below)
     grads["lam"] = grads["lam"] + top["lam"]
     return loss, grads | {"W_ph": top["W_hx"], "b_p": top["b_h"]}
-
-
-def _check_degrees(A: Array, lam: Array) -> None:
-    """Raise ValueError where D^{-1/2} does not exist."""
-    d = A.sum(axis=1) + lam
-    if d.min() <= 0:
-        raise ValueError(
-            f"lam must make every node's degree plus lam positive, got {d.min():.6g} at node "
-            f"{d.argmin()}: a node without neighbours needs a lam above 0"
-        )

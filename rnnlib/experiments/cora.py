@@ -37,6 +37,31 @@ def alike(h: Tensor, y: Tensor) -> dict[str, float]:
     return {"same": cosines[same].mean().item(), "other": cosines[other].mean().item()}
 
 
+def fit(
+    model: models.GCN, A: Tensor, x: Tensor, y: Tensor, nodes: Tensor, epochs: int,
+    *, lr: float = 0.01, weight_decay: float = 5e-4,
+) -> training.History:  # fmt: skip
+    """Train on the classes ``y`` (V,) of the ``nodes``, by Adam, a step an epoch on all of them.
+
+    As in Kipf and Welling (2017) the first layer alone decays. Leaves the model in evaluation mode.
+    """
+    first, rest = model.layers[0], model.layers[1:]
+    groups: list[dict[str, Any]] = [
+        {"params": list(first.parameters()), "weight_decay": weight_decay},
+        {"params": [*rest.parameters(), model.lam]},
+    ]
+
+    def loss(net: nn.Module, labelled: Tensor) -> tuple[Tensor, training.Metrics]:
+        return nn.functional.cross_entropy(net(A, x)[labelled], y[labelled]), {}
+
+    whole = cast(Any, itertools.repeat(nodes))
+    history = training.train(
+        model, whole, loss, torch.optim.Adam(groups, lr=lr), epochs, progress=False
+    )
+    model.eval()
+    return history
+
+
 def run(
     *, edges: bool, num_layers: int, hidden: int, lam: float, learn_lam: bool,
     dropout: float, weight_decay: float, lr: float, epochs: int, seed: int,
@@ -53,19 +78,7 @@ def run(
         x.shape[1], hidden, len(classes), num_layers,
         dropout=dropout, lam=lam, learn_lam=learn_lam, generator=generator,
     )  # fmt: skip
-    first, rest = model.layers[0], model.layers[1:]
-    groups: list[dict[str, Any]] = [  # as in Kipf and Welling, the first layer alone decays
-        {"params": list(first.parameters()), "weight_decay": weight_decay},
-        {"params": [*rest.parameters(), model.lam]},
-    ]
-    optimizer = torch.optim.Adam(groups, lr=lr)
-
-    def loss(net: nn.Module, nodes: Tensor) -> tuple[Tensor, training.Metrics]:
-        return nn.functional.cross_entropy(net(A, x)[nodes], y[nodes]), {}
-
-    whole = cast(Any, itertools.repeat(train))  # every epoch is one step on all
-    history = training.train(model, whole, loss, optimizer, epochs)
-    model.eval()
+    history = fit(model, A, x, y, train, epochs, lr=lr, weight_decay=weight_decay)
     with torch.no_grad():
         p, h = model(A, x), model.features(A, x).to_dense()[test]
     return rounded(

@@ -33,18 +33,19 @@ from rnnlib import corpora, init, metrics, optim, training
 from rnnlib.experiments import study
 from rnnlib.experiments.study import means, run_study
 from rnnlib.layers import LSTM
-from rnnlib.models import RNNLM
+from rnnlib.models import RNNLM, chances, sampled_cross_entropy
 from rnnlib.text import Contiguous, Words, frequencies
 
 PUBLISHED: dict[str, Any] = {
     "hidden": 200, "layers": 2, "T": 35, "batch": 20, "products": "bfloat16",
     "first": "torch", "frequencies": False, "optimizer": "sgd", "lr": 20.0, "anneal": 4.0,
     "clip": 0.25, "weight_decay": 0.0, "dropout": [0.2, 0.2, 0.2], "locked": False,
-    "word_dropout": 0.0, "resets": 0.0,
+    "word_dropout": 0.0, "resets": 0.0, "sample": 0,
 }  # fmt: skip
 #   what changes against the variant before
 CHANGES: dict[str, dict[str, Any]] = {
     "published": {},
+    "sampled": {"sample": 4096},  # words of the softmax, in the mean, drawn at each step
     "beginning": {"first": "book", "frequencies": True},
     "adamw": {"optimizer": "adamw", "lr": 3e-3, "anneal": 0.0, "clip": 1.0, "weight_decay": 0.01},
     "dropout": {"dropout": [0.3, 0.2, 0.3], "locked": True, "word_dropout": 0.1},
@@ -119,8 +120,15 @@ def run(
     optimizer = method(model, settings)
     lr, anneal = settings["lr"], settings["anneal"]
 
+    products = PRODUCTS[settings["products"]]
+    chance = chances(frequencies(train, K), settings["sample"]) if settings["sample"] else None
+
     def loss(_: nn.Module, x: Tensor, y: Tensor, state: Any) -> tuple[Tensor, Any]:
-        return model.loss(x, y, state, PRODUCTS[settings["products"]])
+        if chance is None:
+            return model.loss(x, y, state, products)
+        outputs, state = model.outputs(x, state)
+        h, W, b = outputs.flatten(0, 1), model.readout.weight, model.readout.bias
+        return sampled_cross_entropy(h, W, b, y.flatten(), chance, products, generator), state
 
     source = training.TruncatedBPTT(
         Contiguous(train, settings["T"], settings["batch"]), loss,

@@ -28,12 +28,7 @@ def normalised(A: Tensor, lam: float = 1.0) -> Tensor:
     Raises ValueError where a node's degree plus ``lam`` is not above 0.
     """
     validate.tensor("A", A, ("V", "V"))
-    d = A.to_dense().sum(1) + validate.real("lam", lam)
-    if d.min() <= 0:
-        raise ValueError(
-            f"lam must make every node's degree plus lam positive, got {d.min():.6g} at node "
-            f"{int(d.argmin())}: a node without neighbours needs a lam above 0"
-        )
+    validate.degrees(A.to_dense().sum(1) + validate.real("lam", lam))
     return propagate(A, torch.eye(len(A), dtype=A.dtype), lam)
 
 

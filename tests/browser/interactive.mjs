@@ -183,6 +183,15 @@ const atRest = (host) => host.evaluate(async (element) => {
   }
 });
 
+/** Until it holds, for ten seconds at most: true if it did. */
+async function until(holds) {
+  for (let i = 0; i < 200; i++) {
+    if (await holds()) return true;
+    await new Promise((r) => setTimeout(r, 50));
+  }
+  return false;
+}
+
 /** A busy machine makes a slow touch, which the browser takes for something else: try again, as a reader would. */
 async function untilMoved(host, name, action) {
   const { values } = await snapshot(host);
@@ -577,8 +586,7 @@ async function onWords(page, host, figure, note, touch) {
     const top = await page.evaluate(() => scrollY);
     await whole();
     await fingerMoves(page, [a, b], [a, b - 120]);
-    await new Promise((r) => setTimeout(r, 300));
-    if (await page.evaluate(() => document.scrollingElement.scrollHeight > innerHeight + scrollY + 200 && scrollY) === top) note('words', 'the whole map holds the page');
+    if (!await until(() => page.evaluate((y) => scrollY !== y || document.scrollingElement.scrollHeight <= innerHeight + scrollY + 200, top))) note('words', 'the whole map holds the page');
     await whole({ word });
     return;
   }
@@ -633,8 +641,7 @@ async function onWords(page, host, figure, note, touch) {
   await atRest(host);
   const stood = await host.boundingBox();
   await page.mouse.wheel(0, -10);
-  for (let i = 0; i < 200 && (await host.boundingBox()).y === stood.y; i++) await new Promise((r) => setTimeout(r, 50));
-  if ((await host.boundingBox()).y === stood.y) note('words', 'the wheel alone does not scroll the page');
+  if (!await until(async () => (await host.boundingBox()).y !== stood.y)) note('words', 'the wheel alone does not scroll the page');
   if ((await values()).zoom !== 4) note('words', 'the wheel alone zooms');
   await host.locator('svg').first().scrollIntoViewIfNeeded();
   await atRest(host);
@@ -643,7 +650,7 @@ async function onWords(page, host, figure, note, touch) {
   await page.mouse.move(...under.inside ? under.at : [mx, my]);
   await page.mouse.wheel(0, -100);
   await page.keyboard.up('Control');
-  for (let i = 0; i < 200 && (await values()).zoom === 4; i++) await new Promise((r) => setTimeout(r, 50));
+  await until(async () => (await values()).zoom !== 4);
   const grown = await wordSpot(host, set, words[3]);
   if (Math.abs(grown.values.zoom - 8) > 1e-9) note('words', `Ctrl and the wheel: zoom ${grown.values.zoom}`);
   if (under.inside && Math.hypot(grown.at[0] - under.at[0], grown.at[1] - under.at[1]) > 2) note('words', 'the wheel does not zoom where the mouse is');
