@@ -291,10 +291,11 @@ figures.table(["mean constant share", "first step", "largest", f"step {len(share
 
 # %% tags=["paste:reach"]
 reach = sum(shakespeare.learning_rate(k, 80, 0.03, decay=False) for k in range(30))
-below = -math.log(K) - shares.log()  # (K,), how far below an even share
+rare = -math.log(K) - shares.log() > 3  # (K,): more than 3 nats below an even share
 Markdown(
     f"In 30 steps the rate sums to {reach:.2f}. "
-    f"Of the {K} characters {(below > 3).sum()} are more than 3 nats below an even share, the rarest {below.max():.1f}."
+    f"Of the {K} characters {rare.sum()} are more than 3 nats below an even share: they are {shares[rare].sum():.1%} of the text, "
+    f"but a bias of zero gives them {rare.sum()} of {K} parts."
 )
 
 # %% [markdown]
@@ -592,6 +593,7 @@ check.answer("biases", [best_bias(*case) for case in cases], [by_newton(*case) f
 # *Medium · 10 minutes · with a check*
 #
 # A text is cut into `N` strands of $S = \lfloor (M - 1)/N \rfloor$ steps, with $M$ its length; strand `n` begins at place $nS$.
+# Other than in the race, the strands come first, and S leaves room for the last target.
 # Return window number `k`, counted from 0, as an array (N, T + 1): for each strand its `T` inputs and, one place further on, its `T` targets.
 # `numbers` is an array of length $M$.
 #

@@ -488,7 +488,7 @@ Markdown(
 # After one digit all are still near the middle of this plane; after five they are on the ring, and after six the same ring has turned by about a quarter, as the eigenvalue says.
 #
 # Here is its ring step by step, in the plane of that eigenvalue and its partner.
-# Move $t$: the readout is right where the wheel stands as training asked for it, at $t = 18$, and more or less where it comes back.
+# Move $t$, which here counts the steps after the first digit: the readout is right where the wheel stands as training asked for it, at $t = 18$, that is, after 19 digits, and more or less where it comes back.
 
 # %%
 x, first = tasks.palindromes(42, 2000, torch.Generator().manual_seed(1), one_hot=True)
@@ -709,6 +709,7 @@ check.answer("dp", my_dp(logits, labels), leaf.grad)
 #
 # The tanh gives $\delta a_t = (1 - h_t \odot h_t) \odot \delta h_t$.
 # In the batch form, $\delta a_t\, h_{t-1}^\top$ becomes a product of `(H, N)` with `(N, H)`.
+# Columns become rows: $W_{hh}^\top \delta a_t$ is a product of `(N, H)` with `(H, H)`.
 #
 # </details>
 
