@@ -50,7 +50,7 @@ def seeded(seed):
 #
 # A plain RNN with 128 units, palindromes of 20 digits, Adam with learning rate $10^{-3}$, gradients clipped at 1.
 # The seeds fix the batches, so that within a seed all six see the same ones.
-# Only the weights before the first step differ: all zero, all 0.01 (but the bias, zero), torch's default (uniform), Xavier, orthogonal, and the identity with ReLU in place of $\tanh$.
+# Only the weights before the first step differ, and in the last start the nonlinearity: all zero, all 0.01 (but the bias, zero), torch's default (uniform), Xavier, orthogonal, and the identity with ReLU in place of $\tanh$.
 # The last three are about the recurrent matrix $W_{hh}$; there the bias starts at zero, and the other weights are torch's default.
 
 
@@ -114,17 +114,12 @@ def first_time(name, level=0.95):
     return [int(np.argmax(m >= level)) + 10 for m in means if (m >= level).any()]
 
 
-parts = []
+rows = []
 for name in STARTS:
     times = first_time(name)
     span = f"{min(times)} to {max(times)}" if len(times) > 1 else "".join(map(str, times))
-    when = f", after {span} steps" if times else ""
-    parts.append(f"{name}: {len(times)} of {len(SEEDS)}{when}")
-Markdown(
-    f"Runs that reach an accuracy of 0.95 over ten batches within {STEPS} steps: "
-    + "; ".join(parts)
-    + "."
-)
+    rows.append([name, f"{len(times)} of {len(SEEDS)}", span])
+figures.table(["start", f"at 0.95 over ten batches within {STEPS} steps", "after steps"], rows)
 
 # %% [markdown]
 # [The chapter on sequences](../book/sequences.md) warned that a palindrome of even length can also be answered by counting which digit came an odd number of times.
@@ -146,8 +141,9 @@ good = {n: [first_or_odd(trained[n, s]) for s in SEEDS] for n in ("Xavier", "ort
 Markdown(
     "On random digits the trained networks answer with the first digit in this share, from worst to best seed: "
     + "; ".join(f"{n} {min(v)[0]:.2f} to {max(v)[0]:.2f}" for n, v in good.items())
-    + f". The digit that they answer has an odd count in {np.mean([v[1] for n in good for v in good[n]]):.2f}; "
-    f"that the first digit's count is odd has probability {(1 + 0.8**18) / 2:.2f}. They remember; they do not count."
+    + ". A network that counts would always answer with a digit of odd count. "
+    f"These do so in {np.mean([v[1] for n in good for v in good[n]]):.2f} of the cases, which is chance: among the other 18 digits "
+    f"the first one comes an even number of times with probability {(1 + 0.8**18) / 2:.2f}. They remember; they do not count."
 )
 
 # %% [markdown]
@@ -386,6 +382,8 @@ for name, bias in BIASES.items():
         runs.append(gradient_norms(lstm(bias, seed), x, y)["c"][::-1][:151])
     left[name] = np.mean([r[150] / r[0] for r in runs])
     figures.mean_and_range(ax, back, runs, name)
+forget = torch.sigmoid(lstm(None, 0).rnn.cells[0].b.detach().chunk(4)[1])  # (H,), of i, f, g, o the second
+by_gates = (forget**300).mean().sqrt().item()  # root mean square of f^150
 ax.set_yscale("log")
 ax.set(xlabel="steps back from the loss", ylabel=r"mean length of $\partial L/\partial c_t$")
 ax.legend(title="LSTM", loc="center left", bbox_to_anchor=(1, 0.5))
@@ -393,9 +391,9 @@ plt.show()
 
 # %% tags=["paste:forget_numbers"]
 Markdown(
-    "What is left of the gradient after 150 steps back: "
-    + ", ".join(f"{name} {value:.0e}" for name, value in left.items())
-    + "."
+    "The gradient 150 steps back, relative to that at the last step: "
+    + ", ".join(f"{name} {value:.2g}" for name, value in left.items())
+    + f"; forget gates of chrono alone {by_gates:.2g}."
 )
 
 # %% [markdown]
@@ -621,6 +619,7 @@ check.answer("variances", [leaky_variance(*layer) for layer in stack], expected)
 #
 # *Medium · 10 minutes · with a check*
 #
+# A rotation is an orthogonal matrix, and keeps every length for ever: the wheel of [the first chapter](../book/sequences.md).
 # Return two things for the angle of $p/q$ of a full turn, where $p$ and $q$ are whole numbers:
 #
 # - the $2 \times 2$ matrix $W$ that turns a column vector by this angle *against the clock*: from $(1, 0)$ towards $(0, 1)$;
