@@ -51,7 +51,7 @@ SEEDS = range(1 if FAST else 3)
 # the plain RNN's, $\tanh(w h + \text{input})$, with $w = 1$ and with $w = 3$; a sum, $h + \text{input}$; and a sum behind a gate that is shut.
 # Above each panel stands how often the number can be named after 50 steps, by the nearest mean; guessing gives 0.1.
 
-# %% mystnb={"image": {"alt": "Four panels of a unit's value over 50 steps, ten lines each, one for each number written at the start. Computed anew with w = 1, the lines run together within some ten steps. With w = 3 they jump to plus or minus one and stay there. As a sum of all inputs they wander and cross. Behind a shut gate they stay level, each at its own number."}} tags=["paste:copied"]
+# %% mystnb={"image": {"alt": "Four panels of a unit's value over 50 steps, ten lines each, one for each number written at the start. Computed anew with w = 1, the lines mix within some ten steps. With w = 3 they jump to plus or minus one and stay there. As a sum of all inputs they wander and cross. Behind a shut gate they stay level, each at its own number."}} tags=["paste:copied"]
 updates = {
     "anew, w = 1": lambda h, x: np.tanh(h + x),
     "anew, w = 3": lambda h, x: np.tanh(3 * h + x),
@@ -615,7 +615,7 @@ i, f, g, o = np.split(seen.gates, 4, axis=2)  # (2000, T-1, H) each
 #
 # One would expect a few such units, with an input gate that opens at the first step and then shuts, and a forget gate at one.
 
-# %% mystnb={"image": {"alt": "Four heat maps over 32 units and 30 steps, units sorted by their mean forget gate. First, the share of the cell's variance that the first digit explains: high in nearly all units, with a dip over the first steps in some. Second, the forget gate: close to one in about a third of the units, down to about 0.3 in the last. Third, the input gate: low but not shut in most units, at all steps. Fourth, the output gate: different from unit to unit."}} tags=["paste:inside"]
+# %% mystnb={"image": {"alt": "Four heat maps over 32 units and 30 steps, units sorted by their mean forget gate. First, the share of the cell's variance that the first digit explains: high in nearly all units, with a dip over the first steps in some. Second, the forget gate: close to one in about a third of the units, down to about 0.25 in the last. Third, the input gate: low but not shut in most units, at all steps. Fourth, the output gate: different from unit to unit."}} tags=["paste:inside"]
 def share_explained(values, classes):
     """Variance of the class means over the whole variance: values (N, ...) -> (...)."""
     counts = np.array([(classes == k).sum() for k in range(10)])
@@ -653,8 +653,8 @@ held_start = f_start.mean(axis=(0, 1))
 size_start = np.abs(start.c).mean(axis=(0, 2))
 Markdown(
     f"Before training, the mean forget gate was {np.median(held_start):.2f} in the median unit and above 0.95 in {(held_start > 0.95).sum()}, "
-    f"the mean input gate {i_start.mean():.2f}, and the mean of $|c_t|$ {size_start[0]:.2f} after the first digit and {size_start[-1]:.2f} after 30. After training: "
-    f"After 15 digits the first one explains more than half of the cell's variance in {(share[14] > 0.5).sum()} of {H} units. "
+    f"the mean input gate {i_start.mean():.2f}, and the mean of $|c_t|$ {size_start[0]:.2f} after the first digit and {size_start[-1]:.2f} after 30.\n\n"
+    f"After training, and 15 digits read, the first one explains more than half of the cell's variance in {(share[14] > 0.5).sum()} of {H} units. "
     f"The mean forget gate is {np.median(held):.2f} in the median unit, and above 0.95 in {(held > 0.95).sum()}. "
     f"The mean input gate is {i[:, 0].mean():.2f} at step 1 and {i[:, 1:].mean():.2f} after it. "
     f"The mean of $|c_t|$ is {size[0]:.2f} after the first digit, {size[14]:.2f} after 15 and {size[-1]:.2f} after 30."
@@ -743,8 +743,8 @@ figures.table(["changed", "own first digit", "the other's"], rows)
 # A reading that fits: what comes in with the first digit is small, and at the later steps the network writes more of the same, $c$ driving $h$, and $h$ the gates and the candidate that add to $c$.
 # The table does not prove it, for without writing the readout also sees smaller cells than it was trained on.
 #
-# Most of the copying and the gentle first write were there at the start, by chrono.
-# What training added is the growth.
+# Most of the copying was there at the start, by chrono.
+# Training made the first write larger, though it stays small, and much larger what is added after it.
 # These are three small networks with one start; another start or task may look different.
 
 # %% [markdown]
