@@ -383,7 +383,7 @@ Markdown(
 # %% [markdown]
 # ## Parameters
 #
-# By formula, with $m$ inputs and $n$ units, and counted in the layers.
+# By formula, with $D$ inputs and $H$ units, and counted in the layers.
 
 # %% tags=["paste:parameters", "nbval-check-output"]
 def count(layer):
@@ -508,9 +508,9 @@ print("torch", torch.__version__, "|", torch.get_num_threads(), "thread | float3
 
 # %% [markdown]
 # Four blocks against three would give 0.75.
-# Our layers come near that when the matrices are large; when they are small, the number of operations counts, and the GRU's step has no fewer than the LSTM's.
+# Our layers get part of that when the matrices are large; when they are small, the number of operations counts, and the GRU's step has no fewer than the LSTM's.
 # Torch's LSTM has a kernel of its own on the CPU, from the library oneDNN, and its GRU has none.
-# Switched off, the GRU is the faster one again.
+# Switched off, the GRU is the faster one in the median.
 # So "the GRU is faster" is a statement about a program as much as about a cell.
 # `benchmarks/step_time.py` in the repository does the same for more sizes, and on a GPU.
 #
@@ -961,7 +961,7 @@ check.answer("parameters", [gru_parameters(*stack) for stack in stacks], expecte
 # <details>
 # <summary>Hint 2</summary>
 #
-# There are four: the mixture itself, and three products.
+# There are four: the mean itself, and three products.
 # For the candidate, name $m_t = W_{nh} h_{t-1} + b_{nh}$, which the reset gate multiplies: $\delta a^n_t$ goes on to both $r_t$ and $m_t$.
 #
 # </details>

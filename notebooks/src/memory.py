@@ -156,7 +156,7 @@ chrono_lstm = [r for r in record["runs"] if r["settings"]["bias"] == "chrono" an
 last = [r["result"]["train_accuracy_per_100_steps"][-2:] for r in chrono_lstm]
 Markdown(
     f"The {len(chrono_lstm)} LSTMs with chrono end with an accuracy of {ends('lstm', 'chrono', 50, record['runs'])} on fresh numbers of 50 digits. "
-    f"In {sum(b > a for a, b in last)} of the {len(last)} it is higher over the last hundred training steps than over the hundred before. "
+    f"In {sum(b > a for a, b in last)} of the {len(last)} the accuracy in training is higher over the last hundred steps than over the hundred before. "
     f"The LSTMs with bias 1 end with {ends('lstm', 'one', 50, record['runs'])}."
 )
 
@@ -330,7 +330,7 @@ for (task, T), runs in sorted(panels.items()):
     for (variant,), some in group(runs, "variant").items():
         losses = [r["result"]["test_loss"] for r in some]
         rows.append(
-            [task, T, variant, success(some), ", ".join(f"{v:.4f}" for v in sorted(losses)),
+            [task, T, variant, success(some), ", ".join(f"{v:.4f}" for v in losses),
              f"{some[0]['result']['baseline']:.4f}"]
         )
 figures.table(
@@ -471,7 +471,7 @@ print("accuracy of the first in training, means of 100 steps:", *(f"{a:.2f}" for
 # Then 20 batches were perfect, and the step after the last of them shook it again.
 #
 # **An answer by another road.**
-# Counting, without any memory: the answer is a digit that occurs an odd number of times.
+# Counting, without knowing which digit came first: the answer is a digit that occurs an odd number of times.
 
 # %% tags=["nbval-check-output"]
 def by_counting(x):
