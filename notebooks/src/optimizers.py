@@ -152,7 +152,7 @@ figures.table(
 #
 # ### Claim: torch's Nesterov is Nesterov's method at the point ahead
 #
-# The original keeps a weight $\theta$ and a velocity $v$, and takes the gradient at $\theta + \mu v$.
+# Sutskever's form keeps a weight $\theta$ and a velocity $v$, and takes the gradient at $\theta + \mu v$.
 # By the page, torch's weight is that point.
 # On the bent valley, both at once:
 
@@ -313,7 +313,7 @@ steps = 100 if FAST else 1500
 chosen = {"Adagrad": 0.03, "RMSprop": 0.001, "Adam": 0.003}
 sizes = {name: step_sizes(name, lr, steps) for name, lr in chosen.items()}
 
-# %% mystnb={"image": {"alt": "Two panels on doubly logarithmic axes over 1,500 training steps, of the median learning rate of a weight. Left, in the readout: Adagrad's falls, after the first steps, along a straight line with the slope of one over the root of t, RMSprop's and Adam's fall at first and level off after some hundred steps. Right, in the recurrent matrix: Adagrad's falls a little less steeply, the two others fall at first and rise again."}} tags=["paste:adagrad"]
+# %% mystnb={"image": {"alt": "Two panels on doubly logarithmic axes over 1,500 training steps, of the median learning rate of a weight. Left, in the readout: Adagrad's falls steeply at first and, from about step 100 on, along a straight line with the slope of one over the root of t, RMSprop's and Adam's fall at first and level off after some hundred steps. Right, in the recurrent matrix: Adagrad's falls a little less steeply, the two others fall at first and rise again."}} tags=["paste:adagrad"]
 t = np.arange(1, steps + 1)
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
 for k, (ax, title) in enumerate(zip(axes, ["readout", "recurrent matrix"], strict=True)):
@@ -652,7 +652,7 @@ def mistaken(mistake):
 
 
 # %% [markdown]
-# First what that book's reader sees: a linear regression in which every weight always has a gradient.
+# First a linear regression, as in that book, in which every weight always has a gradient.
 # Then a weight whose gradient is zero after the first step, and a network that reads one-hot digits of which one never comes.
 
 
@@ -716,7 +716,7 @@ figures.table(
 )
 
 # %% [markdown]
-# In the example for which it was written the mistake cannot be seen.
+# In a linear regression the mistake cannot be seen.
 # A weight with no gradient drifts up by $\varepsilon$ at each step; a weight that has never had one becomes $0/0$, and with it the whole network, even though its input is zero.
 #
 # ### Inside or outside
@@ -787,7 +787,7 @@ for row, (surface, view) in zip(axes, surfaces.SURFACES.items(), strict=True):
             path = surfaces.descend(
                 view.loss, kind, view.start, 100, lr=surfaces.RATES[surface][name], **settings
             )
-            lowest[surface, name] = view.loss(path[-1]).item()
+            lowest[surface, name] = view.loss(path[-10:]).max().item()
             ax.plot(*path.T, linewidth=1.2, marker=marker, ms=2.5, markevery=5, label=name)
         ax.plot(*view.start, "o", color="black", fillstyle="none")
         for minimum in view.minima:
@@ -854,9 +854,9 @@ figures.table(
 )
 
 # %% [markdown]
-# The first table has the loss after 100 steps, the second the first step at which something is reached.
+# The first table has the largest loss of the last ten steps, the second the first step at which something is reached.
 #
-# On the ravine the methods with a rate for each weight have two separate problems of one dimension, each with its own rate; Adagrad, Adadelta and RMSprop reach the minimum, Adam comes near.
+# On the ravine the methods with a rate for each weight have two separate problems of one dimension, each with its own rate; Adagrad, Adadelta and RMSprop reach the minimum; Adam does not, and ends near momentum.
 # The second surface is the same ravine, turned.
 # SGD, momentum and Nesterov end as high as before: they only add up gradients, and turn with the surface.
 # Adagrad, Adadelta and RMSprop lose all that they had gained and end about as high as plain SGD, for now neither weight alone is the steep one.
@@ -864,8 +864,27 @@ figures.table(
 #
 # At the saddle the gradient along the way out is tiny at first, and it is the methods that divide by its size which leave at once.
 # On the plain every gradient is tiny: plain SGD with a small rate does not arrive, and with a large one it jumps over the basin, which is how its best path ends.
-# In the bent valley the way turns all the time, and what has been learned about each weight is soon wrong; momentum and Nesterov get furthest, Adam comes third.
-#
+# In the bent valley the way turns all the time; momentum and Nesterov get furthest, and Adam third.
+# That is partly the rule's doing, which admits no rate whose path leaves the map.
+# Adagrad and RMSprop at a higher rate, the largest loss of the last ten steps:
+
+# %%
+valley = surfaces.SURFACES["valley"]
+
+
+def ends(name, factor):
+    """Largest loss of the last ten steps in the valley, at a multiple of the best rate."""
+    kind, settings = surfaces.METHODS[name]
+    lr = factor * surfaces.RATES["valley"][name]
+    return valley.loss(surfaces.descend(valley.loss, kind, valley.start, 100, lr=lr, **settings)[-10:]).max().item()
+
+
+figures.table(
+    ["times the best rate", "Adagrad", "RMSprop"],
+    [[f"{factor:g}", *(f"{ends(name, factor):.2g}" for name in ("Adagrad", "RMSprop"))] for factor in (1, 1.5, 2)],
+)
+
+# %% [markdown]
 # These are five pictures in two dimensions, without noise and each from one start.
 # They show what the parts of a method do, not which method is best for a network.
 #
