@@ -120,11 +120,16 @@ fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", nco
 plt.show()
 
 # %% tags=["paste:one_rate_table"]
+def digits(loss):
+    """A loss with three digits behind the point, or what there is of a smaller one."""
+    return f"{loss:.3f}" if loss >= 0.01 else f"{loss:.1g}"
+
+
 rows = []
 for rate in COMMON:
     ends = {name: np.mean(loss_at[rate, name]) for name in THREE}
     rows.append([
-        f"{rate:g}", *(f"{loss:.2g}" for loss in ends.values()), ", ".join(sorted(ends, key=ends.get)),
+        f"{rate:g}", *map(digits, ends.values()), ", ".join(sorted(ends, key=ends.get)),
     ])
 figures.table(["rate for all", *THREE, "from best to worst"], rows)
 
@@ -297,7 +302,7 @@ for task in TASKS:
         to_mark = np.median([steps_to_mark(r) for r in runs])
         rows.append([
             name, f"{lr:g}" + ("*" if lr in (all_rates[0], all_rates[-1]) else ""),
-            f"{np.mean(ends):.2g} ({min(ends):.2g} to {max(ends):.2g})", f"{np.mean(tested):.3f}",
+            f"{digits(np.mean(ends))} ({digits(min(ends))} to {digits(max(ends))})", f"{np.mean(tested):.3f}",
             f"{to_mark:.0f}" if math.isfinite(to_mark) else "never",
             ", ".join(f"{rate:g}" for rate in fine) or "none",
             f"{np.mean([r['result']['ms_per_step'] for r in of(task, name)]):.1f}",
