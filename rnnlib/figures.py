@@ -67,6 +67,17 @@ def mean_and_range(
     )
 
 
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Mean and range as ``2.0 (1.0 to 3.0)``, or the number alone if all values are the same.
+
+    Raises ValueError if there are no values.
+    """
+    if not len(values):
+        raise ValueError("values must not be empty: nothing has no mean")
+    low, mean, high = (f"{x:,.{digits}f}" for x in (min(values), np.mean(values), max(values)))
+    return mean if min(values) == max(values) else f"{mean} ({low} to {high})"
+
+
 def table(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Any:
     """A Markdown table for the last line of a cell; numbers are printed as they are given.
 

@@ -62,3 +62,11 @@ def test_a_notebook_draws_twice_as_finely_as_it_shows() -> None:
     width, height, shown_width, shown_height = map(int, done.stdout.split())
     assert 1350 <= width <= 1450  # 7 inches and a margin, at 200 dots to the inch
     assert (shown_width, shown_height) == (width // 2, height // 2)
+
+
+def test_mean_and_range_as_text() -> None:
+    assert figures.spread([3.0, 1.0, 2.5]) == "2.2 (1.0 to 3.0)"
+    assert figures.spread([1234.5, 2345.6], 0) == "1,790 (1,234 to 2,346)"
+    assert figures.spread([0.5, 0.5], 3) == "0.500"
+    with pytest.raises(ValueError, match="values must not be empty"):
+        figures.spread([])

@@ -126,7 +126,7 @@ def test_variants_build_on_each_other_and_the_first_is_as_published() -> None:
     assert every["published"] == wikitext.PUBLISHED
     assert len({len(s) for s in every.values()}) == 1  # no name is misspelt
     last = every["resets"]
-    assert last["optimizer"] == "adamw" and last["locked"] and last["resets"] == 0.01
+    assert last["optimizer"] == "adamw" and last["sample"] == 4096 and last["resets"] == 0.01
     assert last["first"] == "book" and last["hidden"] == 200
 
 

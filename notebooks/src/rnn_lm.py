@@ -72,13 +72,6 @@ def shown(symbols):
     return "<samp>" + plain.replace("\n", "⏎") + "</samp>"
 
 
-def spread(values, digits=1):
-    """Mean and range; the number alone if there is no range."""
-    if max(values) == min(values):
-        return f"{values[0]:,.{digits}f}"
-    return f"{np.mean(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
-
-
 # %% [markdown]
 # ## What three words cannot know
 #
@@ -412,8 +405,8 @@ plt.show()
 found = []
 for T, (resets, label) in itertools.product(WINDOWS, STATES.items()):
     runs = results("rnn_lm_window", T=T, resets=resets)
-    columns = [spread([math.exp(r["equal"][name]["nats"]) for r in runs]) for name in TITLES]
-    found.append([T, label.removeprefix("state "), *columns, spread([math.exp(r["from_zero"]["nats"]) for r in runs])])
+    columns = [figures.spread([math.exp(r["equal"][name]["nats"]) for r in runs]) for name in TITLES]
+    found.append([T, label.removeprefix("state "), *columns, figures.spread([math.exp(r["from_zero"]["nats"]) for r in runs])])
 figures.table(["$T$", "state", *TITLES.values(), "read from zero every $T$"], found)
 
 # %% [markdown]
@@ -432,7 +425,7 @@ def line(name, dropout, runs):
     """A row: perplexities and accuracy at the best epoch, and that epoch."""
     epoch = [[e["validation"] for e in r["evaluations"]].index(r["best"]["validation"]) + 1 for r in runs]
     return [
-        name, f"{dropout:g}", f"{runs[0]['parameters'] / 1e6:.2f}", spread(perplexities(runs)),
+        name, f"{dropout:g}", f"{runs[0]['parameters'] / 1e6:.2f}", figures.spread(perplexities(runs)),
         f"{np.mean(perplexities(runs, 'train')):.1f}", f"{100 * np.mean([r['best']['validation_accuracy'] for r in runs]):.1f}",
         "/".join(map(str, epoch)),
     ]
@@ -493,8 +486,8 @@ ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% tags=["paste:embedding_numbers"]
-found = [[name, E, *(spread(perplexities(of[E], key)) for key in ("validation", "train"))] for name, of in (("LSTM", ours), ("4-gram network", theirs)) for E in EMBEDDINGS]
-found += [["LSTM, tied", 128, *(spread(perplexities(tied, key)) for key in ("validation", "train"))]]
+found = [[name, E, *(figures.spread(perplexities(of[E], key)) for key in ("validation", "train"))] for name, of in (("LSTM", ours), ("4-gram network", theirs)) for E in EMBEDDINGS]
+found += [["LSTM, tied", 128, *(figures.spread(perplexities(tied, key)) for key in ("validation", "train"))]]
 figures.table(["", "$E$", "validation perplexity", "training perplexity"], found)
 
 # %% [markdown]
@@ -511,11 +504,11 @@ tested = base["nats"]["test"]
 figures.table(
     ["", "validation perplexity", "test perplexity"],
     [
-        ["LSTM, two layers of 160, tied", spread(perplexities(best)), spread([math.exp(r["test"]["nats"]) for r in best])],
+        ["LSTM, two layers of 160, tied", figures.spread(perplexities(best)), figures.spread([math.exp(r["test"]["nats"]) for r in best])],
         ["the first of these, in eight bits", "", f"{math.exp(best[0]['eight_bits']['nats']):.1f}"],
         ["Kneser-Ney, order 4", f"{counted[4]:.1f}", f"{math.exp(tested[3]):.1f}"],
-        ["4-gram network", spread(perplexities(results("ngram_lm_best"))), spread([math.exp(m["test"]["network"]) for m in mixed])],
-        ["4-gram network and counts, mixed", "", spread([math.exp(m["test"]["mixture"]) for m in mixed])],
+        ["4-gram network", figures.spread(perplexities(results("ngram_lm_best"))), figures.spread([math.exp(m["test"]["network"]) for m in mixed])],
+        ["4-gram network and counts, mixed", "", figures.spread([math.exp(m["test"]["mixture"]) for m in mixed])],
     ],
 )
 
@@ -719,20 +712,23 @@ for size in (250, 500, 1000, 2000, 4000):
     angles = [np.mean([cosine(g[part], whole[part]) for g in gradients]) for part in (0, 1)]
     in_the_mean = cosine(sum(g[0] for g in gradients), whole[0])
     values = [loss.item() for loss in losses]
-    found.append([f"{size:,}", spread(values, 2), *(f"{c:.2f}" for c in angles), f"{in_the_mean:.3f}"])
+    found.append([f"{size:,}", figures.spread(values, 2), *(f"{c:.2f}" for c in angles), f"{in_the_mean:.3f}"])
 found.append([f"all {len(its_words):,}", f"{whole_loss.item():.2f}", "", "", ""])
 figures.table(["words drawn", "loss, nats", "cosine of $\\delta h$", "cosine of $\\delta W_{ph}$", "$\\delta h$, mean of the draws"], found)
 
 # %% [markdown]
 # ## All 33,278 words
 #
-# The record of the full vocabulary: two layers of 200 units, tied, each variant with all changes of those above it; perplexities, those of the test text after epoch 6 and with the weights that were best on the validation text.
+# The record of the full vocabulary: two layers of 200 units, tied, as published and with changes; perplexities, those of the test text after epoch 6 and with the weights that were best on the validation text.
 
 # %% tags=["paste:ladder"]
-CHANGES = {
-    "published": "as published", "sampled": "+ softmax over 4,096 drawn words", "beginning": "+ first weights of the book, bias at the log frequencies",
-    "adamw": "+ AdamW, the rate falling to zero", "dropout": "+ locked dropout, words left out", "resets": "+ the state reset now and then",
+CHANGES = {  # each variant has all changes of those before it
+    "sampled": "softmax over 4,096 drawn words", "beginning": "first weights of the book, bias at the log frequencies",
+    "adamw": "AdamW, the rate falling to zero", "resets": "the state reset now and then",
 }
+LABELS = {"published": "as published"}
+for k, variant in enumerate(CHANGES, 1):
+    LABELS[variant] = "; ".join(list(CHANGES.values())[:k])
 
 
 def at_six(runs):
@@ -747,8 +743,8 @@ found = []
 for (variant, epochs), runs in ladder.items():
     six = at_six(runs)
     found.append([
-        CHANGES[variant], epochs, len(runs), spread(six) if six else "",
-        spread([r["valid_perplexity"] for r in runs]), spread([r["test_perplexity"] for r in runs]),
+        LABELS[variant], epochs, len(runs), figures.spread(six) if six else "",
+        figures.spread([r["valid_perplexity"] for r in runs]), figures.spread([r["test_perplexity"] for r in runs]),
     ])
 figures.table(["", "epochs", "seeds", "test after epoch 6", "validation, best", "test"], found)
 
@@ -756,7 +752,7 @@ figures.table(["", "epochs", "seeds", "test after epoch 6", "validation, best", 
 fig, ax = plt.subplots(figsize=(8, 3.8))
 for ((variant, epochs), runs), mark in zip(ladder.items(), itertools.cycle("os^vD"), strict=False):
     values = np.exp([[e["nats"] for e in r["epochs"]] for r in runs])
-    label = f"{CHANGES[variant]} ({epochs} epochs)"
+    label = f"{variant} ({epochs} epochs)"
     figures.mean_and_range(ax, range(1, values.shape[1] + 1), values, label, marker=mark, ms=3)
 ax.set(yscale="log", xlabel="epoch", ylabel="validation perplexity")
 ax.yaxis.set_major_formatter("{x:,.0f}")
