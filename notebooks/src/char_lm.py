@@ -212,17 +212,13 @@ plt.show()
 
 
 # %% tags=["paste:trained"]
-def mean_range(values, digits=3):
-    return f"{np.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
 rows = [["the course, either book", "1.1 to 1.2", "0.63 to 0.65", "", ""]]
 for name, title in BOOKS.items():
     results = [r["result"] for r in runs[name]]
     rows.append([
-        title, mean_range([r["loss"] for r in results]), mean_range([r["accuracy"] for r in results]),
-        mean_range([r["held_out"]["from zero"]["nats"] for r in results]),
-        mean_range([r["held_out"]["from zero"]["accuracy"] for r in results]),
+        title, figures.spread([r["loss"] for r in results], 3), figures.spread([r["accuracy"] for r in results], 3),
+        figures.spread([r["held_out"]["from zero"]["nats"] for r in results], 3),
+        figures.spread([r["held_out"]["from zero"]["accuracy"] for r in results], 3),
     ])
 figures.table(
     ["", "training loss, nats", "training accuracy", "held-out loss", "held-out accuracy"], rows
@@ -279,7 +275,7 @@ for name, title in BOOKS.items():
     rows.append([
         title, f"{math.log2(base['characters']['K']):.2f}", f"{base['ngram']['bits_by_order'][0]:.2f}",
         f"{base['xz']['after_train']:.2f}", f"{base['ngram']['bits']:.3f} (order {base['ngram']['order']})",
-        mean_range(zero), mean_range(bits),
+        figures.spread(zero, 3), figures.spread(bits, 3),
     ])
 figures.table(
     ["", "all equal", "frequencies", "xz", "n-gram", "LSTM, windows of 30", "LSTM, state carried"], rows
@@ -505,7 +501,7 @@ pieces = [book[k : k + length] for k in range(0, len(book) - length, len(book) /
 repeated["the book itself"] = [metrics.repetition(piece) for piece in pieces]
 figures.table(
     ["", "repeated, mean (range)"],
-    [[way, mean_range(shares, 2)] for way, shares in repeated.items()],
+    [[way, figures.spread(shares, 2)] for way, shares in repeated.items()],
 )
 
 # %% tags=["paste:loop"]

@@ -701,7 +701,7 @@ for size in SETS:
         fresh = [[accuracy[name, size, seed][length] for seed in SEEDS] for length in (10, 30)]
         rows.append(
             [size, name, f"{np.median([h.steps for _, h, _ in mine]):.0f}", f"{np.mean([a for *_, a in mine]):.2f}"]
-            + [f"{np.mean(a):.2f} ({min(a):.2f} to {max(a):.2f})" for a in fresh]
+            + [figures.spread(a, 2) for a in fresh]
         )
 figures.table(
     ["training set", "cell", "steps (median)", "accuracy on it", "fresh, 10 digits", "fresh, 30 digits"], rows

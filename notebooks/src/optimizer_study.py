@@ -497,8 +497,8 @@ for method, label in LABELS.items():
     lr = min(by_rate, key=lambda lr: np.mean([final(r) for r in by_rate[lr]]))
     ends, tested = [final(r) for r in by_rate[lr]], [r["result"]["test_loss"] for r in by_rate[lr]]
     rows.append([
-        *label, f"{lr:g}", f"{np.mean(ends):.3f} ({min(ends):.3f} to {max(ends):.3f})",
-        f"{np.mean(tested):.3f} ({min(tested):.3f} to {max(tested):.3f})",
+        *label, f"{lr:g}", figures.spread(ends, 3),
+        figures.spread(tested, 3),
     ])
 figures.table(
     ["method", "momentum", "memory of squares", "best rate", "final loss", "held-out loss"], rows

@@ -120,16 +120,12 @@ CHANGED = {
 }
 
 
-def mean_range(values, digits=3):
-    return f"{np.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
 rows = []
 for name, changed in CHANGED.items():
     results = [r["result"] for r in by_variant[name]]
     rows.append([
         f"**{name}**: {changed}", f"{by_variant[name][0]['settings']['steps']:,}",
-        mean_range([r["windows"] for r in results]), mean_range([r["carried"] for r in results]),
+        figures.spread([r["windows"] for r in results], 3), figures.spread([r["carried"] for r in results], 3),
     ])
 figures.table(["change, on top of those above", "steps", "windows of 64", "carried"], rows)
 
