@@ -516,7 +516,7 @@ AUTHORS = {  # accuracy in percent and its standard deviation, printed by the au
 
 def summary(model, sampling):
     a = [100 * r["result"]["test_accuracy"] for r in of(model, sampling)]
-    return f"{np.mean(a):.1f} ({min(a):.1f} to {max(a):.1f})"
+    return figures.spread(a)
 
 
 rows = [
