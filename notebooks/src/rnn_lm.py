@@ -751,7 +751,7 @@ for (variant, epochs), runs in ladder.items():
     ])
 figures.table(["", "epochs", "seeds", "test after epoch 6", "validation, best", "test"], found)
 
-# %% mystnb={"image": {"alt": "Validation perplexity against the epoch on a logarithmic axis, a line for each variant of the network over the full vocabulary."}} tags=["paste:full"]
+# %% mystnb={"image": {"alt": "Validation perplexity against the epoch on a logarithmic axis, two networks over the full vocabulary. As published it falls from 223 to about 140 in six epochs; with the changes it is lower from the first epoch on, at 176, and falls to 107 in twelve."}} tags=["paste:full"]
 fig, ax = plt.subplots(figsize=(8, 3.8))
 for ((variant, epochs), runs), mark in zip(ladder.items(), itertools.cycle("os^vD"), strict=False):
     values = np.exp([[e["nats"] for e in r["epochs"]] for r in runs])
@@ -771,7 +771,8 @@ Markdown(
 )
 
 # %% [markdown]
-# <!-- RECORD wikitext: test after 6 epochs and at the end, with the number of epochs, beside what users report; which change bought what; whether 100 is beaten. -->
+# One seed each; users report 130.3 after 6 epochs as published, and 100.3 after 40.
+# Two runs do not tell which change bought how much.
 #
 # ## The network of the page
 #
