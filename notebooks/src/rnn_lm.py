@@ -755,12 +755,12 @@ figures.table(["", "epochs", "seeds", "test after epoch 6", "validation, best", 
 fig, ax = plt.subplots(figsize=(8, 3.8))
 for ((variant, epochs), runs), mark in zip(ladder.items(), itertools.cycle("os^vD"), strict=False):
     values = np.exp([[e["nats"] for e in r["epochs"]] for r in runs])
-    label = f"{variant} ({epochs} epochs)"
+    label = {"published": "as published", list(CHANGES)[-1]: "with all changes"}.get(variant, f"up to {variant}")
     figures.mean_and_range(ax, range(1, values.shape[1] + 1), values, label, marker=mark, ms=3)
 ax.set(yscale="log", xlabel="epoch", ylabel="validation perplexity")
-ax.yaxis.set_major_formatter("{x:,.0f}")
-ax.yaxis.set_minor_formatter("{x:,.0f}")
-fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center")
+ax.set_yticks([100, 120, 140, 160, 180, 200, 220], [100, 120, 140, 160, 180, 200, 220])
+ax.minorticks_off()
+ax.legend()
 plt.show()
 
 # %% tags=["paste:full_sizes"]
