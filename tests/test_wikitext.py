@@ -1,5 +1,6 @@
 """WikiText-2: how a text is evaluated, how the rate falls, and that a run goes on exactly."""
 
+import argparse
 import math
 from typing import Any
 
@@ -169,3 +170,22 @@ def test_the_published_model_has_as_many_weights_as_published() -> None:
         made = RNNLM(33278, LSTM, 200, 200, 2, tied=True)
     table, lstm, b = 33278 * 200, 2 * 4 * 200 * (200 + 200 + 1), 33278
     assert sum(w.numel() for w in made.parameters()) == table + lstm + b == 7_330_478
+
+
+def chosen(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--name", default="wikitext")
+    parser.add_argument("--seeds", type=int, default=1)
+    wikitext.add_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def test_epochs_are_one_number_for_all_variants_or_one_for_each() -> None:
+    both = ("--variants", "published", "resets")
+    runs = wikitext.plan(chosen(*both, "--epochs", "6", "12", "--seeds", "2"))
+    found = [(r["variant"], r["seed"], r["epochs"], r["sample"]) for r in runs]
+    one = [("published", 6, 0), ("resets", 12, 4096)]
+    assert found == [(v, seed, n, sample) for seed in (0, 1) for v, n, sample in one]
+    assert [r["epochs"] for r in wikitext.plan(chosen(*both, "--epochs", "3"))] == [3, 3]
+    with pytest.raises(SystemExit, match="one for each of the 2 variants, got 3"):
+        wikitext.plan(chosen(*both, "--epochs", "1", "2", "3"))

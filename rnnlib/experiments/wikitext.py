@@ -189,23 +189,33 @@ def run(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's own options."""
     parser.add_argument("--variants", nargs="+", choices=CHANGES, default=["published"])
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, nargs="+", default=[6], help="of each variant")
     parser.add_argument("--words", type=int, help="of the training text, for a trial")
     parser.add_argument("--threads", type=int, default=2, help="of the one run at a time")
     parser.add_argument("--products", choices=PRODUCTS, help="data type of the readout's products")
+
+
+def plan(chosen: argparse.Namespace) -> list[dict[str, Any]]:
+    """The settings of each run; ``--epochs`` is one number for all variants, or one for each."""
+    epochs = chosen.epochs * len(chosen.variants) if len(chosen.epochs) == 1 else chosen.epochs
+    if len(epochs) != len(chosen.variants):
+        raise SystemExit(
+            f"--epochs must be one number, or one for each of the {len(chosen.variants)} variants, "
+            f"got {len(epochs)}"
+        )
+    every = variants()
+    given = {"name": chosen.name, "words": chosen.words, "threads": chosen.threads}
+    other = {"products": chosen.products} if chosen.products else {}
+    return [
+        {"variant": variant, "seed": seed, "epochs": n} | given | every[variant] | other
+        for seed in range(chosen.seeds)
+        for variant, n in zip(chosen.variants, epochs, strict=True)
+    ]
 
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the study over variants and seeds, one run after the other."""
     folder = study.data_dir() / "checkpoints"
     folder.mkdir(exist_ok=True)
-    every = variants()
-    given = {"name": chosen.name, "epochs": chosen.epochs, "words": chosen.words}
-    settings = [
-        {"variant": variant, "seed": seed, "threads": chosen.threads} | given | every[variant]
-        | ({"products": chosen.products} if chosen.products else {})
-        for seed, variant in itertools.product(range(chosen.seeds), chosen.variants)
-    ]  # fmt: skip
-    run_study(
-        chosen.name, functools.partial(run, folder=folder), settings, 1, threads=chosen.threads
-    )
+    every = functools.partial(run, folder=folder)
+    run_study(chosen.name, every, plan(chosen), 1, threads=chosen.threads)

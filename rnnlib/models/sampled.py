@@ -56,7 +56,8 @@ def sampled_cross_entropy(
     With all chances 1 it is ``fused.cross_entropy``.
     Source: after Jean, Cho, Memisevic and Bengio (2015), who draw a fixed number of words.
     """
-    K = len(validate.tensor("W", W, ("K", "H")))
+    validate.tensor("W", W, ("K", "H"))
+    K = len(W)
     validate.tensor("chance", chance, (K,), like=W)
     validate.labels("y", y, (len(h),), K)
     chance = chance.index_fill(0, y, 1.0)  # (K,)

@@ -28,13 +28,14 @@ if (!customElements.get('rnn-word-writer')) {
       .next button { display: grid; grid-template-columns: minmax(0, 7rem) minmax(0, 1fr) 4.2rem; align-items: center; column-gap: 0.5rem;
         width: 100%; margin-bottom: 2px; background: #fff; border-color: #c8c8c8; text-align: right; }
       .next button:hover { background: #f2f2f2; }
+      .next button[hidden] { visibility: hidden; }
       .next .word { overflow-wrap: anywhere; }
       .next .bar { display: block; height: 1rem; background: ${BLUE}; print-color-adjust: exact; }
       .next .much { font-variant-numeric: tabular-nums; white-space: nowrap; }
       .caption { margin: 0.5rem 0 0.2rem; font-weight: bold; }
       .unread { border-bottom: 2px dotted ${GREY}; }`;
     static below = `<div class="below"><div class="first"><p class="caption" id="next">the likeliest next words: press one to take it</p><ol class="next" aria-labelledby="next">${
-      '<li><button type="button"><span class="word"></span><span><span class="bar"></span></span><span class="much"></span></button></li>'.repeat(LIKELY)}</ol></div></div>`;
+      '<li><button type="button" hidden><span class="word"></span><span><span class="bar"></span></span><span class="much"></span></button></li>'.repeat(LIKELY)}</ol></div></div>`;
 
     get name() { return this.getAttribute('model'); }
 
@@ -126,7 +127,7 @@ if (!customElements.get('rnn-word-writer')) {
         word.textContent = called(next);
         bar.firstChild.style.width = `${100 * p}%`;
         much.textContent = likely[n] ? share(p) : '';
-        button.disabled = !likely[n];
+        button.hidden = button.disabled = !likely[n];
       });
     }
   });
