@@ -253,7 +253,7 @@ for name, settings in raced:
     label = ", ".join([name, *(f"{k}={v}" for k, v in settings.items() if k != "lr")])
     apart[label] = race(getattr(optim, name), getattr(torch.optim, name), **settings)
 
-# %% tags=["paste:torch", "nbval-check-output"]
+# %% tags=["nbval-check-output"]
 rows = [
     [label, "yes" if e < 1e-12 else "no", "yes" if gone > 0.01 else "no"]
     for label, (e, gone) in apart.items()
