@@ -630,14 +630,14 @@ plt.show()
 # One cell goes with the place in the word.
 # It falls at each space or line end, and rises within most words.
 # The cell that was chosen for the place in the line does not follow it on the second half.
-# Most lines of this book are longer than a training window, so few windows show how long ago the line began; that may be why.
+# Most lines of this book are longer than a training window, so at most places of a window the network cannot know how long ago the line began; that may be why.
 # A quotation is often longer than a window too, and its cell follows it weakly.
 #
 # ## Mistakes people make
 #
 # ### Multiplying by the temperature
 #
-# A published solution multiplies the logits by $\tau$ in place of dividing.
+# The course's sheet of 2019, and solutions after it, multiply the logits by $\tau$ in place of dividing.
 # Then a high temperature is a low one.
 
 # %% tags=["paste:times_tau"]
@@ -698,7 +698,7 @@ figures.table(["trained on", "bits a character"], [[k, f"{v:.2f}"] for k, v in t
 # %% [markdown]
 # The second number says how well the model has learned by heart, and nothing about another text.
 # The check: where in the book does the held-out text stand?
-# One piece, whose only neighbours are at its two ends, leaks nothing.
+# One piece, whose only neighbours are at its two ends, leaks next to nothing.
 #
 # ## Exercises
 #

@@ -142,8 +142,8 @@ Markdown(
     "On random digits the trained networks answer with the first digit in this share, from worst to best seed: "
     + "; ".join(f"{n} {min(v)[0]:.2f} to {max(v)[0]:.2f}" for n, v in good.items())
     + ". A network that counts would always answer with a digit of odd count. "
-    f"These do so in {np.mean([v[1] for n in good for v in good[n]]):.2f} of the cases, which is chance: among the other 18 digits "
-    f"the first one comes an even number of times with probability {(1 + 0.8**18) / 2:.2f}. They remember; they do not count."
+    f"These do so in {np.mean([v[1] for n in good for v in good[n]]):.2f} of the cases. That is chance: the first of the 19 digits has an odd count "
+    f"if it comes an even number of times among the other 18, which has probability {(1 + 0.8**18) / 2:.2f}. They remember; they do not count."
 )
 
 # %% [markdown]
@@ -316,8 +316,8 @@ for name, runs in spectra.items():
     figures.mean_and_range(ax, np.arange(1, 129), np.maximum(runs, 1e-16), name)
 ax.set_yscale("log")
 ax.set(
-    xlabel="singular value, from the largest",
-    ylabel=r"of $\partial h_{30}/\partial h_0$",
+    xlabel="number in the row, from the largest",
+    ylabel=r"singular value of $\partial h_{30}/\partial h_0$",
     ylim=(1e-15, 1e3),
 )
 ax.legend(title="start", loc="center left", bbox_to_anchor=(1, 0.5))
@@ -393,7 +393,7 @@ plt.show()
 Markdown(
     "The gradient 150 steps back, relative to that at the last step: "
     + ", ".join(f"{name} {value:.2g}" for name, value in left.items())
-    + f"; forget gates of chrono alone {by_gates:.2g}."
+    + f"; its forget gates alone, as the root mean square of $f^{{150}}$ over the units, {by_gates:.2g}."
 )
 
 # %% [markdown]

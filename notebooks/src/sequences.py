@@ -175,9 +175,9 @@ plt.show()
 # %% [markdown]
 # Shared weights let the network *run* on every length.
 # They do not make it *right* there: it was trained to answer after nine digits, and at no other time.
-# One digit sooner or later the best of the three is right about one time in eight, and the others less often than by guessing.
+# One digit sooner the best of the three is right about one time in eight; in all other cases, one digit sooner or later, they are right less often than by guessing.
 #
-# And then they are right again: one of them every four digits, one after twelve, and one nearly so after ten.
+# And then they are right again: one of them every four digits, one after twelve, and one to above 0.8 after ten.
 # That is too regular for chance, so we look inside.
 # The network computes $h_t = \tanh(W_{hx} x_t + W_{hh} h_{t-1} + b_h)$, where $\tanh$ squeezes every number into $(-1, 1)$.
 # We take the matrix that makes the next state out of the last, $W_{hh}$, and its largest eigenvalue.

@@ -295,7 +295,7 @@ Markdown(
 )
 
 # %% [markdown]
-# Both states begin small and mostly constant.
+# Both states begin mostly constant.
 # With the frequencies in the bias the share falls from there; without, it rises nearly to 1, and at step 80 it is still far above that of the other.
 #
 # ## The same equations, faster
