@@ -245,7 +245,7 @@ figures.table(["bits a character", "order", "piece before the end", "held-out en
 new = sorted(set(held_out) - set(train))
 if new:
     share = 1 - min(map(held_out.index, new)) / len(held_out)
-    said = f"The characters {', '.join(new)} come in the held-out end and not before it: from the first of them to the end are {share:.1%}, and they are a note on the brothers, no tale."
+    said = f"The characters {', '.join(new)} come in the held-out end and not before it. The last {share:.1%} of that end, from the first of them on, are a note on the brothers, no tale."
 else:
     said = "Every character of the held-out text is in the training text too."
 Markdown(said)

@@ -163,7 +163,7 @@ Markdown(
 # %% [markdown]
 # They were on their way.
 # A unit with a time constant of $1 + u$ writes with $i = 1/(1 + u)$.
-# Adam moves a weight by about one learning rate a step, whatever the size of its gradient, but behind a gate of 1/25 the same move changes the cell by 1/25 as much.
+# Adam moves a weight by about one learning rate a step, whatever the size of its gradient, but behind a gate of 1/26, the middle unit's at 50 digits, the same move changes the cell by 1/26 as much.
 # If that is what holds chrono up, a larger learning rate should help it.
 # So the same again with 0.004, four times as much, for up to 2,000 steps, and the LSTM with bias 1 and the GRU with chrono beside it.
 
@@ -468,7 +468,7 @@ print("accuracy of the first in training, means of 100 steps:", *(f"{a:.2f}" for
 # %% [markdown]
 # One of them is far below the rest.
 # It was nearly perfect after 1,100 steps, fell, and came back.
-# Then 20 batches were perfect, and the step after the last of them shook it again.
+# Then 20 batches were perfect, and the step after the last of them, or the last few, shook it again.
 #
 # **An answer by another road.**
 # Counting, without knowing which digit came first: the answer is a digit that occurs an odd number of times.

@@ -377,10 +377,9 @@ rows, chosen = [], {}
 for name in METHODS:
     cells = []
     for task in TASKS:
-        digits = 3 if task.startswith("characters") else 4
         shown = np.mean([final(r) for r in of(task, name, best[task, name])])
         loss, chosen[task, name] = judged(task, name)
-        cells += [f"{shown:.{digits}f}", f"{loss:.{digits}f}"]
+        cells += [digits(shown), digits(loss)]
     rows.append([name, *cells])
 short = ["characters" if task.startswith("characters") else task.split(", ")[1] for task in TASKS]
 figures.table(["method", *(f"{task}, {who}" for task in short for who in ("table", "judged"))], rows)
@@ -506,7 +505,7 @@ figures.table(
 
 # %% [markdown]
 # With RMSprop's memory Adam stays where it was.
-# With Adam's, RMSprop's best mean falls back to where Adam is, but of its three seeds at the old rate two end near RMSprop's own and one far off: more the runs do not show.
+# With Adam's, RMSprop's best mean falls back behind Adam's; but at RMSprop's own best rate two of its three seeds end near RMSprop's and one far off: more the runs do not show.
 # Taking Adam's momentum away gains most in training loss, more than any spread in this table; on held-out text the gain is about as large as RMSprop's spread.
 # What is then left is RMSprop with the bias correction, and its best is better than RMSprop's, at three times the rate.
 #
@@ -646,7 +645,7 @@ figures.table(["method", "rate", "accuracy, norm clipped at 1"], rows)
 # %% [markdown]
 # Clipping by norm saves SGD at a rate at which it fails without.
 # It does not save the two momentum methods at theirs.
-# No gradient is longer than 1 and no step longer than SGD's, but steps that agree add up, to an effective rate of at most 3; clipped SGD at rate 3 fails too, as the second table shows.
+# No gradient is longer than 1 and no step noticeably longer than SGD's, but each gradient goes on acting, and over the steps after it moves the weights by up to three times its length; clipped SGD at rate 3 fails too, as the second table shows.
 # That this is the reason is likely, not shown.
 # In these three, clipping each entry allows longer steps than clipping the norm, and saves less.
 #

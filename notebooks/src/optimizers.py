@@ -860,7 +860,7 @@ figures.table(
 # The second surface is the same ravine, turned.
 # SGD, momentum and Nesterov end as high as before: they only add up gradients, and turn with the surface.
 # Adagrad, Adadelta and RMSprop lose all that they had gained and end about as high as plain SGD, for now neither weight alone is the steep one.
-# Adam, which has momentum too, ends no higher, though it needs more steps to get down.
+# Adam, which has momentum too, ends about as high as before, but needs more steps to get there.
 #
 # At the saddle the gradient along the way out is tiny at first, and it is the methods that divide by its size which leave at once.
 # On the plain every gradient is tiny: plain SGD with a small rate does not arrive, and with a large one it jumps over the basin, which is how its best path ends.
@@ -1024,21 +1024,21 @@ for zero in (True, False):
 def constant_gradient(kind, steps):
     """Length of the step of each of five weights, in learning rates, at each step."""
     weights = [torch.zeros(1, dtype=torch.float64, requires_grad=True) for _ in range(5)]
-    moves, sizes = kind(weights, lr=0.001), []
+    moves, lengths = kind(weights, lr=0.001), []
     for _ in range(steps):
         before = [w.item() for w in weights]
         for w in weights:
             w.grad = torch.ones_like(w)
         moves.step()
-        sizes.append([(b - w.item()) / 0.001 for b, w in zip(before, weights, strict=True)])
-    return np.array(sizes)
+        lengths.append([(b - w.item()) / 0.001 for b, w in zip(before, weights, strict=True)])
+    return np.array(lengths)
 
 
 rows = []
 shown = (1, 2, 10, 100, 1000)
 for mistake in ("none", "t counts weights", "t stands still", "no correction"):
-    sizes = constant_gradient(mistaken(mistake), shown[-1])
-    cells = [sizes[t - 1] for t in shown]
+    lengths = constant_gradient(mistaken(mistake), shown[-1])
+    cells = [lengths[t - 1] for t in shown]
     rows.append(
         [
             mistake,

@@ -27,7 +27,6 @@ if importlib.util.find_spec("rnnlib") is None:
 
 # %%
 import itertools
-import math
 import os
 import time
 
@@ -287,11 +286,8 @@ figures.table(["mean constant share", "first step", "largest", f"step {len(share
 
 # %% tags=["paste:reach"]
 reach = {n: sum(shakespeare.learning_rate(k, 80, 0.03, decay=False) for k in range(n)) for n in (10, 30)}
-rare = -math.log(K) - shares.log() > 3  # (K,): more than 3 nats below an even share
 Markdown(
-    f"In 10 steps the rates sum to {reach[10]:.2f}, in 30 to {reach[30]:.2f}. "
-    f"Of the {K} characters {rare.sum()} are more than 3 nats below an even share: they are {shares[rare].sum():.1%} of the text, "
-    f"but a bias of zero gives them {rare.sum()} of {K} parts."
+    f"In 10 steps the rates sum to {reach[10]:.2f}, in 30 to {reach[30]:.2f}."
 )
 
 # %% [markdown]
