@@ -1,6 +1,7 @@
 """What the book's pages are made of: equations, images, tables, colours without scripts."""
 
 import importlib
+import re
 import shutil
 from collections.abc import Iterator
 from html import escape
@@ -42,6 +43,15 @@ def test_tex_that_cannot_be_set_is_an_error(equations: ModuleType, tex: str) -> 
 def test_what_is_copied_is_as_it_was_written(equations: ModuleType) -> None:
     for tex in (r"\begin{aligned}a &= \frac{1}{2} \\ b &= x'\end{aligned}", r"a &< b \\ &= c"):
         assert f">{escape(tex)}</annotation>" in equations.html(tex, True)
+
+
+def test_the_space_between_lines_is_not_drawn_as_text(equations: ModuleType) -> None:
+    for space in ("", "[1ex]"):
+        tex = rf"\begin{{aligned}}a &= \frac12 \\{space} b &= \frac13\end{{aligned}}"
+        seen = equations.html(tex, True).partition("</annotation>")
+        assert tex.replace("&", "&amp;") in seen[0] and not set("[]") & set(
+            re.sub("<[^>]*>", "", seen[2])
+        )
 
 
 def test_a_comma_stays_with_the_equation_before_it(equations: ModuleType) -> None:

@@ -42,7 +42,7 @@ def html(tex: str, display: bool) -> str:
     if display and r"\\" in tex and r"\begin" not in tex:
         asked = rf"\begin{{split}}{tex}\end{{split}}"  # as Sphinx does for MathJax
     if r"\frac" in tex and "matrix" not in tex:
-        asked = asked.replace(r"\\", r"\\[0.4em]")  # KaTeX sets lines with fractions too close
+        asked = re.sub(r"\\\\(?!\[)", r"\\\\[0.4em]", asked)  # KaTeX sets such lines too close
     options = {"displayMode": display, "throwOnError": True, "strict": "error"}
     process = node()
     assert process.stdin and process.stdout
