@@ -61,6 +61,17 @@ def test_a_comma_stays_with_the_equation_before_it(equations: ModuleType) -> Non
     assert doctree.astext() == "If a, then b or c."
 
 
+def test_a_full_stop_elsewhere_stays_where_it_is(equations: ModuleType) -> None:
+    doctree = publish_doctree("See *this*. It is :math:`a`. See *that*. It is :math:`b`.")
+    for said in [*doctree.findall(nodes.Text)]:  # as in a paragraph of one sentence a line
+        if said == ". It is ":
+            k = said.parent.index(said)
+            said.parent[k : k + 1] = [nodes.Text("."), nodes.Text(" It is ")]
+    equations.keep_together(None, doctree, "page")
+    assert [box.astext() for box in doctree.findall(nodes.inline)] == ["a.", "b."]
+    assert doctree.astext() == "See this. It is a. See that. It is b."
+
+
 @pytest.mark.parametrize(
     ("pixels", "dpi", "shown"), [(1400, 200, 700), (910, 130, 700), (400, None, 400)]
 )

@@ -89,9 +89,9 @@ def keep_together(app: Sphinx, doctree: nodes.document, page: str) -> None:
         after = node.next_node(descend=False, siblings=True)
         mark = re.match(r"[.,;:!?)\]’”]+", after) if isinstance(after, nodes.Text) else None
         if mark and isinstance(node.parent, nodes.TextElement):
-            node.parent.replace(after, nodes.Text(after[mark.end() :]))
             box = nodes.inline("", "", node.deepcopy(), nodes.Text(mark[0]), classes=["together"])
-            node.parent.replace(node, box)
+            k = node.parent.index(node)  # not that of the text: another may say the same
+            node.parent[k : k + 2] = [box, nodes.Text(after[mark.end() :])]
 
 
 def links(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
