@@ -240,7 +240,12 @@ print("LSTM, factor a step along c:", " ".join(f"{one:.2f}" for one in factors))
 #
 # The page says, for total derivatives and a loss at the last step, that
 #
-# $$\delta c_t = \delta h_t \odot o_t \odot (1 - \tanh^2 c_t) + f_{t+1} \odot \delta c_{t+1}, \qquad \delta h_t = W_h^\top \delta a_{t+1} \quad (t < T).$$
+# $$
+# \begin{aligned}
+# \delta c_t &= \delta h_t \odot o_t \odot (1 - \tanh^2 c_t) + f_{t+1} \odot \delta c_{t+1}, \\
+# \delta h_t &= W_h^\top \delta a_{t+1} \quad (t < T).
+# \end{aligned}
+# $$
 #
 # We let autograd compute all of these, and put its numbers into the equations.
 
