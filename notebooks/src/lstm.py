@@ -534,7 +534,7 @@ for ax, kind in zip(axes, ("rnn", "lstm"), strict=True):
         accuracy = [[r["result"]["test_accuracy"] for r in lengths[t]] for t in T]
         (line,) = ax.plot(T, [np.mean(a) for a in accuracy], label=label(group))
         for t, a in zip(T, accuracy, strict=True):
-            ax.plot([t] * len(a), a, "os^D"[k % 4], color=line.get_color(), alpha=0.6, ms=5)
+            ax.plot([t + k - 1] * len(a), a, "os^D"[k % 4], color=line.get_color(), alpha=0.6, ms=5)
     ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
     ax.set(xlabel="length T of the palindrome (digits)", ylim=(0, 1.05))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=8)
@@ -559,7 +559,7 @@ for group, lengths in groups.items():
                 f"{1000 * each_step:.0f}",
             ]
         )
-figures.table(["network", "T", "solved", "accuracy", "median steps", "ms a step"], rows)
+figures.table(["network", "T", "solved", "accuracy", "median steps of the solved", "ms a step"], rows)
 
 # %%
 def longest(group):

@@ -198,6 +198,8 @@ for k, ((cell, bias, T), runs) in enumerate(group(growing, "cell", "bias", "T").
             color=figures.COLOURS[k], linestyle=figures.DASHES[k], linewidth=1.2,
             label=f"{CELLS[cell]}{LABELS[bias]}, to {T}" if r is runs[0] else None,
         )
+        end = "o" if r["result"]["solved"] else "x"
+        ax.plot(moved_on[-1], stages[-1]["T"], end, color=figures.COLOURS[k], ms=5, alpha=0.7)
 ax.set_yscale("log")
 ax.set_yticks([20, 50, 100, 200, 400, 1000], ["20", "50", "100", "200", "400", "1000"])
 ax.minorticks_off()
