@@ -166,6 +166,40 @@ panel.knobs["r_on"].value = 1.0
 assert "60 of them while the unit is open" in shown()
 """
     ],
+    "memory": [
+        """
+panel.knobs["first"].value, panel.knobs["last"].value, panel.knobs["steps"].value = 5, 10, 200
+panel.run.click()
+assert panel.view.value == "" and panel.bar.value == 0
+""",
+        """
+await panel.task
+once = shown()
+passed = _re.findall(r"(\\d+) digits passed after (\\d+) steps", once)
+assert [T for T, _ in passed] == ["5", "8", "10"] and figures_shown(), once
+ends = [int(n) for _, n in passed]
+assert 3 <= ends[0] and all(b - a >= 3 for a, b in zip(ends, ends[1:])), "three perfect batches each"
+assert ends[-1] < 200 and 0 < panel.bar.value <= ends[-1] / 200, "done before the last step"
+assert float(_re.search(r"numbers of 10 digits: ([\\d.]+)", once)[1]) > 0.9
+panel.run.click()
+""",
+        """
+await panel.task
+assert shown() == once, "the same knobs give the same numbers"
+panel.knobs["network"].value, panel.knobs["first"].value = "RNN, orthogonal", 10
+panel.run.click()
+""",
+        """
+await panel.task
+assert "10 digits passed" in shown() and "; " not in shown(), "no curriculum"
+panel.knobs["rate"].value, panel.knobs["steps"].value = 0.0003, 20
+panel.run.click()
+""",
+        """
+await panel.task
+assert "no length passed in 20 steps" in shown() and figures_shown()
+""",
+    ],
     "optimizers": [
         """
 panel.knobs["formula"].value = "w1**2 + 10 * w2**2"
@@ -184,6 +218,41 @@ complains("formula", "w3**2", "w3")
 complains("formula", "print(w1)", "cannot be used")
 complains("formula", "", "cannot be used")
 complains("formula", "'a'", "cannot be used")
+""",
+    ],
+    "optimizer_study": [
+        """
+lstm = {}
+for r in experiments.load("optimizers")["runs"]:
+    s = r["settings"]
+    if s["task"] == "palindromes, LSTM":
+        lstm.setdefault((s["method"], s["lr"]), {})[s["seed"]] = sum(r["result"]["loss"][-5:]) / 5
+
+def winner(measure):
+    method, lr = min(lstm, key=lambda key: measure(lstm[key]))
+    return [method, "at", f"{lr:g}", f"{measure(lstm[method, lr]):.5g}"]
+
+assert len(shown().splitlines()) == 8 and figures_shown()
+assert shown().splitlines()[0].split() == winner(lambda ends: sum(ends.values()) / 3)
+panel.knobs["seeds"].value = "seed 2"
+assert shown().splitlines()[0].split() == winner(lambda ends: ends[2])
+panel.knobs["seeds"].value, panel.knobs["summary"].value = "all three", "lowest"
+lucky = winner(lambda ends: min(ends.values()))
+assert shown().splitlines()[0].split() == lucky and lucky[:3] == ["Adadelta", "at", "949"]
+panel.knobs["summary"].value = "median"
+assert shown().splitlines()[0].split() == winner(lambda ends: sorted(ends.values())[1])
+""",
+        """
+panel.knobs["rate"].value = "three times the best"  # above the last rate of a sweep there is none
+panel.knobs["summary"].value = "lowest"
+assert "Adadelta  at 949 " in shown()
+panel.knobs["rate"].value = "a third of the best"
+assert "Adadelta  at 300 " in shown()
+panel.knobs["rate"].value, panel.knobs["measure"].value = "the best", "steps to the mark"
+panel.knobs["summary"].value, panel.knobs["task"].value = "mean", "characters, LSTM"
+assert "Adam      at 0.00949  180" in shown() and figures_shown()
+panel.knobs["rate"].value = "three times the best"
+assert "never" in shown() and figures_shown()
 """,
     ],
     "ngram_lm": [
@@ -267,6 +336,43 @@ assert not shown().startswith("The king " + expected)
         """
 complains("beginning", "Łódź ", "is not in the book")
 complains("beginning", "", "there is none")
+""",
+    ],
+    "shakespeare": [
+        """
+def spent():
+    return float(_re.search(r"([\\d.]+) billion", shown())[1])
+
+def ends():
+    return [float(n) for n in _re.findall(r"\\d\\.\\d{3}", shown())]
+
+panel.knobs["steps"].value = 60
+panel.run.click()
+""",
+        """
+await panel.task
+K = len(letters)
+assert f"60 steps, {60 * 16 * 32:,} characters" in shown() and figures_shown()
+assert abs(spent() - 60 * multiply_adds(16, 32, 64, K + 1, K) / 1e9) < 0.01
+informed, once = ends(), shown()
+panel.run.click()
+""",
+        """
+await panel.task
+assert shown() == once, "the same knobs give the same numbers"
+panel.knobs["bias"].value = "zero"
+panel.run.click()
+""",
+        """
+await panel.task
+assert min(ends()) > max(informed), "the frequencies buy something at once"
+panel.knobs["T"].value, panel.knobs["H"].value = 8, 16
+panel.run.click()
+""",
+        """
+await panel.task
+assert f"{60 * 16 * 8:,} characters" in shown()
+assert abs(spent() - 60 * multiply_adds(16, 8, 16, K + 1, K) / 1e9) < 0.01
 """,
     ],
     "graphs": [

@@ -70,7 +70,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stub_book.add(root, name)
     with (root / "book/reed.md").open("a", encoding="utf-8") as page:
         page.write("\nSee {chapter}`moss`, {eq}`eq-moss`, {chapter}`ex-fern` and {ref}`ex-fern`.")
-        page.write("\n{Chapter}`moss` is {chapter-title}`moss`.\n")
+        page.write("\n{Chapter}`moss` is {chapter-title}`moss`, {minutes}`moss` minutes.\n")
     stub_book.order(root, ["moss"], ["fern", "reed"])
     done = stub_book.build(root)
     assert done.returncode == 0, done.stderr
@@ -123,7 +123,7 @@ def test_references_show_the_same_numbers(book: Path) -> None:
     page = article(book, "book/reed")
     assert "See chapter 1, (1.1), chapter 2 and Exercise 2.1." in text(page)
     assert 'href="fern.html#ex-fern"' in page
-    assert "Chapter 1 is 1. The moss chapter." in text(page)
+    assert "Chapter 1 is 1. The moss chapter, 5 minutes." in text(page)
 
 
 def test_next_leads_from_page_to_notebook_to_the_next_chapter_at_top_and_bottom(book: Path) -> None:
@@ -173,8 +173,9 @@ def test_moving_a_chapter_renumbers_it_and_all_references(copy: Path) -> None:
 
 def test_a_chapter_that_is_not_there_is_an_error(copy: Path) -> None:
     with (copy / "book/moss.md").open("a", encoding="utf-8") as page:
-        page.write("\nAs in {chapter}`ivy` and {chapter}`references`.\n")
+        page.write("\nAs in {chapter}`ivy` and {chapter}`references`, {minutes}`ivy` minutes.\n")
     done = stub_book.build(copy)
     assert done.returncode != 0
     for name in ("ivy", "references"):
         assert f"'chapter' reference target not found: {name}" in done.stderr
+    assert "minutes: no page ivy.md" in done.stderr

@@ -491,6 +491,17 @@ def test_the_methods_start_from_the_same_loss_and_a_run_repeats(task) -> None:
     assert two[0]["loss"][1] < two[0]["loss"][0]
 
 
+def test_the_small_network_of_the_notebooks_stretches_by_its_gain() -> None:
+    one, long, other = (optimizers.small_rnn(*of) for of in ((1,), (1, 1.5), (2,)))
+    for model, gain in ((one, 1.0), (long, 1.5)):
+        W = model.rnn.cells[0].W_h.detach()
+        assert torch.allclose(W @ W.T, gain**2 * torch.eye(32), atol=1e-5)
+    assert torch.equal(one.readout.weight, long.readout.weight)  # and is the same elsewhere
+    assert not torch.equal(one.readout.weight, other.readout.weight)
+    x, _ = tasks.palindromes(10, 3, one_hot=True)
+    assert one(x).shape == (3, 10)
+
+
 def test_a_diverged_run_is_recorded_with_the_losses_before(monkeypatch) -> None:
     def train(model, source, loss_fn, optimizer, steps, *, stop_when, **_):
         history = training.History()

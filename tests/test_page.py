@@ -1,6 +1,7 @@
 """What the book's pages are made of: equations, images, tables, colours without scripts."""
 
 import importlib
+import re
 import shutil
 from collections.abc import Iterator
 from html import escape
@@ -44,11 +45,31 @@ def test_what_is_copied_is_as_it_was_written(equations: ModuleType) -> None:
         assert f">{escape(tex)}</annotation>" in equations.html(tex, True)
 
 
+def test_the_space_between_lines_is_not_drawn_as_text(equations: ModuleType) -> None:
+    for space in ("", "[1ex]"):
+        tex = rf"\begin{{aligned}}a &= \frac12 \\{space} b &= \frac13\end{{aligned}}"
+        seen = equations.html(tex, True).partition("</annotation>")
+        assert tex.replace("&", "&amp;") in seen[0] and not set("[]") & set(
+            re.sub("<[^>]*>", "", seen[2])
+        )
+
+
 def test_a_comma_stays_with_the_equation_before_it(equations: ModuleType) -> None:
     doctree = publish_doctree("If :math:`a`, then :math:`b` or :math:`c`.")
     equations.keep_together(None, doctree, "page")
     assert [box.astext() for box in doctree.findall(nodes.inline)] == ["a,", "c."]
     assert doctree.astext() == "If a, then b or c."
+
+
+def test_a_full_stop_elsewhere_stays_where_it_is(equations: ModuleType) -> None:
+    doctree = publish_doctree("See *this*. It is :math:`a`. See *that*. It is :math:`b`.")
+    for said in [*doctree.findall(nodes.Text)]:  # as in a paragraph of one sentence a line
+        if said == ". It is ":
+            k = said.parent.index(said)
+            said.parent[k : k + 1] = [nodes.Text("."), nodes.Text(" It is ")]
+    equations.keep_together(None, doctree, "page")
+    assert [box.astext() for box in doctree.findall(nodes.inline)] == ["a.", "b."]
+    assert doctree.astext() == "See this. It is a. See that. It is b."
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,32 @@ WRONG = {
             "what is lost": [("np.exp(", "-np.expm1(")],
         },
     },
+    "memory": {
+        1: {
+            "the failures left out": [("half = (len(steps) + 1) // 2", "half = (len(done) + 1) // 2")],
+            "half rounded down": [("(len(steps) + 1) // 2", "len(steps) // 2")],
+            "more than half": [("(len(steps) + 1) // 2", "len(steps) // 2 + 1")],
+            "given up counts as solved": [("steps[solved]", "steps")],
+            "the last that is solved": [("done[half - 1] if len(done) >= half else -1", "done[-1] if len(done) >= half else -1")],
+            "in the order of the runs": [("np.sort(steps[solved])", "steps[solved]")],
+        },
+        2: {
+            "as if groups did not overlap": [("return mean", "return r / q**r")],
+            "one over the chance of r": [("return mean", "return 1 / q**r")],
+            "without a new start": [("(mean + 1) / q", "mean + 1 / q")],
+            "one too few": [("range(r)", "range(r - 1)")],
+            "the batch that fails is free": [("(mean + 1) / q", "mean / q + 1")],
+            "from the end on": [("return mean", "return mean - r")],
+        },
+        3: {
+            "what is forgotten is zero": [("+ 0.5 * (2 - marks.sum(axis=1))", "")],
+            "one mark only": [("(2 - marks", "(1 - marks")],
+            "the first k": [("-k:, 0], x[:, -k:, 1]", ":k, 0], x[:, :k, 1]")],
+            "always one": [("(numbers * marks).sum(axis=1) + 0.5 * (2 - marks.sum(axis=1))", "0 * marks.sum(axis=1) + 1")],
+            "numbers without their marks": [("(numbers * marks)", "numbers")],
+            "a mean number for each that is seen": [("(2 - marks.sum(axis=1))", "marks.sum(axis=1)")],
+        },
+    },
     "optimizers": {
         1: {
             "no correction": [("m / (1 - beta1**t), v / (1 - beta2**t)", "m, v")],
@@ -230,6 +256,39 @@ WRONG = {
             "upside down": [("math.log(off) / math.log(beta)", "math.log(beta) / math.log(off)")],
             "what is right in place of what is off": [("math.log(off)", "math.log(1 - off)")],
             "one over": [("math.log(off) / math.log(beta)", "1 / (1 - beta)")],
+        },
+    },
+    "optimizer_study": {
+        1: {
+            "one direction only": [("as_far.append(abs(", "as_far.append((")],
+            "further, and not as far": [(">= real - 1e-12", "> real + 1e-12")],
+            "medians": [("].mean() - rest.mean()", "].sum() / len(a) - np.median(rest)")],
+            "a count": [("np.mean(as_far)", "np.sum(as_far)")],
+            "without the real deal": [("np.mean(as_far)", "(np.sum(as_far) - 1) / (len(as_far) - 1)")],
+            "how often it is not luck": [("np.mean(as_far)", "1 - np.mean(as_far)")],
+        },
+        2: {
+            "natural logarithms": [("np.log10(rates)", "np.log(rates)")],
+            "from rate to rate": [("return x[k] + share * (x[k + step] - x[k])", "return x[k]")],
+            "to the rate beyond": [("share * (x[k + step]", "(x[k + step]")],
+            "lines over the rate": [
+                (
+                    "x[k] + share * (x[k + step] - x[k])",
+                    "np.log10(rates[k] + share * (rates[k + step] - rates[k]))",
+                )
+            ],
+            "the right half": [(" - edge(-1)", " - x[lowest]")],
+            "the second valley too": [("edge(1) - edge(-1)", "np.ptp(x[losses <= level])")],
+            "a share of the lowest": [("losses.min() + slack", "losses.min() * (1 + slack)")],
+        },
+        3: {
+            "the page's logarithm": [("math.log(beta2)", "(beta2 - 1)")],
+            "to twice the usual": [("(1 / share**2 - 1)", "1")],
+            "no square of the share": [("1 / share**2", "1 / share")],
+            "the gradient and not its square": [("S**2 - 1", "S - 1")],
+            "no jump": [("(1 - beta2) * (S", "(S")],
+            "rounded down": [("math.ceil", "math.floor")],
+            "v all the way to the usual": [("1 / share**2 - 1)", "1 / share**2)")],
         },
     },
     "ngram_lm": {
@@ -316,6 +375,33 @@ WRONG = {
             "two to the nats": [("2**bits", "2**nats")],
             "bits for bytes": [(" / 8", "")],
             "nats for bits": [("return bits,", "return nats,")],
+        },
+    },
+    "shakespeare": {
+        1: {
+            "the shares themselves": [("np.log(np.bincount(numbers, minlength=K))", "np.bincount(numbers, minlength=K) / len(numbers)")],
+            "the sum is not zero": [(" - b.mean()", "")],
+            "the log of the shares": [(" - b.mean()", " - np.log(len(numbers))")],
+            "the other sign": [("return b - b.mean()", "return b.mean() - b")],
+            "a logarithm to base 2": [("np.log(", "np.log2(")],
+            "each counted once more": [("minlength=K)", "minlength=K) + 1")],
+            "the most frequent is zero": [("b.mean()", "b.max()")],
+        },
+        2: {
+            "no common character": [("k * T", "k * (T + 1)")],
+            "strands too long": [("(len(numbers) - 1) // N", "-(-len(numbers) // N)")],
+            "no targets": [("T + 1", "T")],
+            "counted from one": [("k * T", "(k - 1) * T")],
+            "strands interleaved": [("S * np.arange(N)[:, None]", "np.arange(N)[:, None]"), ("np.arange(T + 1)", "N * np.arange(T + 1)")],
+            "time first": [("return numbers[starts + np.arange(T + 1)]", "return numbers[starts + np.arange(T + 1)].T")],
+        },
+        3: {
+            "the state after the step": [("h[:-1]", "h[1:]")],
+            "the transpose": [("rows.T @ h[:-1].reshape(-1, h.shape[2])", "(rows.T @ h[:-1].reshape(-1, h.shape[2])).T")],
+            "the mean": [("h.shape[2])", "h.shape[2]) / len(rows)")],
+            "rows in another order": [("h[:-1].reshape", "h[:-1].swapaxes(0, 1).reshape")],
+            "the mean over sequences": [("h.shape[2])", "h.shape[2]) / da.shape[1]")],
+            "the last step only": [("da.reshape(-1, da.shape[2])", "da[-1]"), ("h[:-1].reshape(-1, h.shape[2])", "h[-2]")],
         },
     },
     "graphs": {

@@ -42,7 +42,7 @@ def html(tex: str, display: bool) -> str:
     if display and r"\\" in tex and r"\begin" not in tex:
         asked = rf"\begin{{split}}{tex}\end{{split}}"  # as Sphinx does for MathJax
     if r"\frac" in tex and "matrix" not in tex:
-        asked = asked.replace(r"\\", r"\\[0.4em]")  # KaTeX sets lines with fractions too close
+        asked = re.sub(r"\\\\(?!\[)", r"\\\\[0.4em]", asked)  # KaTeX sets such lines too close
     options = {"displayMode": display, "throwOnError": True, "strict": "error"}
     process = node()
     assert process.stdin and process.stdout
@@ -89,9 +89,9 @@ def keep_together(app: Sphinx, doctree: nodes.document, page: str) -> None:
         after = node.next_node(descend=False, siblings=True)
         mark = re.match(r"[.,;:!?)\]’”]+", after) if isinstance(after, nodes.Text) else None
         if mark and isinstance(node.parent, nodes.TextElement):
-            node.parent.replace(after, nodes.Text(after[mark.end() :]))
             box = nodes.inline("", "", node.deepcopy(), nodes.Text(mark[0]), classes=["together"])
-            node.parent.replace(node, box)
+            k = node.parent.index(node)  # not that of the text: another may say the same
+            node.parent[k : k + 2] = [box, nodes.Text(after[mark.end() :])]
 
 
 def links(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

@@ -3,7 +3,7 @@
 #
 # This notebook goes with the page [Characters](../book/char_lm.md).
 # You will train a small network to write, read the recorded training of a larger one, turn its temperature up and down, and look for a cell that you can read.
-# It runs in about two minutes on one processor core.
+# It runs in about a minute on one processor core.
 
 # %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
 # @title Set up: installs rnnlib where it is missing
@@ -31,7 +31,6 @@ import math
 import os
 import re
 import tempfile
-import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -45,8 +44,6 @@ from rnnlib import (
     corpora,
     experiments,
     figures,
-    fused,
-    layers,
     metrics,
     models,
     ngram,
@@ -56,7 +53,6 @@ from rnnlib import (
     text,
     training,
 )
-from rnnlib.experiments import shakespeare
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
 figures.use_style()
@@ -203,7 +199,7 @@ counted = {
 }
 STEPS = runs["grimm"][0]["settings"]["steps"]
 
-# %% mystnb={"image": {"alt": "Two panels against the training step, 0 to 9,000, two lines each. Left, training loss in nats: both fall quickly to about 1.4 within 2,000 steps, then slowly, and a little faster in the last fifth; from step 1,000 to about 5,800 Democracy is lower, then Grimm, and both end near 1.1. Right, training accuracy: Democracy is higher from step 1,000 on, and both end at 0.65."}} tags=["paste:curves"]
+# %% mystnb={"image": {"alt": "Two panels against the training step, 0 to 9,000, two lines each. Left, training loss in nats: both fall quickly to about 1.4 within 2,000 steps, then slowly, and a little faster in the last fifth; from step 1,000 to about 5,800 Democracy is lower, then Grimm, and both end near 1.1. Right, training accuracy: Democracy is higher from step 900 to 8,800, and both end near 0.655."}} tags=["paste:curves"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 for name, title in BOOKS.items():
     for ax, key in zip(axes, ("loss", "accuracy"), strict=True):
@@ -216,17 +212,13 @@ plt.show()
 
 
 # %% tags=["paste:trained"]
-def mean_range(values, digits=3):
-    return f"{np.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
 rows = [["the course, either book", "1.1 to 1.2", "0.63 to 0.65", "", ""]]
 for name, title in BOOKS.items():
     results = [r["result"] for r in runs[name]]
     rows.append([
-        title, mean_range([r["loss"] for r in results]), mean_range([r["accuracy"] for r in results]),
-        mean_range([r["held_out"]["from zero"]["nats"] for r in results]),
-        mean_range([r["held_out"]["from zero"]["accuracy"] for r in results]),
+        title, figures.spread([r["loss"] for r in results], 3), figures.spread([r["accuracy"] for r in results], 3),
+        figures.spread([r["held_out"]["from zero"]["nats"] for r in results], 3),
+        figures.spread([r["held_out"]["from zero"]["accuracy"] for r in results], 3),
     ])
 figures.table(
     ["", "training loss, nats", "training accuracy", "held-out loss", "held-out accuracy"], rows
@@ -247,9 +239,28 @@ for name, title in BOOKS.items():
 figures.table(["bits a character", "order", "piece before the end", "held-out end"], rows)
 
 # %% [markdown]
+# Does the held-out end have characters that the training text has not?
+
+# %% tags=["paste:note"]
+new = sorted(set(held_out) - set(train))
+if new:
+    share = 1 - min(map(held_out.index, new)) / len(held_out)
+    said = f"The characters {', '.join(new)} come in the held-out end and not before it. The last {share:.1%} of that end, from the first of them on, are a note on the brothers, no tale."
+else:
+    said = "Every character of the held-out text is in the training text too."
+Markdown(said)
+
+# %% [markdown]
 # ### Bits a character, against counting and packing
 #
-# The same split for all: an n-gram model with Kneser-Ney smoothing, whose order was chosen on a piece of the training text, and the packer xz, which we give the training text first.
+# How many numbers does counting keep?
+
+# %%
+pieces = {n: len({train[k : k + n] for k in range(len(train) - n + 1)}) for n in (5, 6, 7)}
+Markdown("Different pieces of so many characters in the training text of Grimm: " + ", ".join(f"{n}: {count:,}" for n, count in pieces.items()) + ".")
+
+# %% [markdown]
+# The same split for all: an n-gram model with Kneser-Ney smoothing, whose order was chosen on the last 5 % of the training text, and the packer xz, which we give the training text first.
 
 # %% tags=["paste:bits"]
 rows = []
@@ -264,7 +275,7 @@ for name, title in BOOKS.items():
     rows.append([
         title, f"{math.log2(base['characters']['K']):.2f}", f"{base['ngram']['bits_by_order'][0]:.2f}",
         f"{base['xz']['after_train']:.2f}", f"{base['ngram']['bits']:.3f} (order {base['ngram']['order']})",
-        mean_range(zero), mean_range(bits),
+        figures.spread(zero, 3), figures.spread(bits, 3),
     ])
 figures.table(
     ["", "all equal", "frequencies", "xz", "n-gram", "LSTM, windows of 30", "LSTM, state carried"], rows
@@ -306,7 +317,7 @@ for point in runs["grimm"][0]["result"]["points"]:
             rows.append([
                 f"{point['step']:,}", f"{point['nats']:.2f}", f"{sample['temperature']:g}", shown(sample["text"]),
             ])
-figures.table(["step", "held-out nats", "temperature", "text"], rows)
+figures.table(["step", "held-out nats, windows of 30", "temperature", "text"], rows)
 
 # %% [markdown]
 # And the last point in the three lengths, on both books:
@@ -389,6 +400,7 @@ if not fits:
 context = longer[:4000]
 with torch.no_grad():
     p, _ = grimm(context[None])
+paid = torch.nn.functional.cross_entropy(p[0, :-1], context[1:]).item() / math.log(2)  # bits
 at = [metrics.entropy(sampling.probabilities(p[0], float(tau))).numpy() / math.log(2) for tau in taus]
 spread = np.array([[*np.quantile(bits, [0.1, 0.5, 0.9]), bits.mean()] for bits in at])
 fig, ax = plt.subplots()
@@ -408,7 +420,8 @@ Markdown(
     + ("the held-out text" if fits else "a text of its own")
     + ", the mean entropy is "
     + ", ".join(f"{v:.2f} bits at $\\tau = {k:g}$" for k, v in places.items())
-    + f"; all {len(known)} characters equally likely would be {math.log2(len(known)):.2f} bits."
+    + f"; all {len(known)} characters equally likely would be {math.log2(len(known)):.2f} bits. "
+    + f"The entropy at $\\tau = 1$ is what the network expects to pay; the true characters cost it {paid:.2f} bits there."
 )
 
 # %% [markdown]
@@ -488,7 +501,7 @@ pieces = [book[k : k + length] for k in range(0, len(book) - length, len(book) /
 repeated["the book itself"] = [metrics.repetition(piece) for piece in pieces]
 figures.table(
     ["", "repeated, mean (range)"],
-    [[way, mean_range(shares, 2)] for way, shares in repeated.items()],
+    [[way, figures.spread(shares, 2)] for way, shares in repeated.items()],
 )
 
 # %% tags=["paste:loop"]
@@ -617,207 +630,14 @@ plt.show()
 # One cell goes with the place in the word.
 # It falls at each space or line end, and rises within most words.
 # The cell that was chosen for the place in the line does not follow it on the second half.
-# Most lines of this book are longer than a training window, so few windows show how long ago the line began; that may be why.
+# Most lines of this book are longer than a training window, so at most places of a window the network cannot know how long ago the line began; that may be why.
 # A quotation is often longer than a window too, and its cell follows it weakly.
-#
-# ## A race on Tiny Shakespeare
-#
-# How far does an LSTM come in 71 seconds on one processor core, on a text on which many first transformers are trained?
-# `python -m rnnlib.experiments shakespeare` trained a plain LSTM and then changed one thing after another.
-# Each variant takes as many steps as fit into the time, so the runs need a quiet machine, one at a time; they are recorded.
-
-# %%
-race = experiments.load("shakespeare")
-print("command: ", race["command"])
-print("finished:", race["finished"], "| seeds", race["seeds"])
-by_variant = {}
-for r in race["runs"]:
-    by_variant.setdefault(r["settings"]["variant"], []).append(r)
-
-# %% tags=["paste:race"]
-CHANGED = {
-    "plain": "torch's LSTM, $H = 512$, $T = 64$, $N = 32$; Adam, 0.002",
-    "rate": "learning rate 0.03, falling to zero",
-    "frequencies": "$b_p$ begins at the logarithms of the characters' frequencies",
-    "short": "$T = 32$, $H = 384$",
-    "by hand": "our LSTM by hand, products in bfloat16",
-    "lookback": "three characters as input, $D = 198$",
-    "resets": "at each window a strand begins anew with probability 0.1",
-}
-rows = []
-for name, changed in CHANGED.items():
-    results = [r["result"] for r in by_variant[name]]
-    rows.append([
-        f"**{name}**: {changed}", f"{by_variant[name][0]['settings']['steps']:,}",
-        mean_range([r["windows"] for r in results]), mean_range([r["carried"] for r in results]),
-    ])
-figures.table(["change, on top of those above", "steps", "windows of 64", "carried"], rows)
-
-# %% tags=["paste:race_seconds"]
-took = [r["result"]["wall_seconds"] for r in race["runs"]]
-sizes = {name: by_variant[name][0]["result"]["parameters"] for name in ("plain", "resets")}
-Markdown(
-    f"The {len(race['runs'])} runs took {min(took):.1f} to {max(took):.1f} s. "
-    f"The plain network has {sizes['plain']:,} parameters, the last one {sizes['resets']:,}; "
-    "torch's second bias and the learned state are among them."
-)
-
-# %% mystnb={"image": {"alt": "Validation loss in nats for seven variants from top to bottom, on windows of 64 and with the state carried: 2.36 and 2.29 for plain, 1.93 and 1.89 for rate, 1.72 and 1.66 for frequencies, 1.59 and 1.52 for short; by hand, lookback and resets change less than 0.03 each. A dotted line marks nanoGPT at 1.886; on windows, plain and rate lie to its right, all others to its left."}} tags=["paste:race_figure"]
-fig, ax = plt.subplots(figsize=(8, 3.4))
-for shift, (key, label) in enumerate([("windows", "windows of 64"), ("carried", "state carried")]):
-    values = np.array([[r["result"][key] for r in by_variant[name]] for name in CHANGED])
-    y = np.arange(len(CHANGED)) + 0.16 * (2 * shift - 1)
-    ax.plot(values.mean(1), y, "os"[shift], label=label)
-    ax.hlines(y, values.min(1), values.max(1), color=figures.COLOURS[shift])
-ax.axvline(shakespeare.NANOGPT, color="black", linestyle=":", linewidth=1, label="nanoGPT, windows of 64")
-ax.set_yticks(range(len(CHANGED)), list(CHANGED))
-ax.invert_yaxis()
-ax.set(xlabel="validation loss (nats a character)")
-ax.legend(loc="lower right")
-plt.show()
-
-# %% [markdown]
-# The learning rate buys most, then the frequencies, then more steps on shorter windows.
-# The last three changes buy little, and the last one is a trade: a little better on windows, a trace worse carried.
-#
-# ### Why do the frequencies buy so much?
-#
-# They are one number a character, so we expected the network to learn them at once, for little.
-# Two networks on the book of this notebook, with a learning rate that rises to 0.03 as in the race: the bias of one readout begins at the logarithms of the characters' frequencies, that of the other near zero.
-# We measure how much of the state is the same at all places; $h_u$ is its unit $u$, and means are over the $N\,T$ places of a batch:
-#
-# $$
-# \text{constant share} = \frac{\sum_u (\operatorname{mean} h_u)^2}{\sum_u \operatorname{mean} (h_u^2)} .
-# $$
-
-# %% mystnb={"image": {"alt": "Two panels against the training step, 1 to 80. Left, training loss: the bias that begins near zero starts at 4.4, falls to 3.2 within ten steps, then slowly to 2.9 at step 35, and ends at 2.2; the one at the log frequencies starts at 3.05 and ends at 1.8. Right, constant share of the state: both start at 0.87; near zero it dips, rises to 0.98, begins to fall near step 35 and ends at 0.6; at the log frequencies it falls below 0.1, with a wide band between steps 12 and 32."}} tags=["paste:constant"]
-counts = torch.bincount(numbers, minlength=K) + 1.0
-
-
-def first_steps(informed, seed, steps=8 if FAST else 80):
-    """Loss and constant share at each step."""
-    start, source = torch.Generator().manual_seed(seed), text.Windows(numbers, T=64, N=32, seed=seed)
-    model = models.CharacterModel(K, 256, num_layers=1, generator=start).fast()
-    if informed:
-        model.readout.bias.data.copy_((counts / counts.sum()).log())
-    moves, found = optim.Adam(model.parameters(), lr=0.03), []
-    for k in range(steps):
-        batch = next(source)  # (N, T + 1)
-        moves.param_groups[0]["lr"] = shakespeare.learning_rate(k, steps, 0.03, decay=False)  # rises
-        h, _ = model.rnn(torch.nn.functional.one_hot(batch[:, :-1], K).float())  # (N, T, H)
-        loss = torch.nn.functional.cross_entropy(model.readout(h).flatten(0, 1), batch[:, 1:].flatten())
-        moves.zero_grad()
-        loss.backward()
-        training.clip_gradient(list(model.parameters()), 1.0)
-        moves.step()
-        constant = h.mean((0, 1)).square().sum() / h.square().mean((0, 1)).sum()
-        found.append([loss.item(), constant.item()])
-    return np.array(found)  # (steps, 2)
-
-
-curves = {
-    label: np.array([first_steps(informed, seed) for seed in range(2 if FAST else 3)])
-    for informed, label in ((False, "bias begins near zero"), (True, "at the log frequencies"))
-}  # (seeds, steps, 2) each
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.2))
-for (label, both), style in zip(curves.items(), ("--", "-"), strict=True):
-    for ax, values in zip(axes, both.transpose(2, 0, 1), strict=True):
-        figures.mean_and_range(ax, range(1, values.shape[1] + 1), values, label, linestyle=style)
-axes[0].set(xlabel="training step", ylabel="training loss (nats a character)")
-axes[1].set(xlabel="training step", ylabel="constant share of the state", ylim=(0, 1.05))
-axes[0].legend()
-plt.show()
-
-# %% tags=["paste:constant_numbers"]
-rows = []
-for label, both in curves.items():
-    share = both[:, :, 1].mean(0)  # (steps,)
-    rows.append([label, *(f"{v:.2f}" for v in (share[0], share.max(), share[-1]))])
-figures.table(["mean constant share", "first step", "largest", f"step {len(share)}"], rows)
-
-# %% [markdown]
-# Both states begin small and mostly constant.
-# With the frequencies in the bias the share falls from there; without, it rises nearly to 1, and at step 80 it is still far above that of the other.
-#
-# ### Claim: the fast LSTM is the LSTM
-#
-# `fused.lstm` is the LSTM of [its chapter](../book/lstm.md) with its backward pass by hand, arranged for speed.
-# In double precision it gives the numbers of the layer that autograd differentiates, state by state and gradient by gradient.
-
-# %% tags=["nbval-check-output"]
-layer = layers.LSTM(5, 8, generator=torch.Generator().manual_seed(0)).double()
-(cell,) = layer.cells
-x = torch.randn(3, 12, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)  # (N, T, D)
-zero = torch.zeros(3, 8, dtype=torch.float64)
-h_loop, _ = layer(x)
-h_fast, _ = fused.lstm(x.transpose(0, 1), zero, zero, cell.W_x, cell.W_h, cell.b)  # (T, N, H)
-weights = torch.randn(3, 12, 8, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-loop = torch.autograd.grad((h_loop * weights).sum(), list(cell.parameters()))
-fast = torch.autograd.grad((h_fast.transpose(0, 1) * weights).sum(), list(cell.parameters()))
-errors = [check.relative_error(a, b) for a, b in zip((h_fast.transpose(0, 1), *fast), (h_loop, *loop), strict=True)]
-print("states and gradients equal, below 1e-12:", max(errors) < 1e-12)
-assert max(errors) < 1e-12
-
-# %% [markdown]
-# ### How fast is it?
-#
-# One layer of the race, forward and backward, as a ratio to torch's LSTM in the same run.
-
-# %% tags=["paste:race_speed"]
-T_race, N, H_race = (4, 4, 32) if FAST else (32, 32, 384)
-D = 66  # characters of Tiny Shakespeare, and one for "none"
-layer = layers.LSTM(D, H_race, generator=torch.Generator().manual_seed(0))
-twin, (cell,) = layer.to_torch(), layer.cells
-symbols = torch.randint(0, D, (N, T_race), generator=torch.Generator().manual_seed(1))
-x = torch.nn.functional.one_hot(symbols, D).float()  # (N, T, D)
-zero = torch.zeros(N, H_race)
-
-
-def by_hand(products):
-    return fused.lstm(x.transpose(0, 1), zero, zero, cell.W_x, cell.W_h, cell.b, products)[0]
-
-
-def autocast():
-    with torch.autocast("cpu", torch.bfloat16):
-        return twin(x)[0]
-
-
-def seconds(states):
-    start = time.process_time()
-    states().float().square().sum().backward()
-    return time.process_time() - start
-
-
-LSTMS = {
-    "our layer: a loop, and autograd": lambda: layer(x)[0],
-    "by hand": lambda: by_hand(torch.float32),
-    "by hand, bfloat16 products": lambda: by_hand(torch.bfloat16),
-    "torch": lambda: twin(x)[0],
-    "torch, bfloat16 (autocast)": autocast,
-}
-try:
-    autocast()
-except RuntimeError as error:  # of a processor for which torch has no such LSTM
-    print(f"left out: torch, bfloat16 (autocast), {error}")
-    del LSTMS["torch, bfloat16 (autocast)"]
-turns = np.array([[seconds(way) for way in LSTMS.values()] for _ in range(4 if FAST else 17)])[2:]
-ratios = np.median(turns / turns[:, [list(LSTMS).index("torch")]], axis=0)
-figures.table(
-    ["", "ms", "of torch's time"],
-    [[name, f"{1e3 * np.median(t):.1f}", f"{r:.2f}"] for name, t, r in zip(LSTMS, turns.T, ratios, strict=True)],
-)
-
-# %% [markdown]
-# In float32 ours is slower than torch's layer; the rounding to bfloat16 makes up for it.
-# Torch's own layer, told to round as well (autocast), is the fastest; one reason is that its loop over time is compiled.
-# The numbers are of a processor with instructions for bfloat16; without them the rounding may cost more than it saves, which we did not measure.
-# `benchmarks/fused_lstm.py` in the repository measures more sizes.
 #
 # ## Mistakes people make
 #
 # ### Multiplying by the temperature
 #
-# A published solution multiplies the logits by $\tau$ in place of dividing.
+# The course's sheet of 2019, and solutions after it, multiply the logits by $\tau$ in place of dividing.
 # Then a high temperature is a low one.
 
 # %% tags=["paste:times_tau"]
@@ -829,7 +649,7 @@ for tau in (0.5, 1.0, 2.0):
 figures.table(["$\\tau$", "entropy, $p/\\tau$ (bits)", "entropy, $\\tau p$ (bits)"], rows)
 
 # %% [markdown]
-# The check: the entropy rises with $\tau$, and at $\tau = 0.01$ the text is the greedy one.
+# The check: the entropy rises with $\tau$.
 #
 # ### Forgetting the state when writing
 #
@@ -847,7 +667,7 @@ Markdown(
 )
 
 # %% [markdown]
-# The check: the loss of the text read character by character, with the state handed on, equals the loss of the text read in one call.
+# The check: the text read character by character, with the state handed on, has the logits of the text read in one call.
 
 # %% tags=["nbval-check-output"]
 with torch.no_grad():
@@ -878,7 +698,7 @@ figures.table(["trained on", "bits a character"], [[k, f"{v:.2f}"] for k, v in t
 # %% [markdown]
 # The second number says how well the model has learned by heart, and nothing about another text.
 # The check: where in the book does the held-out text stand?
-# One piece, whose only neighbours are at its two ends, leaks nothing.
+# One piece, whose only neighbours are at its two ends, leaks next to nothing.
 #
 # ## Exercises
 #

@@ -267,11 +267,6 @@ def right(model, A, x, y, nodes):
         return share(model(A, x)[nodes], y[nodes])
 
 
-def mean_range(values, digits):
-    """Mean and range."""
-    return f"{np.mean(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
 # %% tags=["paste:karate_table"]
 one = torch.eye(34)
 CLUB = range(2 if FAST else 20)
@@ -282,7 +277,7 @@ kinds = {
     "the same without edges": [right(network(s, alone, one, y_club, shown, 4), alone, one, y_club, hidden) for s in CLUB],
 }
 spread = graphs.spread_labels(A_club, shown, y_club[shown], 4)
-rows = [[name, mean_range(a, 3)] for name, a in kinds.items()]
+rows = [[name, figures.spread(a, 3)] for name, a in kinds.items()]
 rows.append(["label propagation", f"{share(spread[hidden], y_club[hidden]):.3f}"])
 figures.table(["of the 30 others, right", f"mean of {len(CLUB)} seeds (range)"], rows)
 
@@ -333,7 +328,7 @@ def results(key, **wanted):
 
 def said(values):
     """Percent: mean and range."""
-    return mean_range(100 * np.array(values), 1)
+    return figures.spread(100 * np.array(values), 1)
 
 
 # %%
@@ -411,7 +406,7 @@ for value in (0.0, 0.5, 1.0, 2.0, 5.0):
     rows.append([f"{value:g}", *(said([r["result"][part] for r in a]) for part in ("valid", "test"))])
 learned = [r for r in runs(learn_lam=True) if r["settings"]["seed"] < 10]
 ends = [r["result"]["lam"] for r in learned]
-rows.append([f"learned: ends at {mean_range(ends, 2)}", *(said([r["result"][p] for r in learned]) for p in ("valid", "test"))])
+rows.append([f"learned: ends at {figures.spread(ends, 2)}", *(said([r["result"][p] for r in learned]) for p in ("valid", "test"))])
 figures.table(["$\\lambda$", "validation papers, %", "test papers, %"], rows)
 
 # %% [markdown]
@@ -584,7 +579,7 @@ for seed in SEEDS:
     majority.append(max(near, 1 - near))
 rows = []
 for (task, name), a in table.items():
-    columns = [mean_range(c, 2) for c in zip(*a, strict=True)]
+    columns = [figures.spread(c, 2) for c in zip(*a, strict=True)]
     rows.append([task, name, *columns, *[""] * (3 - len(columns))])
 figures.table(["task", "network", "trained on", "fresh", "trained on, renumbered"], rows)
 

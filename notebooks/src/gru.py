@@ -153,6 +153,127 @@ assert max(worst[:2]) < 1e-12 and worst[2] < 1e-7
 # %% [markdown]
 # Each number is the worse of the two losses.
 #
+# ## Claim: named blocks and packed ones are the same
+#
+# Each gate by its name, with weights of its own.
+# Then the same weights, packed $r, z, n$: one product with the input and one with the state, which stay apart because the reset gate stands between those of the candidate.
+
+# %% tags=["nbval-check-output"]
+sigmoid = bptt.sigmoid
+rng = np.random.default_rng(1)
+x_t, h_old = rng.normal(size=(N, D)), rng.normal(size=(N, H))
+W_rx, W_zx, W_nx = rng.normal(size=(3, H, D))
+W_rh, W_zh, W_nh = rng.normal(size=(3, H, H))
+b_r, b_z, b_n, b_nh = rng.normal(size=(4, H))
+
+r = sigmoid(x_t @ W_rx.T + h_old @ W_rh.T + b_r)  # how much of the past the candidate hears
+z = sigmoid(x_t @ W_zx.T + h_old @ W_zh.T + b_z)  # how much of the old state stays
+m = h_old @ W_nh.T + b_nh
+n = np.tanh(x_t @ W_nx.T + b_n + r * m)  # what is new
+h_new = (1 - z) * n + z * h_old
+
+W_x, W_h = np.concatenate([W_rx, W_zx, W_nx]), np.concatenate([W_rh, W_zh, W_nh])
+b = np.concatenate([b_r, b_z, b_n])  # (3H,), and W_x (3H, D), W_h (3H, H)
+x_r, x_z, x_n = np.split(x_t @ W_x.T + b, 3, axis=1)  # (N, H) each
+h_r, h_z, h_n = np.split(h_old @ W_h.T, 3, axis=1)  # (N, H) each
+
+packed = [sigmoid(x_r + h_r), sigmoid(x_z + h_z), h_n + b_nh]
+_, cache = bptt.gru_forward(x_t[:, None], h_old, {"W_x": W_x, "W_h": W_h, "b": b, "b_nh": b_nh})
+pairs = [*zip([r, z, m], packed, strict=True), (n, np.tanh(x_n + r * m)), (h_new, cache.h[:, 0])]
+assert max(check.relative_error(named, other) for named, other in pairs) < 1e-14
+print("gates by name = gates packed, and h = bptt.gru_forward's, error below 1e-14")
+
+# %% [markdown]
+# ## One unit, two steps
+#
+# The same sweep with numbers that can be followed by hand: one unit, one input, $x = (1, 0)$, a state that starts at zero, and the last state as the loss, $L = h_2$.
+# States and total derivatives are those of `bptt`; every row's formula is evaluated, and what it must give is asserted.
+
+# %% tags=["paste:by_hand"]
+x, dh_immediate = np.array([1.0, 0.0]), np.array([0.0, 1.0])  # L = h_2
+small = {  # the blocks r, z, n of one unit
+    "W_x": np.array([[1.0], [-2.0], [1.0]]), "W_h": np.array([[1.0], [1.0], [1.0]]),
+    "b": np.array([0.0, 1.0, 0.0]), "b_nh": np.array([0.5]),
+}
+_, cache = bptt.gru_forward(x.reshape(1, 2, 1), np.zeros((1, 1)), small)
+grads = bptt.gru_backward(dh_immediate.reshape(1, 2, 1), cache)
+h, dh = cache.h.ravel(), grads["h"].ravel()  # at t = 1, 2
+h_old = np.append(0, h[:-1])
+
+
+def next_step(values):
+    """What stands one step later, and 0 behind the end."""
+    return np.append(values[1:], 0)
+
+
+r, z, m = sigmoid(x + h_old), sigmoid(-2 * x + h_old + 1), h_old + 0.5
+n = np.tanh(x + r * m)
+da_n = (1 - z) * dh * (1 - n**2)
+dm, da_r = r * da_n, m * da_n * r * (1 - r)
+da_z = (h_old - n) * dh * z * (1 - z)
+direct, through = next_step(z * dh), next_step(da_r + da_z + dm)
+
+by_x, by_h = np.stack([da_r, da_z, da_n]), np.stack([da_r, da_z, dm])  # (3, T)
+by_weight = {"W_x": by_x @ x, "b": by_x.sum(axis=1), "W_h": by_h @ h_old, "b_nh": dm.sum()}
+claims = {"h": (h, (1 - z) * n + z * h_old), "delta h": (dh, dh_immediate + direct + through)}
+claims |= {name: (grads[name].ravel(), np.atleast_1d(mine)) for name, mine in by_weight.items()}
+for name, (by_bptt, by_hand) in claims.items():
+    assert check.relative_error(by_bptt, by_hand) < 1e-14, name
+
+rows = [
+    ["$r_t$", r"$\sigma(x_t + h_{t-1})$", r],
+    ["$z_t$", r"$\sigma(-2 x_t + h_{t-1} + 1)$", z],
+    ["$m_t$", r"$h_{t-1} + \frac12$", m],
+    ["$n_t$", r"$\tanh(x_t + r_t\, m_t)$", n],
+    ["$h_t$", r"$(1 - z_t)\, n_t + z_t\, h_{t-1}$", h],
+    ["the direct road", r"$z_{t+1}\, \delta h_{t+1}$", direct],
+    ["through gates and candidate", r"$\delta a^r + \delta a^z + \delta m$, of $t + 1$", through],
+    [r"$\delta h_t$", "these two; 1 at the end", dh],
+    [r"$\delta a^n_t$", r"$(1 - z_t)\, \delta h_t\, (1 - n_t^2)$", da_n],
+    [r"$\delta m_t$", r"$r_t\, \delta a^n_t$", dm],
+    [r"$\delta a^r_t$", r"$m_t\, \delta a^n_t\, r_t (1 - r_t)$", da_r],
+    [r"$\delta a^z_t$", r"$(h_{t-1} - n_t)\, \delta h_t\, z_t (1 - z_t)$", da_z],
+]
+figures.table(
+    ["", "formula", "$t = 1$", "$t = 2$"],
+    [[name, how, *(f"{value:.3f}" for value in values)] for name, how, values in rows],
+)
+
+# %% [markdown]
+# Above, the way forward, from left to right; from the direct road on, the way back, from right to left.
+# The gradients of the weights are sums over the two steps.
+
+# %% tags=["paste:by_hand_weights"]
+columns = [[f"{value:.3f}" for value in by_weight[name]] for name in ("W_x", "b", "W_h")]
+columns.append(["-", "-", f"{by_weight['b_nh']:.3f}"])
+figures.table(
+    ["", "by $W_{kx}$", "by $b_k$", "by $W_{kh}$", "by $b_{nh}$"],
+    [[f"${k}$", *row] for k, *row in zip("rzn", *columns, strict=True)],
+)
+
+# %% [markdown]
+# ## In torch
+#
+# `torch.nn.GRU` is this cell, with two biases for each block.
+# Those of the gates are added; of the candidate's two the second, the last third of `bias_hh_l0`, is $b_{nh}$.
+
+# %% tags=["nbval-check-output"]
+torch.manual_seed(0)
+gru = torch.nn.GRU(10, 32, batch_first=True)
+with torch.no_grad():  # update bias 1: torch adds the two of z
+    gru.bias_ih_l0[32:64] = 1.0  # the second of r, z, n
+    gru.bias_hh_l0[32:64] = 0.0
+x = torch.randn(3, 7, 10)
+outputs, h = gru(x)  # (3, 7, 32), (1, 3, 32)
+ours = layers.GRU.from_torch(gru)
+
+for mine, torchs in zip(ours(x), (outputs, h), strict=True):
+    assert mine.shape == torchs.shape and torch.allclose(mine, torchs, atol=1e-6)
+assert torch.equal(ours.cells[0].b[32:64], torch.ones(32))
+assert torch.equal(ours.cells[0].b_nh, gru.bias_hh_l0[64:])
+print("outputs and state of nn.GRU and of ours agree to 1e-6")
+
+# %% [markdown]
 # ## Claim: what the gates can do
 #
 # A bias of 40 opens a gate for good, and one of -40 shuts it.
@@ -219,7 +340,7 @@ figures.table(["reset gate", "the old state's share", "$h_T$, first three units"
 #
 # $1 - \sigma(a) = \sigma(-a)$, so the other reading of $z$ needs other signs in the update gate's rows and nothing else.
 # For the reset gate we look for a matrix $W'$ that does before the product what $W_{nh}$ does after it: $W'(r \odot h) = r \odot (W_{nh} h)$ for 2,000 random states, by least squares.
-# It should be found in two special cases, when $W_{nh}$ is diagonal, and when all units have the same reset gate.
+# It should be found in three special cases: when $W_{nh}$ is diagonal, when all units have the same reset gate, and when the gates read nothing, so that they are constants.
 
 # %% tags=["paste:conversions", "nbval-check-output"]
 def negated(weights):
@@ -230,25 +351,28 @@ def negated(weights):
     return out
 
 
-def best_before(W_rh, W_nh, seed=0):
+def best_before(W_rh, W_nh, b_r=0.0, seed=0):
     """Relative error of the best matrix for the reset gate before the product."""
     h = np.random.default_rng(seed).uniform(-1, 1, (2000, H))
-    r = bptt.sigmoid(h @ W_rh.T)
+    r = bptt.sigmoid(h @ W_rh.T + b_r)
     target = r * (h @ W_nh.T)
     W, *_ = np.linalg.lstsq(r * h, target, rcond=None)
     return np.sqrt(((r * h @ W - target) ** 2).mean() / (target**2).mean())
 
 
-W_rh = cell["W_h"][:H]
+W_rh, b_r = cell["W_h"][:H], cell["b"][:H]
+one_row = np.repeat(W_rh[:1], H, axis=0)
 residuals = {
     "reset gate, $W_{nh}$ diagonal": best_before(W_rh, np.diag(np.diag(W_nh))),
-    "reset gate, one gate for all units": best_before(np.repeat(W_rh[:1], H, axis=0), W_nh),
+    "reset gate, one gate for all units": best_before(one_row, W_nh),
+    "reset gate, biases alone": best_before(0 * W_rh, W_nh, b_r),
+    "reset gate, one row for all units, biases that differ": best_before(one_row, W_nh, b_r),
     "reset gate, in general": best_before(W_rh, W_nh),
 }
 swapped = check.relative_error(variant(**inputs, **negated(cell), keeps="1-z"), ours)
 rows = [["$z$ to $1 - z$, by the signs", "yes" if swapped < 1e-12 else "no"]]
 rows += [[name, "yes" if e < 1e-12 else "no"] for name, e in residuals.items()]
-assert [row[1] for row in rows] == ["yes", "yes", "yes", "no"]
+assert [row[1] for row in rows] == ["yes", "yes", "yes", "yes", "no", "no"]
 figures.table(["conversion", "exact, error below 1e-12"], rows)
 
 # %%
@@ -259,7 +383,7 @@ Markdown(
 # %% [markdown]
 # ## Parameters
 #
-# By formula, with $m$ inputs and $n$ units, and counted in the layers.
+# By formula, with $D$ inputs and $H$ units, and counted in the layers.
 
 # %% tags=["paste:parameters", "nbval-check-output"]
 def count(layer):
@@ -330,8 +454,8 @@ figures.table(["layer", "by hand", "our layer, autograd", "`torch`, autograd"], 
 # A batch of 64, 50 steps, 128 units, single precision; in brackets the number of vectors $(H)$ for each sequence and step.
 #
 # By hand the GRU needs two thirds of the LSTM's.
-# Autograd saves what each small operation needs, so in our layer the GRU keeps two more than by hand, $1 - z_t$ and the product $m_t$, and the LSTM one more, $\tanh c_t$.
-# Torch's LSTM on the CPU comes from the library oneDNN, which keeps a work space of its own.
+# Autograd saves what each small operation needs, so in our layer the GRU keeps two more than by hand, $1 - z_t$ and the product $m_t$, and the LSTM one more, $\tanh c_t$: the saving shrinks.
+# In torch it grows, for on the CPU its LSTM comes from the library oneDNN, which keeps a work space of its own.
 #
 # ## Time of a step
 #
@@ -384,9 +508,9 @@ print("torch", torch.__version__, "|", torch.get_num_threads(), "thread | float3
 
 # %% [markdown]
 # Four blocks against three would give 0.75.
-# Our layers come near that when the matrices are large; when they are small, the number of operations counts, and the GRU's step has no fewer than the LSTM's.
+# Our layers get part of that when the matrices are large; when they are small, the number of operations counts, and the GRU's step has no fewer than the LSTM's.
 # Torch's LSTM has a kernel of its own on the CPU, from the library oneDNN, and its GRU has none.
-# Switched off, the GRU is the faster one again.
+# Switched off, the GRU is the faster one in the median.
 # So "the GRU is faster" is a statement about a program as much as about a cell.
 # `benchmarks/step_time.py` in the repository does the same for more sizes, and on a GPU.
 #
@@ -577,7 +701,7 @@ for size in SETS:
         fresh = [[accuracy[name, size, seed][length] for seed in SEEDS] for length in (10, 30)]
         rows.append(
             [size, name, f"{np.median([h.steps for _, h, _ in mine]):.0f}", f"{np.mean([a for *_, a in mine]):.2f}"]
-            + [f"{np.mean(a):.2f} ({min(a):.2f} to {max(a):.2f})" for a in fresh]
+            + [figures.spread(a, 2) for a in fresh]
         )
 figures.table(
     ["training set", "cell", "steps (median)", "accuracy on it", "fresh, 10 digits", "fresh, 30 digits"], rows
@@ -646,7 +770,7 @@ panel = live.interact_manual(
 # The update gate of one trained network ($b_z = 1$, 300 palindromes, seed 0), over the nine digits of a number.
 # A row is a unit; rows are sorted by the gate's mean.
 
-# %% mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are at about 0.65; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}} tags=["paste:gates"]
+# %% mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are between 0.5 and 0.75; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}} tags=["paste:gates"]
 trained = runs["GRU, $b_z = 1$", 300, 0][0]
 x, y = test[10]
 start = {"x": x.double().numpy(), "h0": np.zeros((len(x), gru_size(48)))}
@@ -837,7 +961,7 @@ check.answer("parameters", [gru_parameters(*stack) for stack in stacks], expecte
 # <details>
 # <summary>Hint 2</summary>
 #
-# There are four: the mixture itself, and three products.
+# There are four: the mean itself, and three products.
 # For the candidate, name $m_t = W_{nh} h_{t-1} + b_{nh}$, which the reset gate multiplies: $\delta a^n_t$ goes on to both $r_t$ and $m_t$.
 #
 # </details>

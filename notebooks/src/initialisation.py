@@ -2,8 +2,8 @@
 # # Where training starts: run it
 #
 # This notebook goes with the page [Where training starts](../book/initialisation.md).
-# You will start the same network from different weights, see which starts can learn at all and which learn to remember, and predict it before training.
-# It runs in two to three minutes on one processor core.
+# You will start the same network from different weights, see which starts can learn, and predict it before training.
+# It runs in one to two minutes on one processor core.
 
 # %% cellView="form" mystnb={"code_prompt_hide": "Set up: installs rnnlib where it is missing", "code_prompt_show": "Set up: installs rnnlib where it is missing"} tags=["hide-input"]
 # @title Set up: installs rnnlib where it is missing
@@ -33,9 +33,8 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from rnnlib import check, experiments, figures, init, layers, models, tasks, training
+from rnnlib import check, figures, init, layers, models, tasks, training
 from rnnlib.experiments.gradient_flow import gradient_norms
-from rnnlib.experiments.memory import Reader, loss_fn
 from rnnlib.experiments.palindrome import build
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
@@ -51,7 +50,7 @@ def seeded(seed):
 #
 # A plain RNN with 128 units, palindromes of 20 digits, Adam with learning rate $10^{-3}$, gradients clipped at 1.
 # The seeds fix the batches, so that within a seed all six see the same ones.
-# Only the weights before the first step differ: all zero, all 0.01 (but the bias, zero), torch's default (uniform), Xavier, orthogonal, and the identity with ReLU in place of $\tanh$.
+# Only the weights before the first step differ, and in the last start the nonlinearity: all zero, all 0.01 (but the bias, zero), torch's default (uniform), Xavier, orthogonal, and the identity with ReLU in place of $\tanh$.
 # The last three are about the recurrent matrix $W_{hh}$; there the bias starts at zero, and the other weights are torch's default.
 
 
@@ -115,16 +114,12 @@ def first_time(name, level=0.95):
     return [int(np.argmax(m >= level)) + 10 for m in means if (m >= level).any()]
 
 
-parts = []
+rows = []
 for name in STARTS:
     times = first_time(name)
-    when = f", after {min(times)} to {max(times)} steps" if times else ""
-    parts.append(f"{name}: {len(times)} of {len(SEEDS)}{when}")
-Markdown(
-    f"Runs that reach an accuracy of 0.95 over ten batches within {STEPS} steps: "
-    + "; ".join(parts)
-    + "."
-)
+    span = f"{min(times)} to {max(times)}" if len(times) > 1 else "".join(map(str, times))
+    rows.append([name, f"{len(times)} of {len(SEEDS)}", span])
+figures.table(["start", f"at 0.95 over ten batches within {STEPS} steps", "after steps"], rows)
 
 # %% [markdown]
 # [The chapter on sequences](../book/sequences.md) warned that a palindrome of even length can also be answered by counting which digit came an odd number of times.
@@ -146,8 +141,9 @@ good = {n: [first_or_odd(trained[n, s]) for s in SEEDS] for n in ("Xavier", "ort
 Markdown(
     "On random digits the trained networks answer with the first digit in this share, from worst to best seed: "
     + "; ".join(f"{n} {min(v)[0]:.2f} to {max(v)[0]:.2f}" for n, v in good.items())
-    + f". A digit with an odd count is the answer in {np.mean([v[1] for n in good for v in good[n]]):.2f}, "
-    "about what a guess without regard to counts gives. They remember; they do not count."
+    + ". A network that counts would always answer with a digit of odd count. "
+    f"These do so in {np.mean([v[1] for n in good for v in good[n]]):.2f} of the cases. That is chance: the first of the 19 digits has an odd count "
+    f"if it comes an even number of times among the other 18, which has probability {(1 + 0.8**18) / 2:.2f}. They remember; they do not count."
 )
 
 # %% [markdown]
@@ -295,7 +291,7 @@ figures.table(
 # The singular values of $\partial h_{30}/\partial h_0$, in the untrained network, while it reads a palindrome, say how much of each direction of the state arrives thirty steps later.
 
 
-# %% mystnb={"image": {"alt": "The 128 singular values of the Jacobian over 30 steps, sorted, on a logarithmic scale, for four starts. Uniform begins at about one in a million and falls. Xavier begins near one and Kaiming above one hundred, and both fall steeply over many orders of magnitude. Orthogonal is level, all between about 0.1 and 1."}} tags=["paste:directions"]
+# %% mystnb={"image": {"alt": "The 128 singular values of the Jacobian over 30 steps, sorted, on a logarithmic scale, for four starts. Uniform begins at about one in a million and falls. Xavier begins at about two and Kaiming above one hundred, and both fall steeply over many orders of magnitude. Orthogonal is level, all between about 0.1 and 1."}} tags=["paste:directions"]
 def jacobian(name, seed, steps=30, H=128):
     """dh_steps / dh_0 (H, H) of an untrained RNN that reads a palindrome."""
     generator = seeded(seed)
@@ -320,8 +316,8 @@ for name, runs in spectra.items():
     figures.mean_and_range(ax, np.arange(1, 129), np.maximum(runs, 1e-16), name)
 ax.set_yscale("log")
 ax.set(
-    xlabel="singular value, from the largest",
-    ylabel=r"of $\partial h_{30}/\partial h_0$",
+    xlabel="number in the row, from the largest",
+    ylabel=r"singular value of $\partial h_{30}/\partial h_0$",
     ylim=(1e-15, 1e3),
 )
 ax.legend(title="start", loc="center left", bbox_to_anchor=(1, 0.5))
@@ -386,6 +382,8 @@ for name, bias in BIASES.items():
         runs.append(gradient_norms(lstm(bias, seed), x, y)["c"][::-1][:151])
     left[name] = np.mean([r[150] / r[0] for r in runs])
     figures.mean_and_range(ax, back, runs, name)
+forget = torch.sigmoid(lstm(None, 0).rnn.cells[0].b.detach().chunk(4)[1])  # (H,), of i, f, g, o the second
+by_gates = (forget**300).mean().sqrt().item()  # root mean square of f^150
 ax.set_yscale("log")
 ax.set(xlabel="steps back from the loss", ylabel=r"mean length of $\partial L/\partial c_t$")
 ax.legend(title="LSTM", loc="center left", bbox_to_anchor=(1, 0.5))
@@ -393,9 +391,9 @@ plt.show()
 
 # %% tags=["paste:forget_numbers"]
 Markdown(
-    "What is left of the gradient after 150 steps back: "
-    + ", ".join(f"{name} {value:.0e}" for name, value in left.items())
-    + "."
+    "The gradient 150 steps back, relative to that at the last step: "
+    + ", ".join(f"{name} {value:.2g}" for name, value in left.items())
+    + f"; its forget gates alone, as the root mean square of $f^{{150}}$ over the units, {by_gates:.2g}."
 )
 
 # %% [markdown]
@@ -437,293 +435,6 @@ panel = live.interact_manual(
     train_again, "Train", bias=(-2.0, 8.0, 0.5), rate=[0.0003, 0.001, 0.003, 0.01, 0.03],
     length=(5, 61, 2), steps=(20, 600, 20),
 )
-
-# %% [markdown]
-# ## How far can a cell remember?
-#
-# From here on the figures show recorded studies.
-# Each record holds the command that repeats it.
-
-# %%
-record = experiments.load("palindrome_memory")
-print(record["command"])
-hours = record["run_seconds"] / 3600
-Markdown(
-    f"{len(record['runs'])} runs, {hours:.1f} processor hours, recorded with torch {record['versions']['torch']}. "
-    "Palindromes with one-hot digits, 128 units, batches of 128, Adam with learning rate 0.001, gradients clipped at 1. "
-    "A run is solved after 20 perfect batches running."
-)
-
-# %% tags=["paste:success"]
-NAMES = {"uniform": "uniform", "xavier": "Xavier", "kaiming": "Kaiming", "orthogonal": "orthogonal"}
-CELLS = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}
-
-
-def group(runs, *keys):
-    """Runs by the values of some settings, in order of appearance."""
-    groups = {}
-    for r in runs:
-        groups.setdefault(tuple(r["settings"][k] for k in keys), []).append(r)
-    return groups
-
-
-def success(runs):
-    """Solved of all; median steps and seconds of the solved."""
-    good = [r for r in runs if r["result"]["solved"]]
-    if not good:
-        return f"0/{len(runs)}"
-    steps = np.median([r["result"]["steps"] for r in good])
-    seconds = np.median([r["seconds"] for r in good])
-    return f"{len(good)}/{len(runs)}: {steps:.0f} ({seconds:.0f}\u00a0s)"
-
-
-def success_table(cell):
-    runs = [r for r in record["runs"] if r["settings"]["cell"] == cell]
-    lengths = sorted({r["settings"]["T"] for r in runs})
-    rows = []
-    for (weights, bias), some in group(runs, "weights", "bias").items():
-        by_length = group(some, "T")
-        cells = [success(by_length[T,]) if (T,) in by_length else "" for T in lengths]
-        rows.append([NAMES[weights], bias, *cells])
-    return figures.table(["$W_h$", "bias", *(f"T = {T}" for T in lengths)], rows)
-
-
-success_table("rnn")
-
-# %% tags=["paste:success_lstm"]
-success_table("lstm")
-
-# %% [markdown]
-# Read the two tables row by row: solved runs of all, then the median steps of those, and their processor time.
-# An empty field was not run.
-#
-# ## Chrono solved nothing: too slow, or unable?
-#
-# The surprise is in the last rows: chrono, made for long memories, solved no run in 1,000 steps, and the GRU hardly any.
-# First, what were those runs doing when they ended?
-
-
-# %% tags=["paste:chrono_ends"]
-def ends(cell, bias, T, runs):
-    """Accuracies on fresh numbers, lowest and highest, of the runs of a cell with a bias."""
-    found = [r["result"]["test_accuracy"] for r in runs
-             if (r["settings"]["cell"], r["settings"]["bias"], r["settings"]["T"]) == (cell, bias, T)]
-    return f"{min(found):.2f} to {max(found):.2f}"
-
-
-chrono_lstm = [r for r in record["runs"] if r["settings"]["bias"] == "chrono" and r["settings"]["cell"] == "lstm"]
-last = [r["result"]["train_accuracy_per_100_steps"][-2:] for r in chrono_lstm]
-Markdown(
-    f"The {len(chrono_lstm)} LSTMs with chrono end with an accuracy of {ends('lstm', 'chrono', 50, record['runs'])} on fresh numbers of 50 digits. "
-    f"In {sum(b > a for a, b in last)} of the {len(last)} it is higher over the last hundred training steps than over the hundred before. "
-    f"The LSTMs with bias 1 end with {ends('lstm', 'one', 50, record['runs'])}."
-)
-
-# %% [markdown]
-# They were on their way.
-# A unit with a time constant of $1 + u$ writes with $i = 1/(1 + u)$.
-# Adam moves a weight by about one learning rate a step, whatever the size of its gradient, but behind a gate of 1/25 the same move changes the cell by 1/25 as much.
-# If that is what holds chrono up, a larger learning rate should help it.
-# So the same again with 0.004, four times as much, for up to 2,000 steps, and the LSTM with bias 1 and the GRU with chrono beside it.
-
-# %% tags=["paste:chrono_rate"]
-studies = ("palindrome_chrono", "palindrome_bias_one", "palindrome_gru")
-faster = [r for name in studies for r in experiments.load(name)["runs"]]
-lengths = sorted({r["settings"]["T"] for r in faster})
-rows = []
-for (cell, bias), some in group(faster, "cell", "bias").items():
-    by_length = group(some, "T")
-    rows.append([CELLS[cell], bias, *(success(by_length[T,]) if (T,) in by_length else "" for T in lengths)])
-figures.table(["cell", "bias", *(f"T = {T}" for T in lengths)], rows)
-
-# %%
-print(*(experiments.load(name)["command"] for name in studies), sep="\n")
-
-# %% [markdown]
-# The page reads the tables.
-#
-# ## Grow the length
-#
-# Start with 20 digits; after five perfect batches running, make the length half as much again, and go on with the same weights.
-
-# %% mystnb={"image": {"alt": "Length of the palindromes in training against training step, on a logarithmic vertical scale, one line a run: five for each network that goes to 400 or 150, three for the one that goes to 1,000. The LSTMs with chrono stay at 20 digits for about 400 to 550 steps and then climb almost straight up. The RNNs climb in even stairs from step 100 on and stay at 150 for hundreds of steps. The LSTMs with bias 1 climb early or late, and one stays at 400 to the end."}} tags=["paste:grow"]
-growing = [r for name in ("palindrome_curriculum", "palindrome_thousand") for r in experiments.load(name)["runs"]]
-LABELS = {"uniform": "", "zero": "", "one": ", bias 1", "chrono": ", chrono"}
-fig, ax = plt.subplots()
-for k, ((cell, bias, T), runs) in enumerate(group(growing, "cell", "bias", "T").items()):
-    for r in runs:
-        stages = r["result"]["lengths"]
-        moved_on = np.cumsum([stage["steps"] for stage in stages])
-        ax.step(
-            [0, *moved_on], [stages[0]["T"], *(stage["T"] for stage in stages)], where="pre",
-            color=figures.COLOURS[k], linestyle=figures.DASHES[k], linewidth=1.2,
-            label=f"{CELLS[cell]}{LABELS[bias]}, to {T}" if r is runs[0] else None,
-        )
-ax.set_yscale("log")
-ax.set_yticks([20, 50, 100, 200, 400, 1000], ["20", "50", "100", "200", "400", "1000"])
-ax.minorticks_off()
-ax.set(xlabel="training step", ylabel="length T in training (digits)")
-ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-plt.show()
-
-# %% tags=["paste:grow_table"]
-rows = []
-for (cell, bias, T), runs in group(growing, "cell", "bias", "T").items():
-    results = [r["result"] for r in runs]
-    passed = [[s["T"] for s in q["lengths"]][: None if q["solved"] else -1] for q in results]
-    between = [s["steps"] for q in results for s in q["lengths"][1:-1]]
-    accuracy = [q["test_accuracy"] for q in results]
-    rows.append(
-        [CELLS[cell] + LABELS[bias], T, success(runs), min(p[-1] for p in passed), f"{np.median(between):.0f} ({max(between)})",
-         f"{min(accuracy):.3f} to {max(accuracy):.3f}"]
-    )
-figures.table(
-    ["cell", "last T", "solved: median steps (seconds)", "T passed by all",
-     "steps at a length between: median (most)", "accuracy at the last T"],
-    rows,
-)
-
-# %% [markdown]
-# ## Adding and copying
-#
-# Two older tests of memory.
-# *Adding*: of $T$ random numbers two are marked, and their sum is asked for at the end.
-# *Copying*: ten symbols, $T$ blanks, then the ten symbols again.
-# Both have an answer that needs no memory, and its loss is the line to get below.
-
-# %% tags=["nbval-check-output"]
-x, y = tasks.adding(200, 20_000, seeded(0))
-always_one = ((1 - y) ** 2).mean().item()
-print(
-    f"adding: always 1 gives {tasks.adding_baseline():.4f}, counted over 20,000 sequences: within 0.002: {abs(always_one - 1 / 6) < 0.002}"
-)
-x, y = tasks.copying(200, 200, seeded(0))
-guess = torch.where(y > 0, np.log(8), 0.0).mean().item()
-print(
-    f"copying, T = 200: {tasks.copying_baseline(200):.4f}, counted: equal: {abs(guess - tasks.copying_baseline(200)) < 1e-6}"
-)
-
-# %% mystnb={"image": {"alt": "Four panels, adding and copying at 200 and 400: loss divided by the trivial answer's against training step, on a logarithmic scale. In both adding panels the GRUs leave one after about 700 to 1,200 steps and fall to a hundredth, the LSTMs with chrono do so more slowly, one in each panel ending at a few hundredths, and all others stay near one. In both copying panels all networks fall to one and stay there."}} tags=["paste:memory"]
-memory = [experiments.load(name) for name in ("memory", "memory_copy", "memory_400")]
-adding, copying, at_400 = (one["runs"] for one in memory)
-copying = copying + [r for r in at_400 if r["settings"]["task"] == "copy"]
-PER = 100
-panels = group(adding + copying, "task", "T")
-VARIANTS = ["rnn orthogonal", "lstm bias 0", "lstm bias 1", "lstm chrono", "gru"]
-fig, axes = plt.subplots(2, 2, figsize=(8, 5.4), sharey=True, squeeze=False)
-for ax, ((task, T), runs) in zip(axes.flat, sorted(panels.items()), strict=False):
-    for k, ((variant,), some) in enumerate(group(runs, "variant").items()):
-        for r in some:
-            loss = np.array(r["result"]["loss_per_100_steps"]) / r["result"]["baseline"]
-            ax.plot(
-                PER * np.arange(1, len(loss) + 1), loss, color=figures.COLOURS[k],
-                linestyle=figures.DASHES[k], linewidth=1.2, label=variant if r is some[0] else None,
-            )
-    ax.axhline(1, color="black", linestyle=":", linewidth=1)
-    ax.set_yscale("log")
-    ax.set(title=f"{task}, T = {T}", xlabel="training step", ylabel="loss / trivial answer's")
-handles, names = axes[0, 0].get_legend_handles_labels()
-fig.legend(handles, names, loc="outside upper center", ncols=3)
-plt.show()
-
-# %% tags=["paste:memory_table"]
-rows = []
-for (task, T), runs in sorted(panels.items()):
-    for (variant,), some in group(runs, "variant").items():
-        losses = [r["result"]["test_loss"] for r in some]
-        rows.append(
-            [task, T, variant, success(some), ", ".join(f"{v:.4f}" for v in sorted(losses)),
-             f"{some[0]['result']['baseline']:.4f}"]
-        )
-figures.table(
-    [
-        "task",
-        "T",
-        "cell",
-        "solved: median steps (seconds)",
-        "loss on fresh sequences, by seed",
-        "trivial answer",
-    ],
-    rows,
-)
-
-# %% [markdown]
-# The GRU is a surprise.
-# All its biases are zero, so it starts with $z = \frac12$ and keeps less than the LSTM with bias 1, which learns nothing here.
-# What happens while its loss still stands on the trivial answer?
-# We train both again for T = 200, one seed each, and look every 100 steps at the gate that keeps, $z$ or $f$: its mean over sequences and steps, unit by unit.
-
-
-# %% mystnb={"image": {"alt": "Two panels over 900 training steps of the adding problem at 200. Left, the loss divided by the trivial answer's: both networks fall to one within 200 steps and stay there, but the GRU's is at 0.95 at the end. Right, the mean of the gate that keeps, median unit and five highest: the GRU's rises from one half to about 0.86 and 0.97, the LSTM's five highest rise once to 0.91 and then sink slowly, and its median sinks from the start."}} tags=["paste:keeping"]
-def keeping(model, x):
-    """The mean of the gate that keeps, for each unit: rows H to 2H in torch's LSTM and GRU."""
-    rnn = model.rnn
-    H = rnn.hidden_size
-    with torch.no_grad():
-        h, _ = rnn(x)  # (N, T, H)
-        h_before = torch.nn.functional.pad(h, (0, 0, 1, -1))  # zero, h_1, ..., h_{T-1}
-        a = x @ rnn.weight_ih_l0[H : 2 * H].T + h_before @ rnn.weight_hh_l0[H : 2 * H].T
-        a += rnn.bias_ih_l0[H : 2 * H] + rnn.bias_hh_l0[H : 2 * H]
-        return torch.sigmoid(a).mean(dim=(0, 1)).sort().values.numpy()
-
-
-T_gates, every, rounds = (20, 5, 2) if FAST else (200, 100, 9)
-x, _ = tasks.adding(T_gates, 64, seeded(5))
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.4))
-gates, losses = {}, {}
-for k, variant in enumerate(("lstm bias 1", "gru")):
-    model = Reader("adding", variant, T_gates, 64, seeded(0))
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    source = tasks.Batches(tasks.adding, 1000, T=T_gates, N=32)
-    seen, losses[variant] = [keeping(model, x)], []
-    for _ in range(rounds):
-        history = training.train(model, source, loss_fn, optimizer, every, clip_norm=1.0, progress=False)
-        losses[variant].append(np.mean(history.loss) / tasks.adding_baseline())
-        seen.append(keeping(model, x))
-    gates[variant] = np.array(seen)  # (rounds + 1, H)
-    steps = every * np.arange(rounds + 1)
-    style = {"color": figures.COLOURS[k], "linestyle": figures.DASHES[k]}
-    axes[0].plot(steps[1:], losses[variant], label=variant, **style)
-    axes[1].plot(steps, gates[variant][:, -5:].mean(axis=1), marker="o", ms=4, **style)
-    axes[1].plot(steps, np.median(gates[variant], axis=1), **style)
-axes[0].axhline(1, color="black", linestyle=":", linewidth=1)
-axes[0].set(xlabel="training step", ylabel="loss / trivial answer's", ylim=(0, 2))
-axes[1].set(xlabel="training step", ylabel="gate that keeps, mean", ylim=(0.4, 1))
-axes[0].legend()
-plt.show()
-
-# %% tags=["paste:keeping_numbers"]
-Markdown(
-    "The gate that keeps, from the start to the end of these steps: "
-    + "; ".join(
-        f"{variant} {np.median(g[0]):.2f} to {np.median(g[-1]):.2f} in the median unit, "
-        f"{g[0, -5:].mean():.2f} to {g[-1, -5:].mean():.2f} in the five highest"
-        for variant, g in gates.items()
-    )
-    + "."
-)
-
-# %% [markdown]
-# No cell copies within 1,500 steps.
-# Three of the cells were given 8,000 steps at T = 200, one seed each.
-
-# %% mystnb={"image": {"alt": "Loss divided by the trivial answer's against training step to 8,000 for three networks. All fall to one within about 1,500 steps. The LSTM with bias 1 stays there. The LSTM with chrono stays until 5,500 steps, jumps up to 1.1 and then goes a little below. The GRU sinks slowly to 0.8."}} tags=["paste:memory_long"]
-longer = experiments.load("memory_copy_long")
-fig, ax = plt.subplots()
-for (variant,), (r,) in group(longer["runs"], "variant").items():
-    k = VARIANTS.index(variant)
-    loss = np.array(r["result"]["loss_per_100_steps"]) / r["result"]["baseline"]
-    ax.plot(
-        PER * np.arange(1, len(loss) + 1), loss, color=figures.COLOURS[k],
-        linestyle=figures.DASHES[k], label=variant,
-    )
-ax.axhline(1, color="black", linestyle=":", linewidth=1)
-ax.set(title="copy, T = 200", xlabel="training step", ylabel="loss / trivial answer's", ylim=(0.7, 2))
-ax.legend()
-plt.show()
-
-# %%
-print(*(one["command"] for one in [*memory, longer]), sep="\n")
 
 # %% [markdown]
 # ## Mistakes people make
@@ -908,6 +619,7 @@ check.answer("variances", [leaky_variance(*layer) for layer in stack], expected)
 #
 # *Medium · 10 minutes · with a check*
 #
+# A rotation is an orthogonal matrix, and keeps every length for ever: the wheel of [the first chapter](../book/sequences.md).
 # Return two things for the angle of $p/q$ of a full turn, where $p$ and $q$ are whole numbers:
 #
 # - the $2 \times 2$ matrix $W$ that turns a column vector by this angle *against the clock*: from $(1, 0)$ towards $(0, 1)$;

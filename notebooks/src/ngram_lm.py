@@ -64,13 +64,6 @@ def shown(symbols):
     return "<samp>" + plain.replace("\n", "⏎") + "</samp>"
 
 
-def spread(values, digits=1):
-    """Mean and range; the number alone if there is no range."""
-    if max(values) == min(values):
-        return f"{values[0]:,.{digits}f}"
-    return f"{np.mean(values):,.{digits}f} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
-
-
 # %% [markdown]
 # ## Words as numbers
 #
@@ -296,7 +289,7 @@ found = []
 for kind, H in itertools.product(KINDS, HIDDEN):
     runs = results("hidden", activation=kind, hidden=H)
     found.append([
-        kind, H, spread(perplexities(runs)), f"{np.mean(perplexities(runs, 'train')):.1f}",
+        kind, H, figures.spread(perplexities(runs)), f"{np.mean(perplexities(runs, 'train')):.1f}",
         f"{100 * np.mean([r['best']['validation_accuracy'] for r in runs]):.1f}",
     ])
 figures.table(
@@ -326,7 +319,7 @@ found = []
 for s in (1.0, 0.1, 0.01):
     runs = results("hidden", activation="tanh", hidden=128) if s == 0.1 else results("scale", scale=s)
     first = [math.exp(r["evaluations"][0]["validation"]) for r in runs]
-    found.append([f"{s:g}", spread(first), spread(perplexities(runs))])
+    found.append([f"{s:g}", figures.spread(first), figures.spread(perplexities(runs))])
 figures.table(["$s$", "validation perplexity, first epoch", "best epoch"], found)
 
 # %% [markdown]
@@ -358,7 +351,7 @@ found = {str(size): of_size[size] for size in EMBEDDINGS} | {"128, dropout 0.3":
 figures.table(
     ["$E$", "validation perplexity", "training perplexity", "best epoch"],
     [
-        [name, *(spread(perplexities(runs, key)) for key in ("validation", "train")), spread([best_epoch(r) for r in runs], 0)]
+        [name, *(figures.spread(perplexities(runs, key)) for key in ("validation", "train")), figures.spread([best_epoch(r) for r in runs], 0)]
         for name, runs in found.items()
     ],
 )
@@ -375,7 +368,7 @@ figures.table(
 mixed = [r["mixture"] for r in results("best")]
 WAYS = {"counts": "Kneser-Ney, order 4", "network": "network", "mixture": "mixture"}
 found = [
-    [name, *(spread([math.exp(m[part][way]) for m in mixed]) for part in ("validation", "test"))]
+    [name, *(figures.spread([math.exp(m[part][way]) for m in mixed]) for part in ("validation", "test"))]
     for way, name in WAYS.items()
 ]
 figures.table(["perplexity", "validation, second half", "test"], found)
@@ -384,7 +377,7 @@ figures.table(["perplexity", "validation, second half", "test"], found)
 # The counts' share in the mixture, mean and range of the seeds:
 
 # %% tags=["paste:share"]
-Markdown(f"$\\lambda$ = {spread([m['share'] for m in mixed], 2)}, mean and range of the seeds.")
+Markdown(f"$\\lambda$ = {figures.spread([m['share'] for m in mixed], 2)}, mean and range of the seeds.")
 
 # %% [markdown]
 # Where is each better?
@@ -465,7 +458,7 @@ for method, bias, school in itertools.product(METHODS, BIASES, SCHOOLS):
     last = [r["evaluations"][-1] for r in runs]
     names = [METHODS[method], "log frequencies" if bias else "zero", SCHOOLS[school]]
     ends.append([
-        *names, spread([math.exp(r["validation"]) for r in runs]),
+        *names, figures.spread([math.exp(r["validation"]) for r in runs]),
         f"{100 * np.mean([r['accuracy'] for r in runs]):.1f}", f"{np.mean([e['bias'] for e in last]):.2f}",
     ])
     means = [np.mean([e[f"validation_{k}"] for e in last]) for k in range(len(limits))]

@@ -34,7 +34,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from rnnlib import bptt, check, experiments, figures, layers, models, tasks, training
+from rnnlib import bptt, check, experiments, figures, interactive, layers, models, tasks, training
 from rnnlib.experiments import palindrome
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
@@ -170,7 +170,7 @@ panel = live.interact(
 # ## Claim: nothing else is needed
 #
 # The gradient is enough to train with.
-# Below there is no torch: the page's two functions and RMSprop, which divides each weight's step by a running mean of its gradient's size.
+# Below there is no torch: the page's functions and RMSprop, which divides each weight's step by the root of a running mean of its squared gradient.
 # The task is palindromes of five digits, each digit a one-hot vector.
 
 
@@ -250,7 +250,7 @@ for one_hot in (False, True):
         )
         assert FAST or history.stopped == "stop_when"
 
-# %% mystnb={"image": {"alt": "Training accuracy against training step for palindromes of five digits. The three one-hot runs rise to one within about twenty steps, the three runs with digits as plain numbers take several times as long."}}
+# %% mystnb={"image": {"alt": "Training accuracy against training step for palindromes of five digits. The three one-hot runs rise to one within about twenty steps, the three runs with digits as plain numbers take more than ten times as long."}}
 fig, ax = plt.subplots()
 for (one_hot, seed), (history, _) in runs.items():
     curve = np.array([m["accuracy"] for m in history.metrics])
@@ -380,7 +380,7 @@ Markdown(
 # One-hot digits need a fraction of the steps at 5 and 10 digits, and do not clearly get further than plain numbers.
 #
 # And the numbers belong to these settings: this initialisation, this optimizer, at most 10,000 steps.
-# They are failures of training, since the ten units above solve every length.
+# With one-hot digits they are failures of training, since the ten units above solve every length.
 #
 # ### Is an odd length harder?
 #
@@ -416,12 +416,13 @@ Markdown(f"Even lengths: {sums['even']}. Odd lengths: {sums['odd']}.")
 # ## What the state holds
 #
 # Look inside two networks that got the same number of training steps: one on palindromes of 20 digits, one on 40.
-# We show each 2,000 fresh numbers and take the state after 1, 5, 10 and 19 digits.
-# From half of the numbers we compute the mean state for each *first* digit, and the plane in which these ten means are spread most.
+# We show each 2,000 fresh numbers and take the state after 1, 5, 6 and 19 digits.
+# From half of the numbers we compute the mean state for each *first* digit, after each of the first 19 digits, and one plane for the network: the one in which these ten means are spread most, all steps together.
 # The other half is drawn in that plane, each number as its first digit.
+# The panels of a row have the same axes, so that a turn can be seen.
 # Above each panel stands how often the nearest mean names the first digit: 0.1 would be guessing.
 
-# %% mystnb={"image": {"alt": "Eight scatter plots of hidden states, each point drawn as the first digit of its number. In the upper row, for the network that solves 20 digits, the ten digits stay apart after 1, 5, 10 and 19 digits, and from 5 on they lie on a ring. In the lower row, for the network trained on 40 digits, the clusters are there after 1 digit and have run together into one cloud after 10 and 19."}}
+# %% mystnb={"image": {"alt": "Eight scatter plots of hidden states, each point drawn as the first digit of its number, the four of a row in one plane. In the upper row, for the network that solves 20 digits, all are near the middle after 1 digit. After 5 they lie on a ring, each digit in its own arc; after 6 the ring has turned by about a quarter; after 19 they are on it in the same order. In the lower row, for the network trained on 40 digits, the digits are apart after 1 digit and have run together into one cloud after 5, 6 and 19."}}
 def trained_on(T, steps):
     model, source, optimizer = course_model(T, one_hot=True, seed=0)
     training.train(
@@ -431,30 +432,43 @@ def trained_on(T, steps):
     with torch.no_grad():
         outputs, _ = model.rnn(x)
         largest = max(torch.linalg.eigvals(model.rnn.cells[0].W_h).tolist(), key=abs)
-    return outputs.numpy(), first.numpy(), training.accuracy(model, (x, first)), largest
+    return outputs.numpy(), first.numpy(), training.accuracy(model, (x, first)), largest, model
 
 
-def plane(h, first):
-    """Half of the states, in the plane of the other half's class means, and the probe's accuracy."""
-    means = np.stack([h[:1000][first[:1000] == d].mean(axis=0) for d in range(10)])  # (10, H)
+def first_means(h, first):
+    """The mean states of half of the numbers, for each first digit and step: (10, 19, H)."""
+    return np.stack([h[:1000, :19][first[:1000] == d].mean(axis=0) for d in range(10)])
+
+
+def named(h, first, means):
+    """How often the nearest mean names the first digit of the other half, after one step."""
     distances = ((h[1000:, None] - means) ** 2).sum(axis=2)  # (1000, 10)
-    found = (distances.argmin(axis=1) == first[1000:]).mean()
-    _, _, directions = np.linalg.svd(means - means.mean(axis=0))
-    return (h[1000:] - means.mean(axis=0)) @ directions[:2].T, first[1000:], found
+    return (distances.argmin(axis=1) == first[1000:]).mean()
 
 
 networks = {T: trained_on(T, 30 if FAST else 800) for T in (20, 40)}
 fig, axes = plt.subplots(2, 4, figsize=(9, 4.9))
-probe = {}
-for row, (T, (h, first, accuracy, _)) in zip(axes, networks.items(), strict=True):
-    for ax, t in zip(row, (1, 5, 10, 19), strict=True):
-        points, digits, probe[T, t] = plane(h[:, t - 1], first)
+probe, turns = {}, {}
+for row, (T, (h, first, accuracy, *_)) in zip(axes, networks.items(), strict=True):
+    means = first_means(h, first)
+    spread = means - means.mean(axis=0)  # around the mean of the ten, at each step
+    _, _, directions = np.linalg.svd(spread.reshape(-1, spread.shape[2]), full_matrices=False)
+    across, up = directions[:2]  # the network's plane, (H,) each
+    on_it = spread @ across + 1j * (spread @ up)  # the means as complex numbers, (10, 19)
+    step = (on_it[:, 1:] * on_it[:, :-1].conj()).sum(axis=0)  # from each step to the next
+    turns[T] = np.abs(np.degrees(np.angle(step)))  # (18,)
+    points = np.stack([h[1000:, :19] @ across, h[1000:, :19] @ up])  # (2, 1000, 19)
+    middle = points.mean(axis=(1, 2))
+    reach = 1.1 * np.abs(points - middle[:, None, None]).max()
+    for ax, t in zip(row, (1, 5, 6, 19), strict=True):
+        probe[T, t] = named(h[:, t - 1], first, means[:, t - 1])
         for d in range(10):
-            one = points[digits == d][:25]
+            one = points[:, first[1000:] == d, t - 1][:, :25]
             colour = 0.75 * np.array(plt.cm.turbo(0.05 + d / 10.5)[:3])  # darker, for white paper
-            ax.plot(*one.T, linestyle="", marker=f"${d}$", color=colour, ms=5)
+            ax.plot(*one, linestyle="", marker=f"${d}$", color=colour, ms=5)
         ax.set_title(f"after {t} digit{'s' * (t > 1)}: {probe[T, t]:.2f}", fontsize=10)
-        ax.set(xticks=[], yticks=[])
+        ax.set(xlim=(middle[0] - reach, middle[0] + reach), xticks=[])
+        ax.set(ylim=(middle[1] - reach, middle[1] + reach), yticks=[])
         ax.grid(False)
     row[0].set_ylabel(f"trained at T = {T}\naccuracy {accuracy:.2f}")
 plt.show()
@@ -463,15 +477,62 @@ plt.show()
 Markdown(
     f"The network trained on 20 digits answers {networks[20][2]:.0%} right, and after 19 digits its state still names the first one in {probe[20, 19]:.0%} of the numbers. "
     f"The one trained on 40 digits answers {networks[40][2]:.0%} right; the first digit can be read off in {probe[40, 1]:.0%} right after it came in, in {probe[40, 5]:.0%} after 5 digits and in {probe[40, 19]:.0%} after 19. "
-    f"The largest eigenvalue of the first one's $W_{{hh}}$ has size {abs(networks[20][3]):.1f} and angle {abs(np.degrees(np.angle(networks[20][3]))):.0f}°."
+    f"In the first one's plane the ten means turn by {turns[20][4:].min():.0f}° to {turns[20][4:].max():.0f}° from each step to the next, from the fifth to the last shown. "
+    f"The largest eigenvalue of its $W_{{hh}}$ has size {abs(networks[20][3]):.1f} and angle {abs(np.degrees(np.angle(networks[20][3]))):.0f}°."
 )
 
 # %% [markdown]
 # The first network has put the ten digits on a ring, each in its own arc.
 # Nobody asked for a ring.
 # It is the wheel of [the chapter on sequences](../book/sequences.md), seen from the inside: the largest eigenvalues of the matrix are complex, so it turns the state at every step, and a ring keeps ten values apart while it turns.
+# After one digit all are still near the middle of this plane; after five they are on the ring, and after six the same ring has turned by about a quarter, as the eigenvalue says.
+#
+# Here is its ring step by step, in the plane of that eigenvalue and its partner.
+# Move $t$, which here counts the steps after the first digit: the readout is right where the wheel stands as training asked for it, at $t = 18$, that is, after 19 digits, and more or less where it comes back.
+
+# %%
+x, first = tasks.palindromes(42, 2000, torch.Generator().manual_seed(1), one_hot=True)
+interactive.wheel(interactive.wheel_data(networks[20][4], x, first, asked=18), "palindrome")
+
+# %% [markdown]
 # The second network has not learned to hold on to the digit.
 # A probe of this kind finds only what a mean can separate; a lower number does not prove that nothing is left.
+#
+# ## In torch: sequences of different lengths
+#
+# `torch.nn.RNN` is the same layer.
+# A batch of sequences of different lengths is padded with zeros, and packed, so that the zeros are not read.
+# We compare with each sequence read alone.
+
+# %% tags=["paste:padded"]
+from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
+
+torch.manual_seed(0)
+rnn = torch.nn.RNN(10, 32, batch_first=True)
+sequences = [torch.randn(T, 10) for T in (4, 7, 2)]  # (T, D) each
+lengths = torch.tensor([len(one) for one in sequences])
+x = pad_sequence(sequences, batch_first=True)  # (3, 7, 10)
+outputs, h = rnn(x)  # (3, 7, 32), (1, 3, 32)
+packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+_, h_own = rnn(packed)  # (1, 3, 32)
+
+with torch.no_grad():
+    alone = torch.cat([rnn(one[None])[1] for one in sequences], dim=1)  # (1, 3, 32)
+    ours = layers.RNN.from_torch(rnn)(x)[0][range(3), lengths - 1][None]
+states = {"`h`, padded": h, "`h_own`, packed": h_own, "our layer, at its end": ours}
+off = {name: (state - alone).abs().amax(dim=(0, 2)).tolist() for name, state in states.items()}
+for name, differences in off.items():
+    right = [difference < 1e-6 for difference in differences]
+    assert right == [name != "`h`, padded", True, name != "`h`, padded"]
+figures.table(
+    ["state", *(f"{len(one)} steps" for one in sequences)],
+    [[name, *("0" if d < 1e-6 else f"{d:.2f}" for d in row)] for name, row in off.items()],
+)
+
+# %% [markdown]
+# The zeros are inputs like others: over them the state goes on, by its own matrix and bias.
+# So of the padded batch only the longest sequence has the right state.
+# In a loss at every step the padding must not count either; `metrics.cross_entropy` of `rnnlib` takes the lengths for that.
 #
 # ## Mistakes people make
 #
@@ -648,6 +709,7 @@ check.answer("dp", my_dp(logits, labels), leaf.grad)
 #
 # The tanh gives $\delta a_t = (1 - h_t \odot h_t) \odot \delta h_t$.
 # In the batch form, $\delta a_t\, h_{t-1}^\top$ becomes a product of `(H, N)` with `(N, H)`.
+# Columns become rows: $W_{hh}^\top \delta a_t$ is a product of `(N, H)` with `(H, H)`.
 #
 # </details>
 

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnnlib import corpora, metrics, optim, tasks, training
+from rnnlib import corpora, init, layers, metrics, optim, tasks, training
 from rnnlib.experiments import palindrome
 from rnnlib.experiments.study import means, run_study
-from rnnlib.models import CharacterModel
+from rnnlib.models import CharacterModel, Classifier
 from rnnlib.text import Vocabulary, Windows, split
 
 CENTRES = {  # of the rates, for the first task
@@ -47,6 +47,17 @@ TASKS = {
 RATES = range(-4, 5)
 EVERY = 20  # steps over which the training loss is averaged
 CLIP = 1.0
+
+
+def small_rnn(seed: int, gain: float = 1.0) -> Classifier:
+    """32 units for palindromes in one-hot digits, W_h orthogonal times ``gain``.
+
+    The two notebooks on optimizers train it where the network does not matter.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rnn = layers.RNN(10, 32, generator=generator)
+    init.orthogonal_(rnn.cells[0].W_h.data, generator, gain=gain)
+    return Classifier(rnn, 10, generator=generator)
 
 
 @functools.cache

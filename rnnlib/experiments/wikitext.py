@@ -49,6 +49,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "beginning": {"first": "book", "frequencies": True},
     "adamw": {"optimizer": "adamw", "lr": 3e-3, "anneal": 0.0, "clip": 1.0, "weight_decay": 0.01},
     "resets": {"resets": 0.01},
+    "dropout": {"dropout": [0.35, 0.35, 0.35]},
 }
 PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 STRANDS = 10  # of an evaluation

@@ -1,8 +1,7 @@
 """Interactive figures: sliders and a drawing, in a notebook's output or on a page of the book.
 
 A figure is a custom element, drawn by the scripts in ``js/``: ``rnn-figure.js`` holds what figures
-share, ``rnn-time-gate.js``, ``rnn-lstm-step.js``, ``rnn-optimizer-paths.js``,
-``rnn-graph-hops.js`` and ``rnn-word-map.js`` one figure each.
+share; the others that are named after a figure's element, as ``rnn-time-gate.js``, one figure each.
 A notebook's output carries them whole, so it works without a kernel, a server or a network. Pages
 load the same files.
 """
@@ -16,18 +15,24 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from rnnlib import surfaces, validate
+from rnnlib.interactive.units import unit_data, unit_script
+from rnnlib.interactive.wheels import wheel_data, wheel_script
 from rnnlib.interactive.words import word_data, word_script
 
 __all__ = [
-    "FALLBACK", "RANGES", "Figure", "graph_hops", "lstm_step", "optimizer_paths", "script",
-    "time_gate", "word_data", "word_map", "word_script",
+    "FALLBACK", "RANGES", "Figure", "adam_spike", "bptt_graph", "gradient_disc", "graph_hops",
+    "lstm_step", "lstm_units", "optimizer_paths", "script", "time_gate", "unit_data", "unit_script",
+    "wheel", "wheel_data", "wheel_script", "word_data", "word_map", "word_script",
 ]  # fmt: skip
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
 RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "rnn-time-gate": {"tau": (2, 50), "s": (0, 50), "r_on": (0.01, 1), "leak": (0, 0.2)},
     "rnn-lstm-step": {"i": (0, 1), "f": (0, 1), "g": (-1, 1), "o": (0, 1), "c_old": (-2, 2)},
+    "rnn-gradient-disc": {"gain": (0.2, 2), "bias": (-2, 6)},
+    "rnn-adam-spike": {"spike": (0, 3), "beta1": (0, 0.99), "beta2": (0.9, 0.999)},  # spike: log10
     "rnn-graph-hops": {"layers": (0, 6), "lam": (0, 3)},
+    "rnn-bptt-graph": {"step": (0, 18), "w_hh": (-2, 2), "x_1": (-2, 2)},
     "rnn-optimizer-paths": {
         "steps": (0, 300),
         **dict.fromkeys(("w1", "w2"), surfaces.WINDOW),
@@ -97,6 +102,72 @@ def lstm_step(
     return _figure("rnn-lstm-step", i=i, f=f, g=g, o=o, c_old=c_old)
 
 
+def gradient_disc(matrix: str = "uniform", gain: float = 1.0, bias: float = 1.0) -> Figure:
+    r"""Eigenvalues of a recurrent matrix, and the gradient's length on 60 steps back.
+
+    A choice of the ``matrix`` $W$ (32, 32): "uniform", as ``init.uniform_`` draws it with
+    $1/\sqrt{32}$, or "orthogonal", as ``init.orthogonal_`` does, both with seed 0. Sliders for a
+    ``gain`` (0.2 to 2) that multiplies it, and for an LSTM's forget ``bias`` (-2 to 6); the
+    arguments say where they start. The lines: $\lVert (\text{gain}\, W^\top)^k v \rVert$ for $v$ of
+    32 equal entries and length 1, which is an RNN's gradient while its states are small; the power
+    of the spectral radius, $\rho^k$; and the LSTM's gradient along $c$ alone,
+    $\sigma(\text{bias})^k$.
+    Raises TypeError or ValueError for a setting that is no number or out of its range.
+    """
+    tag = "rnn-gradient-disc"
+    validate.one_of("matrix", matrix, ["uniform", "orthogonal"])
+    return Figure(tag, {"matrix": matrix, **_figure(tag, gain=gain, bias=bias).settings})
+
+
+def adam_spike(
+    spike: float = 1000, beta1: float = 0.9, beta2: float = 0.999, calm: str = "long"
+) -> Figure:
+    """One huge gradient at step 20 of 200, and the steps of Adam and RMSprop after it.
+
+    One weight, whose gradients are 1 but for the ``spike`` (1 to 1000, a slider of its logarithm,
+    20 places to a factor of 10). Sliders for Adam's ``beta1`` (0 to 0.99) and ``beta2`` (0.9 to
+    0.999); RMSprop has torch's 0.99. ``calm`` is "long" for running means that have settled before
+    the first step shown, "none" for a training that starts there. The arguments say where the
+    controls start. The numbers are those of ``rnnlib.optim.Adam`` and ``RMSprop``.
+    Raises TypeError or ValueError for a setting that is no number or out of its range.
+    """
+    tag = "rnn-adam-spike"
+    validate.one_of("calm", calm, ["long", "none"])
+    exponent = round(20 * math.log10(validate.real("spike", spike, 1, 1000))) / 20
+    settings = _figure(tag, spike=exponent, beta1=beta1, beta2=beta2).settings
+    return Figure(tag, {"calm": calm, **settings})
+
+
+def lstm_units(
+    data: Mapping[str, Any],
+    name: str = "units",
+    *,
+    shown: str = "tanh",
+    order: str = "cell",
+    row: int = 1,
+    other: int = 2,
+) -> Figure:
+    """The units of an LSTM while it reads a sequence, and the gates of one of them.
+
+    ``data`` is what ``unit_data`` returns, or a study's record that holds it; a page knows it by
+    ``name``. A heat map of what ``shown`` says: "tanh" (of the cells), the cells "c", the gates
+    "i", "f" and "o" or the candidates "g"; one unit a row, one step a column. Rows stand in an
+    ``order``: "cell" has the largest mean |c| first, "forget" the largest mean forget gate,
+    "number" the units as they are. A press on a row chooses it; the gates and the cell of the unit
+    in the chosen ``row`` are drawn beneath, and it can be exchanged with the ``other`` row, the one
+    chosen before.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    written = unit_script(name, data)
+    settings: dict[str, float | str] = {"data": name}
+    settings["shown"] = validate.one_of("shown", shown, ["tanh", "c", "i", "f", "o", "g"])
+    settings["order"] = validate.one_of("order", order, ["cell", "forget", "number"])
+    for key, value in {"row": row, "other": other}.items():
+        validate.positive_int(key, value)
+        settings[key] = int(validate.real(key, value, 1, data["units"]))
+    return Figure("rnn-lstm-units", settings, written)
+
+
 def graph_hops(
     source: str = "C", layers: int = 2, lam: float = 1.0, what: str = "shares"
 ) -> Figure:
@@ -114,6 +185,21 @@ def graph_hops(
     }
     moved = {"layers": validate.positive_int("layers", layers, minimum=0), "lam": lam}
     return Figure("rnn-graph-hops", {**chosen, **_figure("rnn-graph-hops", **moved).settings})
+
+
+def bptt_graph(step: int = 0, w_hh: float = 0.9, x_1: float = 1.0) -> Figure:
+    r"""Back-propagation through time in a vanilla RNN of one unit over three steps, by numbers.
+
+    A slider and buttons for the ``step`` (0 to 18): the values come forward one after the other,
+    $a_1$ to the loss, then the gradients go back, and each step leaves its share for $W_{hh}$,
+    $W_{hx}$ and $b_h$. Sliders for the weight ``w_hh`` and the first input ``x_1`` (-2 to 2, by
+    0.1); the arguments say where they start. The other numbers are $W_{hx} = 0.8$, $b_h = 0.1$,
+    $x_2 = 0.5$, $x_3 = -0.5$, $W_{ph} = 1.5$; the second class of two has the logit 0.
+    The arithmetic is that of ``rnnlib.bptt.rnn_loss``.
+    Raises TypeError or ValueError for a setting that is no number or out of its range.
+    """
+    validate.positive_int("step", step, minimum=0)
+    return _figure("rnn-bptt-graph", step=step, w_hh=w_hh, x_1=x_1)
 
 
 def optimizer_paths(
@@ -180,3 +266,24 @@ def word_map(
     if word:
         settings["word"] = validate.one_of("word", word, data["words"])
     return Figure("rnn-word-map", settings, written)
+
+
+def wheel(
+    data: Mapping[str, Any], name: str = "wheel", *, t: int | None = None, digit: int = 0
+) -> Figure:
+    """The wheel inside a trained network: its digits' mean states, step by step in one plane.
+
+    ``data`` is what ``wheel_data`` returns; a page knows it by ``name``. A slider for the step
+    ``t``, which starts where training asked for the answer, and a choice of the ``digit`` that is
+    followed.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    settings: dict[str, float | str] = {"wheel": name}
+    written = wheel_script(name, data)
+    T = len(data["turned"])
+    if t is not None:
+        settings["t"] = validate.real("t", validate.positive_int("t", t, minimum=0), 0, T - 1)
+    if digit:
+        K = len(data["xy"]) // (2 * T)
+        settings["digit"] = validate.one_of("digit", str(digit), [str(d) for d in range(K)])
+    return Figure("rnn-wheel", settings, written)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import validate
+from rnnlib.interactive.pagedata import data_script
 
 NEAREST = 5  # words named beside a chosen one
 FEW = 100  # a map shows so many words at first, and then all
@@ -84,11 +84,4 @@ def word_script(name: str, data: Mapping[str, Any]) -> str:
     ``data`` may hold more, as a study's record does. Raises ValueError if something is missing.
     """
     parts = ("words", "dimensions", "maps", "neighbours")
-    validate.instance("data", data, Mapping, "a dict")
-    if missing := [part for part in parts if part not in data]:
-        raise ValueError(f"data must be what word_data returns, got none of its {missing}")
-    if not (isinstance(name, str) and name.isidentifier() and name.isascii()):
-        raise ValueError(f"name must be of letters, digits and _, got {name!r}")
-    content = json.dumps({part: data[part] for part in parts}, separators=(",", ":"))
-    content = content.replace("<", "\\u003c")  # it stands inside a page
-    return f"(globalThis.RnnWords ??= {{}}).{name} = {content};\n"
+    return data_script("RnnWords", name, data, parts, "word_data")

@@ -6,7 +6,8 @@
 // Every page is opened three times (desktop light, desktop dark, phone 390 px wide) and must have
 //   offline   asked nobody but this book's own folder for anything
 //   errors    no console error, no uncaught exception, no missing file
-//   maths     every formula set, in KaTeX's fonts, with MathML for speech; copied, it is its TeX; no TeX left in the text
+//   maths     every formula set, in KaTeX's fonts, with MathML for speech; copied, it is its TeX; no TeX left in the text;
+//             at 1280 px a displayed formula fits its column
 //   images    every image loaded, with a text alternative that is not a file name
 //   a11y      no WCAG 2.1 A/AA violation that axe-core finds, with everything folded opened (ALLOWED: the theme's own)
 //   sideways  at 390 px, at 320 px and with text twice as large, the page does not scroll sideways and nothing is cut off
@@ -159,6 +160,9 @@ function maths() {
     if (tex.test(node.data) && !node.parentElement.closest(skip)) bad.push(`raw TeX: ${short(node.data)}`);
   }
   if (tex.test(document.title)) bad.push(`raw TeX in the title: ${document.title}`);
+  for (const e of document.querySelectorAll('.katex-display')) {
+    if (e.checkVisibility() && e.scrollWidth > e.clientWidth + 1) bad.push(`${e.scrollWidth} px wide in a column of ${e.clientWidth}: ${short(e.querySelector('annotation').textContent)}`);
+  }
   return { count: set.length, bad: [...new Set(bad)] };
 }
 

@@ -14,19 +14,65 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from rnnlib import graphs, interactive, surfaces
+from rnnlib import bptt, graphs, init, interactive, optim, surfaces
 from rnnlib.cells import LSTMCell
+from rnnlib.layers import RNN
+from rnnlib.models import Classifier
 from rnnlib.phased import time_gate
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 import page_words
 
-STEP = {"tau": 0.5, "s": 0.5, "leak": 0.001}  # the others: 0.01
+STEP = {  # of a slider where it is not 0.01
+    "tau": 0.5, "s": 0.5, "leak": 0.001, "bias": 0.1, "spike": 0.05, "beta2": 0.001,
+    "step": 1, "w_hh": 0.1, "x_1": 0.1,
+}  # fmt: skip
 PATHS = "rnn-optimizer-paths"
 MAP = "rnn-word-map"
+UNITS = "rnn-lstm-units"
 HOPS = "rnn-graph-hops"
+GRAPH = "rnn-bptt-graph"
+WHEEL = "rnn-wheel"
+OPTIONS: dict[str, dict[str, list[str]]] = {  # of choices
+    "rnn-gradient-disc": {"matrix": ["uniform", "orthogonal"]},
+    "rnn-adam-spike": {"calm": ["long", "none"]},
+    UNITS: {"shown": ["tanh", "c", "i", "f", "o", "g"]},
+    HOPS: {"source": list("ABCDEF"), "what": ["shares", "walks"]},
+}
+BUTTONS: dict[str, dict[str, dict[str, float | str]]] = {  # what they set; the rest stays
+    "rnn-lstm-step": {
+        "keep": {"f": 1, "i": 0},
+        "write": {"f": 0, "i": 1},
+        "add": {"f": 1, "i": 1},
+        "hide": {"o": 0},
+        "show": {"o": 1},
+    },
+    "rnn-gradient-disc": {
+        "torch’s start": {"matrix": "uniform", "gain": 1, "bias": 0},
+        "at the edge": {"matrix": "uniform", "gain": 1.69},
+        "orthogonal": {"matrix": "orthogonal", "gain": 1},
+        "forget bias 4": {"bias": 4},
+    },
+    "rnn-adam-spike": {
+        "no spike": {"spike": 0},
+        "30 times": {"spike": 1.5},
+        "1000 times": {"spike": 3},
+        "shorter memory": {"beta2": 0.99},
+    },
+    HOPS: {"C to E": {"source": "C", "layers": 4}, "no self-connections": {"lam": 0}},
+    GRAPH: {"all forward": {"step": 8}, "all the way back": {"step": 18}},
+}
+STEPPED = {GRAPH: "step", WHEEL: "t"}  # sliders that the buttons "next" and "back" move
+LINES = {  # values that are drawn as lines, in this order
+    "rnn-gradient-disc": ["lstm", "predicted", "rnn"],
+    "rnn-adam-spike": ["m", "root", "adam", "rmsprop"],
+    UNITS: ["i", "f", "o", "g", "beside", "c"],
+}
+# Figures with data: the kind (tools/page_words.py), and the attribute that names them.
+DATA = {MAP: ("words", "words"), UNITS: ("units", "data"), WHEEL: ("wheels", "wheel")}
 
 
 def tensor(*values: float) -> torch.Tensor:
@@ -65,7 +111,73 @@ def step(i: float, f: float, g: float, o: float, c_old: float) -> dict[str, Any]
     return {"c": c.item(), "h": h_new.item(), "dc": dc.item(), "dh": dh.item(), "steps": steps}
 
 
-def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, float]]:
+def disc(matrix: str, gain: float, bias: float) -> dict[str, Any]:
+    """What a gain makes of a matrix that rnnlib.init draws, and of a vector sent back by it."""
+    W = torch.empty(32, 32, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    if matrix == "uniform":
+        init.uniform_(W, 32**-0.5, generator)
+    else:
+        init.orthogonal_(W, generator)
+    W *= gain
+    above = [z for z in torch.linalg.eigvals(W).tolist() if z.imag >= 0]  # those below mirror them
+    eigenvalues = [
+        [z.real, imaginary]
+        for z in sorted(above, key=lambda z: (math.atan2(z.imag, z.real), abs(z)))
+        for imaginary in ((z.imag, -z.imag) if z.imag else (0.0,))
+    ]
+    rho, f = max(map(abs, above)), torch.sigmoid(tensor(bias)).item()
+    v, lengths = torch.full((32,), 32**-0.5, dtype=torch.float64), [0.0]
+    for _ in range(60):
+        v = W.T @ v
+        lengths.append(math.log10(v.norm()))
+    return {
+        "f": f, "rho": rho, "eigenvalues": eigenvalues, "rnn": lengths,
+        "predicted": [k * math.log10(rho) for k in range(61)],
+        "lstm": [k * math.log10(f) for k in range(61)],
+    }  # fmt: skip
+
+
+def steps_of(
+    optimizer: torch.optim.Optimizer, w: torch.Tensor, gradients: list[float]
+) -> list[float]:
+    """How far each gradient moves w, in learning rates, which is 1 here."""
+    moved = []
+    for g in gradients:
+        w.grad = torch.full_like(w, g)
+        with torch.no_grad():
+            w.zero_()
+        optimizer.step()
+        moved.append(-w.item())
+    return moved
+
+
+def spike(spike: float, beta1: float, beta2: float, calm: str, steps: int = 200) -> dict[str, Any]:
+    """What rnnlib's Adam and RMSprop do with gradients of 1 and one of S at step 20."""
+    S = float(f"{10**spike:.2g}")
+    gradients = [S if t == 20 else 1.0 for t in range(1, steps + 1)]
+    w, w2 = (torch.zeros(1, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    adam = optim.Adam([w], lr=1.0, betas=(float(beta1), float(beta2)))
+    rmsprop = optim.RMSprop([w2], lr=1.0)
+    if calm == "long":  # what they keep after a million gradients of 1
+        kept = {"step": torch.tensor(1e6), "exp_avg": tensor(1.0), "exp_avg_sq": tensor(1.0)}
+        adam.state[w].update(kept)
+        rmsprop.state[w2].update(step=torch.tensor(1e6), square_avg=tensor(1.0))
+    m, root, moved = [], [], []
+    for t, g in enumerate(gradients, start=1_000_001 if calm == "long" else 1):
+        moved += steps_of(adam, w, [g])
+        m.append(adam.state[w]["exp_avg"].item() / (1 - beta1**t))
+        root.append(math.sqrt(adam.state[w]["exp_avg_sq"].item() / (1 - beta2**t)))
+    moved2 = steps_of(rmsprop, w2, gradients)
+    shown = {"m": m, "root": root, "adam": moved, "rmsprop": moved2}
+    found: dict[str, Any] = {"S": S} | {name: values[:200] for name, values in shown.items()}
+    if steps > 200:  # long enough to be forgotten
+        found["short"] = sum(size < 0.9 for size in moved[19:])
+        found["shortRmsprop"] = sum(size < 0.9 for size in moved2[19:])
+    return found
+
+
+def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, Any]]:
     """Both ends of every slider, then places in between, all on the sliders' steps."""
     ranges = interactive.RANGES[tag]
     ends = [{name: range_[end] for name, range_ in ranges.items()} for end in (0, 1)]
@@ -76,7 +188,120 @@ def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, float]
         (low, high), size = ranges[name], STEP.get(name, 0.01)
         return round(low + size * draw.randint(0, round((high - low) / size)), 3)
 
-    return ends + [{name: place(name) for name in ranges} for _ in range(count)]
+    cases: list[dict[str, Any]] = ends + [
+        {name: place(name) for name in ranges} for _ in range(count)
+    ]
+    for name, options in OPTIONS.get(tag, {}).items():
+        cases = [case | {name: draw.choice(options)} for case in cases]
+    return cases
+
+
+def share_of(t: int, cache: bptt.RNNCache, dh: np.ndarray) -> dict[str, float]:
+    """What step t alone leaves for each weight: the sweep over this step and no other."""
+    now = slice(t, t + 1)
+    before = cache.h0 if t == 0 else cache.h[:, t - 1]
+    alone = cache._replace(x=cache.x[:, now], h0=before, h=cache.h[:, now])
+    grads = bptt.rnn_backward(dh[:, now], alone)
+    return {name: grads[name].item() for name in ("W_hh", "W_hx", "b_h")}
+
+
+def sweep(step: float, w_hh: float, x_1: float) -> dict[str, Any]:
+    """All numbers of three steps of one unit, and those that are known after so many of 18."""
+    x = np.array([float(x_1), 0.5, -0.5]).reshape(1, 3, 1)
+    weights = {
+        "W_hx": np.array([[0.8]]), "W_hh": np.array([[float(w_hh)]]), "b_h": np.array([0.1]),
+        "W_ph": np.array([[1.5], [0.0]]), "b_p": np.zeros(2),
+    }  # fmt: skip
+    zero, y = np.zeros((1, 1)), np.zeros(1, dtype=int)
+    h, cache = bptt.rnn_forward(x, zero, weights)
+    p = bptt.readout_forward(h[:, -1], weights["W_ph"], weights["b_p"])
+    _, dp = bptt.cross_entropy(p, y)
+    loss, grads = bptt.rnn_loss(x, y, zero, weights)
+    shares = [share_of(t, cache, grads["h"]) for t in range(3)]
+    for name in shares[0]:
+        assert math.isclose(sum(part[name] for part in shares), grads[name].item(), abs_tol=1e-14)
+    found = {
+        "a": (0.8 * x + w_hh * np.append(0, h[0, :2]).reshape(1, 3, 1) + 0.1).ravel().tolist(),
+        "h": h.ravel().tolist(), "p": p[0, 0].item(), "y_hat": bptt.softmax(p)[0, 0].item(),
+        "loss": loss, "dp": dp[0, 0].item(), "dW_ph": grads["W_ph"][0, 0].item(),
+        "dh": grads["h"].ravel().tolist(), "da": (grads["x"] / 0.8).ravel().tolist(),
+    }  # fmt: skip
+    every = [(f"{name}_{t}", found[name][t - 1]) for t in (1, 2, 3) for name in "ah"]
+    every += [("p", found["p"]), ("L", loss), ("δp", found["dp"])]
+    drawn = dict(every[: int(step)])
+    results = [value for _, value in every[int(step) - 1 : int(step)]]
+    if step == 8:
+        results.insert(0, found["y_hat"])
+    if step == 9:
+        results.append(found["dW_ph"])
+    for n in range(10, int(step) + 1):
+        t, kind = 3 - (n - 10) // 3, (n - 10) % 3
+        if kind < 2:
+            results = [found[("dh", "da")[kind]][t - 1]]
+            drawn[f"δ{'ha'[kind]}_{t}"] = results[0]
+            continue
+        results = list(shares[t - 1].values())
+        for name, value in shares[t - 1].items():
+            drawn[f"{name} {t}"] = value
+            drawn[f"{name} sum"] = sum(part[name] for part in shares[t - 1 :])
+    return found | {"sweep": {"drawn": drawn, "results": results}}
+
+
+def made_up_wheel() -> dict[str, Any]:
+    """The data of a network that is none: its matrix turns one plane by 40 degrees."""
+    draw = torch.Generator().manual_seed(0)
+    H, turn = 12, math.radians(40)
+    model = Classifier(RNN(10, H, generator=draw), 10, generator=draw).double()
+    Q, _ = torch.linalg.qr(torch.randn(H, H, generator=draw, dtype=torch.float64))
+    W = 0.5 * torch.eye(H, dtype=torch.float64)
+    W[:2, :2] = 3 * tensor(math.cos(turn), -math.sin(turn), math.sin(turn), math.cos(turn)).view(
+        2, 2
+    )
+    at = 2 * math.pi * torch.arange(10, dtype=torch.float64) / 10
+    at[9] = at[8] + 0.03  # two names that want the same place
+    with torch.no_grad():
+        model.rnn.cells[0].W_h.copy_(Q @ W @ Q.T)
+        model.rnn.cells[0].W_x.copy_(0.1 * Q[:, :2] @ torch.stack([at.cos(), at.sin()]))
+        model.rnn.cells[0].b.zero_()
+    digits = torch.randint(10, (400, 41), generator=draw)
+    x = torch.nn.functional.one_hot(digits, 10).double()
+    return interactive.wheel_data(model, x, digits[:, 0], 18)
+
+
+def wheel_cases(data: dict[str, Any]) -> dict[str, Any]:
+    """What stands where at each step, by the data; and the farthest that one stands."""
+    T = len(data["turned"])
+    xy = data["unit"] * np.array(data["xy"], dtype=float).reshape(T, -1, 2)
+    digits = [str(d) for d in range(xy.shape[1])]
+    cases = []
+    for t in range(T):
+        expected = {
+            "x": xy[t, :, 0].tolist(), "y": xy[t, :, 1].tolist(),
+            "size": np.hypot(*xy[t].T).mean().item(), "turned": data["turned"][t],
+            "turn": data["turned"][t] - data["turned"][max(0, t - 1)],
+            **{name: data[name][t] for name in ("share", "named", "right")},
+        }  # fmt: skip
+        cases.append([{"t": t, "digit": digits[7 * t % len(digits)]}, expected])
+    random.Random(0).shuffle(cases)
+    return {
+        "ranges": {"t": (0, T - 1)},
+        "cases": cases,
+        "options": {"digit": digits},
+        "buttons": {"where training asked": {"t": data["asked"]}},
+        "most": np.hypot(*xy.reshape(-1, 2).T).max().item(),
+        "facts": {name: data[name] for name in ("angle", "right")},
+    }
+
+
+def wheels() -> dict[str, Any]:
+    """A wheel of a network that is none, and those that notebooks show."""
+    made = made_up_wheel()
+    sets = {"made": made, **page_words.data_of("wheels")}
+    figure = interactive.wheel(made, "made")
+    return {
+        "html": figure._repr_html_(), "attributes": ' wheel="made"', "settings": figure.settings,
+        "data": {name: wheel_cases(data) for name, data in sets.items()}, "script": figure.data,
+    }  # fmt: skip
 
 
 def paths(surface: str, w1: float, w2: float, steps: float, **rest: Any) -> dict[str, Any]:
@@ -196,8 +421,8 @@ def word_maps() -> dict[str, Any]:
             list(zip([words[m] for m in row.indices], row.values.tolist(), strict=True))
             for row in rows
         ]
-    sets, scripts = {"made": word_cases(words, maps, full)}, {}
-    for name, found in page_words.recorded().items():
+    sets = {"made": word_cases(words, maps, full)}
+    for name, found in page_words.data_of("words").items():
         words = found["words"]
         maps = {
             key: part["unit"] * torch.tensor(part["xy"], dtype=torch.float64).view(-1, 2)
@@ -209,11 +434,64 @@ def word_maps() -> dict[str, Any]:
             named = [(words[m], percent / 100) for m, percent in pairs]
             full[count] = [named[5 * n : 5 * n + 5] for n in range(int(count))]
         sets[name] = word_cases(words, maps, full)
-        scripts[name] = interactive.word_script(name, found)
     figure = interactive.word_map(data, "made")
     return {
         "html": figure._repr_html_(), "attributes": ' words="made"', "settings": figure.settings,
-        "ranges": {}, "cases": sets["made"]["cases"], "sets": sets, "stills": scripts,
+        "ranges": {}, "cases": sets["made"]["cases"], "sets": sets, "script": figure.data,
+    }  # fmt: skip
+
+
+def unit_cases(data: dict[str, Any], count: int, draw: random.Random) -> dict[str, Any]:
+    """What the figure must show of an LSTM's units, in orders drawn at random."""
+    H = data["units"]
+    parts = {name: np.reshape(data[name], (H, -1)) for name in "ifogc"}  # hundredths
+    values = {name: part / 100 for name, part in parts.items()}
+    values["tanh"] = np.tanh(values["c"])
+    ranges = dict.fromkeys(("row", "other"), (1, H))
+    cases = []
+    for n in range(count):
+        shown = OPTIONS[UNITS]["shown"][n % 6]
+        order = draw.sample(range(1, H + 1), H)
+        row, other = (1, H) if n < 6 else (draw.randint(1, H), draw.randint(1, H))
+        limit = np.abs(values["c"]).max().item() if shown == "c" else 1
+        case = {"shown": shown, "order": order, "row": row, "other": other}
+        unit, second = order[row - 1], order[other - 1]
+        expected = {name: values[name][unit - 1].tolist() for name in "ifogc"} | {
+            "unit": unit, "second": second, "beside": values["c"][second - 1].tolist(),
+            "rows": values[shown][np.array(order) - 1].tolist(),
+            "low": 0 if shown in "ifo" else -limit, "limit": limit,
+        }  # fmt: skip
+        cases.append([case, expected])
+    sizes = {"largest cell first": np.abs(parts["c"]), "forget gate first": parts["f"]}
+    orders = {
+        text: {"order": (1 + np.argsort(-size.sum(1), kind="stable")).tolist()}
+        for text, size in sizes.items()
+    }
+    orders["by number"] = {"order": list(range(1, H + 1))}
+    return {"ranges": ranges, "cases": cases, "buttons": orders}
+
+
+def units(count: int, draw: random.Random) -> dict[str, Any]:
+    """20 units of an untrained LSTM over 24 letters, and those that studies recorded."""
+    generator = torch.Generator().manual_seed(0)
+    cell = LSTMCell(4, 20, generator=generator).double()
+    init.uniform_(cell.W_h.data, 0.8, generator)
+    x = torch.randn(24, 1, 4, dtype=torch.float64, generator=generator)
+    state, gates, cells = cell.zero_state(1), [], []
+    with torch.no_grad():
+        for x_t in x:
+            i, f, g, o = (x_t @ cell.W_x.T + state[0] @ cell.W_h.T + cell.b).chunk(4, dim=1)
+            gates.append(torch.cat([i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()], dim=1)[0])
+            state = cell(x_t, state)
+            cells.append(state[1][0])
+    labels = ["<", "&", *"bcdefghijklmnopqrstuvw"]
+    made = interactive.unit_data(torch.stack(gates), torch.stack(cells), labels)
+    sets = {"made": made, **page_words.data_of("units")}
+    figure = interactive.lstm_units(made, "made", row=3, other=8)
+    return {
+        "html": figure._repr_html_(), "attributes": ' data="made" row="3" other="8"',
+        "settings": figure.settings,
+        "data": {name: unit_cases(data, count, draw) for name, data in sets.items()},
         "script": figure.data,
     }  # fmt: skip
 
@@ -248,6 +526,9 @@ def main() -> None:
     for tag, figure, numbers in [
         ("rnn-time-gate", interactive.time_gate(), gate),
         ("rnn-lstm-step", interactive.lstm_step(), step),
+        ("rnn-gradient-disc", interactive.gradient_disc(), disc),
+        ("rnn-adam-spike", interactive.adam_spike(), spike),
+        (GRAPH, interactive.bptt_graph(), sweep),
     ]:
         figures[tag] = {
             "html": figure._repr_html_(),
@@ -255,6 +536,11 @@ def main() -> None:
             "settings": figure.settings,
             "cases": [[case, numbers(**case)] for case in settings(tag, count, draw)],
         }
+    for case, expected in figures["rnn-adam-spike"]["cases"][1:30:13]:  # others: 200 steps
+        expected |= spike(**case, steps=10_019)
+    in_order = [{"step": n, "w_hh": 0.9, "x_1": 1.0} for n in range(19)]
+    figures[GRAPH]["cases"][:0] = [[case, sweep(**case)] for case in in_order]
+    figures[GRAPH]["attributes"] = ' step="18"'  # the still drawing shows all
     shown = {f"show_{name.lower()}": True for name in surfaces.METHODS}
     figure = interactive.optimizer_paths()
     figures[PATHS] = {
@@ -273,8 +559,14 @@ def main() -> None:
         "settings": interactive.graph_hops().settings,
         "cases": hop_cases(count, draw),
     }
-    figures[MAP] = word_maps()
-    scripts = {"rnn-words-made": figures[MAP].pop("script")}
+    figures |= {MAP: word_maps(), UNITS: units(24, draw), WHEEL: wheels()}
+    tables = {"options": OPTIONS, "buttons": BUTTONS, "stepped": STEPPED, "lines": LINES}
+    for tag, figure in figures.items():
+        figure.update({name: table.get(tag) for name, table in tables.items()})
+    scripts = {}
+    for tag, (kind, attribute) in DATA.items():
+        figures[tag].update(attribute=attribute, stills=page_words.scripts(kind))
+        scripts[f"rnn-{kind}-made"] = figures[tag].pop("script")
     scripts |= {name: interactive.script(name) for name in ("rnn-figure", *figures)}
     print(json.dumps({"figures": figures, "scripts": scripts}))
 

@@ -19,6 +19,8 @@ const FIRST = {
   bptt: 'book/vanilla_rnn',
   perplexity: 'book/char_lm',
   chrono: 'book/initialisation',
+  'adding problem': 'book/memory',
+  curriculum: 'book/memory',
   'vanishing gradient': 'book/gradients',
   temperature: 'book/char_lm',
   'gradient clipping': 'book/gradients',

@@ -21,7 +21,7 @@ const SOUND = `<!doctype html>
 <link rel="stylesheet" href="_static/katex/katex.min.css"><script defer src="_static/katex/contrib/copy-tex.min.js"></script></head>
 <body><main><article><h1 id="top">A page</h1>
 <p>Inline <span class="math">${set('h_t')}</span>, <a href="#top">up</a>, <a href="sound.html#top">itself</a>, <code>$x_t$</code>, for $5 or $6.</p>
-<div class="math" tabindex="0">${set(String.raw`a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+\alpha+\beta+\gamma+\delta+\epsilon+\zeta+a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+a+b+c+d+e+f+g`, true)}</div>
+<div class="math" tabindex="0" style="white-space: nowrap">${set(String.raw`a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+\alpha+\beta+\gamma+\delta+\epsilon+\zeta+a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q+r+s+t+u+v+w+x+y+z+a+b+c+d+e+f+g`)}</div>
 <pre tabindex="0">${'a long line of code '.repeat(12)}</pre>
 <img alt="A dot" width="20" height="20" src="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' width='20' height='20'%3E%3Ccircle r='9' cx='10' cy='10'/%3E%3C/svg%3E">
 <details><summary>Solution</summary><p class="folded">Folded.</p></details>
@@ -36,6 +36,7 @@ const BROKEN = {
   'maths-not-set': [add('<p><span class="math">W</span></p>'), 'maths', /1 of 3 formulas not set: W/],
   'maths-error': [add(`<p><span class="math">${set('\\frac{1}')}</span></p>`), 'maths', /KaTeX error|not set/],
   'maths-undefined': [add(`<p><span class="math">${set('\\nosuchmacro')}</span></p>`), 'maths', /KaTeX error: .*nosuchmacro/],
+  'maths-wide': [add(`<div class="math" style="width: 60px">${katex.renderToString('a + b + c + d + e + f', { displayMode: true })}</div>`), 'maths', /px wide in a column of 60/],
   'maths-no-style': [SOUND.replace(/<link rel="stylesheet".*?>/, ''), 'maths', /fonts are not used/],
   'maths-no-speech': [add(`<p><span class="math">${katex.renderToString('x', { output: 'html' })}</span></p>`), 'maths', /1 of 3 formulas without MathML/],
   'maths-no-copy': [SOUND.replace(/<script defer.*?<\/script>/, ''), 'maths', /not its TeX h_t/],
