@@ -61,6 +61,13 @@ def test_a_comma_stays_with_the_equation_before_it(equations: ModuleType) -> Non
     assert doctree.astext() == "If a, then b or c."
 
 
+def test_a_bracket_stays_with_the_equation_that_it_opens_or_closes(equations: ModuleType) -> None:
+    doctree = publish_doctree("A step (:math:`a` or [:math:`b`]) is (:math:`c`), or :math:`d`")
+    equations.keep_together(None, doctree, "page")
+    assert [box.astext() for box in doctree.findall(nodes.inline)] == ["(a", "[b])", "(c),"]
+    assert doctree.astext() == "A step (a or [b]) is (c), or d"
+
+
 def test_a_full_stop_elsewhere_stays_where_it_is(equations: ModuleType) -> None:
     doctree = publish_doctree("See *this*. It is :math:`a`. See *that*. It is :math:`b`.")
     for said in [*doctree.findall(nodes.Text)]:  # as in a paragraph of one sentence a line

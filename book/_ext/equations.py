@@ -84,14 +84,23 @@ def visit_displaymath(self: HTML5Translator, node: nodes.math_block) -> None:
 
 
 def keep_together(app: Sphinx, doctree: nodes.document, page: str) -> None:
-    """A comma or full stop stays in the line of the equation before it."""
+    """Marks at an equation, such as a comma or a bracket, stay in its line."""
     for node in [*doctree.findall(nodes.math)]:
-        after = node.next_node(descend=False, siblings=True)
-        mark = re.match(r"[.,;:!?)\]’”]+", after) if isinstance(after, nodes.Text) else None
-        if mark and isinstance(node.parent, nodes.TextElement):
-            box = nodes.inline("", "", node.deepcopy(), nodes.Text(mark[0]), classes=["together"])
-            k = node.parent.index(node)  # not that of the text: another may say the same
-            node.parent[k : k + 2] = [box, nodes.Text(after[mark.end() :])]
+        parent, k = node.parent, node.parent.index(node)
+        if not isinstance(parent, nodes.TextElement):
+            continue
+        before, after = ("", *parent.children, "")[k : k + 3 : 2]
+        opening = re.search(r"[(\[‘“]*$", before if isinstance(before, str) else "")
+        closing = re.match(r"[.,;:!?)\]’”]*", after if isinstance(after, str) else "")
+        assert opening and closing
+        if closing[0]:
+            parent[k + 1] = nodes.Text(after[closing.end() :])
+        if opening[0]:
+            parent[k - 1] = nodes.Text(before[: opening.start()])
+        if opening[0] or closing[0]:
+            marks = nodes.Text(opening[0]), nodes.Text(closing[0])
+            parent[k] = nodes.inline("", "", marks[0], node.deepcopy(), marks[1])
+            parent[k]["classes"] = ["together"]
 
 
 def links(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
