@@ -26,6 +26,8 @@ from rnnlib.phased import time_gate
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 import page_words
 
+ROOT = Path(__file__).resolve().parents[2]
+
 STEP = {  # of a slider where it is not 0.01
     "tau": 0.5, "s": 0.5, "leak": 0.001, "bias": 0.1, "spike": 0.05, "beta2": 0.001,
     "step": 1, "w_hh": 0.1, "x_1": 0.1,
@@ -564,8 +566,10 @@ def main() -> None:
     for tag, figure in figures.items():
         figure.update({name: table.get(tag) for name, table in tables.items()})
     scripts = {}
+    pages = "".join(page.read_text("utf-8") for page in (ROOT / "book").glob("*.md"))
     for tag, (kind, attribute) in DATA.items():
-        figures[tag].update(attribute=attribute, stills=page_words.scripts(kind))
+        stills = page_words.scripts(kind) if f"<{tag} " in pages else {}  # for pages, no notebooks
+        figures[tag].update(attribute=attribute, stills=stills)
         scripts[f"rnn-{kind}-made"] = figures[tag].pop("script")
     scripts |= {name: interactive.script(name) for name in ("rnn-figure", *figures)}
     print(json.dumps({"figures": figures, "scripts": scripts}))

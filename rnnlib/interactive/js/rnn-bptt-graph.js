@@ -131,7 +131,7 @@ if (!customElements.get('rnn-bptt-graph')) {
 
       // what each step leaves for the weights, and the sums
       const column = (k) => 72 + (width - 80) * (k + 1) / 4, sums = Object.fromEntries(this.sums(v));
-      svg += text(8, Y.table, 'what each step adds to the gradients, and the sums') + line(column(2) + 8, Y.table + 10, column(2) + 8, Y.table + 84, `stroke="${GREY}"`);
+      svg += text(8, Y.table, 'what each step adds to the gradients') + line(column(2) + 8, Y.table + 10, column(2) + 8, Y.table + 84, `stroke="${GREY}"`);
       [...TIMES.map((t) => `${symbol('t')} = ${t}`), 'sum'].forEach((words, k) => { svg += text(column(k), Y.table + 22, words, 'text-anchor="end" font-size="12"'); });
       Object.entries(v.shares).forEach(([name, all], row) => {
         const y = Y.table + 42 + 20 * row;

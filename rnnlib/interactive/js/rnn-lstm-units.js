@@ -133,10 +133,11 @@ if (!customElements.get('rnn-lstm-units')) {
         const at = left + 62 + 52 * n;
         svg += line(at, first - 32, at + 24, first - 32, `stroke-width="2" ${look}`) + text(at + 29, first - 28, symbol(name));
       });
+      const tick = Math.floor(10 * most) / 10; // not beyond the plot
       svg += plot(first, GATES, [-1, 1], [-1, 0, 1], LINES)
         + line(left, next - 16, left + 28, next - 16, `stroke="${INK}" stroke-width="2"`) + text(left + 34, next - 12, `${symbol('c')} of unit ${v.unit}`)
         + line(left + 130, next - 16, left + 158, next - 16, `stroke="${GREY}" stroke-width="2" stroke-dasharray="5 4"`) + text(left + 164, next - 12, `of unit ${v.second}`)
-        + plot(next, CELL, [-most, most], [-most, 0, most].map((tick) => Math.round(10 * tick) / 10),
+        + plot(next, CELL, [-most, most], [-tick, 0, tick],
           [['beside', `stroke="${GREY}" stroke-dasharray="5 4"`], ['c', `stroke="${INK}"`]]);
       for (const step of [1, 10, 20, 30].filter((one) => one <= T)) svg += text(x(step - 0.5), next + CELL + 20, step, 'text-anchor="middle"');
       svg += text((left + right) / 2, next + CELL + 38, `step ${symbol('t')}`, 'text-anchor="middle"');
