@@ -98,9 +98,8 @@ def keep_together(app: Sphinx, doctree: nodes.document, page: str) -> None:
         if opening[0]:
             parent[k - 1] = nodes.Text(before[: opening.start()])
         if opening[0] or closing[0]:
-            marks = nodes.Text(opening[0]), nodes.Text(closing[0])
-            parent[k] = nodes.inline("", "", marks[0], node.deepcopy(), marks[1])
-            parent[k]["classes"] = ["together"]
+            parts = nodes.Text(opening[0]), node.deepcopy(), nodes.Text(closing[0])
+            parent[k] = nodes.inline("", "", *parts, classes=["together"])
 
 
 def links(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

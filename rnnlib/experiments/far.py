@@ -151,8 +151,7 @@ def run(*, folder: Path, **settings: Any) -> dict[str, Any]:
         history.metrics[-1] |= {"T": source.T, "seconds": round(now - began, 3)}
         began = now
         perfect = palindrome.PERFECT_BATCHES if source.T == T else palindrome.GROW_AFTER
-        here = [step for step in history.metrics[-perfect:] if step["T"] == source.T]
-        enough = len(here) == perfect and all(step["accuracy"] == 1 for step in here)
+        enough = palindrome.solved(history, perfect) and history.metrics[-perfect]["T"] == source.T
         return enough and not source.grow()
 
     history = training.train(
