@@ -566,10 +566,8 @@ def main() -> None:
     for tag, figure in figures.items():
         figure.update({name: table.get(tag) for name, table in tables.items()})
     scripts = {}
-    pages = "".join(page.read_text("utf-8") for page in (ROOT / "book").glob("*.md"))
     for tag, (kind, attribute) in DATA.items():
-        stills = page_words.scripts(kind) if f"<{tag} " in pages else {}  # for pages, no notebooks
-        figures[tag].update(attribute=attribute, stills=stills)
+        figures[tag].update(attribute=attribute, stills=page_words.scripts(kind))
         scripts[f"rnn-{kind}-made"] = figures[tag].pop("script")
     scripts |= {name: interactive.script(name) for name in ("rnn-figure", *figures)}
     print(json.dumps({"figures": figures, "scripts": scripts}))
