@@ -159,12 +159,18 @@ def gutenberg_body(text: str) -> str:
 
 
 def cache_dir() -> Path:
-    """Folder of checked copies: ``RNNLIB_CACHE``, else the system's cache folder."""
-    if folder := os.environ.get("RNNLIB_CACHE"):
-        return Path(folder).expanduser()
-    import pooch
+    """Folder of checked copies: ``RNNLIB_CACHE``, else the system's cache folder.
 
-    return Path(pooch.os_cache("rnnlib"))
+    Without a home folder there is none: then a path that cannot be written.
+    """
+    try:
+        if folder := os.environ.get("RNNLIB_CACHE"):
+            return Path(folder).expanduser()
+        import pooch
+
+        return Path(pooch.os_cache("rnnlib"))
+    except RuntimeError:  # says that there is no home folder
+        return Path(os.devnull, "no-home-folder")
 
 
 def _registry() -> dict[str, dict[str, Any]]:
@@ -275,7 +281,7 @@ def _from_mirror(mirror: str, container: str) -> bytes:
         return _download(f"{mirror.rstrip('/')}/{quote(container)}", container)
     if mirror.startswith("file://"):
         mirror = url2pathname(urlsplit(mirror).path)
-    return (Path(mirror).expanduser() / container).read_bytes()
+    return Path(os.path.expanduser(mirror), container).read_bytes()
 
 
 def _download(url: str, label: str, size: int | None = None) -> bytes:
