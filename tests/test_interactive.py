@@ -92,6 +92,7 @@ FIGURES = [
     interactive.lstm_units(interactive.unit_data(*some_units())),
     interactive.optimizer_paths(),
     interactive.graph_hops(),
+    interactive.perplexity(),
     interactive.word_map(interactive.word_data(*some_words()), word='"'),
     interactive.bptt_graph(),
     interactive.wheel(interactive.wheel_data(*a_wheel(), 4), t=3, digit=2),

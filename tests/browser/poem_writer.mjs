@@ -245,7 +245,7 @@ async function byKeyboard(browser, book, name, note, swap) {
     await w.named('how').focus();
     await keyboard.press('ArrowDown');
     if (await w.host.evaluate((e) => e.values.how) !== 'acrostic') note('keyboard', 'an arrow does not choose an acrostic');
-    for (const control of ['example', 'beginning']) await tabTo(w, control, note);
+    for (const control of ['form', 'example', 'beginning']) await tabTo(w, control, note);
     await keyboard.press('Control+A');
     await keyboard.insertText('東西南北');
     await tabTo(w, 'write', note);
@@ -255,7 +255,7 @@ async function byKeyboard(browser, book, name, note, swap) {
     await keyboard.press('Space');
     const stopped = await w.get();
     if (stopped.writing || !stopped.text.startsWith('東')) note('keyboard', `did not write and stop: “${stopped.text}”`);
-    for (const control of ['Clear', 'Another text', 'One character back', 'paper', 'form', 'choose', 'temperature']) await tabTo(w, control, note);
+    for (const control of ['Clear', 'Another text', 'One character back', 'paper', 'choose', 'temperature']) await tabTo(w, control, note);
     await keyboard.press('Tab');
     const { length } = stopped.text;
     await keyboard.press('Enter');
@@ -302,19 +302,20 @@ export const writer = {
     ['rnn-poem-writer', '(k) => this.han[k];', '(k) => this.model.symbols[k] !== END;', 'form'],
     ['rnn-poem-writer', "['，', '。', '，', '。'];", "['，', '，', '，', '。'];", 'greedy'],
     ['rnn-poem-writer', 'this.form[line * (width + 1)] = letter;', 'this.form[line * width] = letter;', 'form'],
-    ['rnn-poem-writer', 'this.read(this.model.index.get(wanted)); //', ';', 'given'],
+    ['rnn-poem-writer', 'if (wanted && wanted !== letter)', 'if (false)', 'given'],
     ['rnn-poem-writer', '(may(k) ? sum + p : sum)', '(may(k) ? sum : sum + p)', 'likely'],
     ['rnn-poem-writer', ': { p: [], entropy: 0, likely: [] }), own };', ': super.compute(settings)), own };', 'likely'],
     ['rnn-poem-writer', 'place < this.goal ? this.form[place] : END;', 'this.form[place];', 'likely'],
     ['rnn-poem-writer', '!index.has(letter)', '!index', 'unknown'],
     ['rnn-poem-writer', 'character ${n + 1},`', 'character ${n},`', 'unknown'],
     ['rnn-poem-writer', 'if (!HAN.test(letter)) {', 'if (false) {', 'unknown'],
-    ['rnn-poem-writer', 'acrostic || letter !== form[place]', 'acrostic', 'given'],
+    ['rnn-poem-writer', 'acrostic || letter !== form[place]', 'acrostic', 'unknown'],
+    ['rnn-poem-writer', 'acrostic || letter !== form[place]', 'true', 'given'],
     ['rnn-poem-writer', 'letters.length !== SIGNS.length', 'letters.length < 3', 'unknown'],
     ['rnn-poem-writer', 'if (place >= form.length) return', 'if (place > 2 * form.length) return', 'unknown'],
     ['rnn-poem-writer', 'if (this.problem) return;', '', 'unknown'],
     ['rnn-poem-writer', 'this.set({ seed: Number(this.inputs.seed.value) + 1 });', 'this.clear();', 'whole'],
-    ['rnn-poem-writer', ", this.inputs.form.value].join()", '].join()', 'greedy'],
+    ['rnn-poem-writer', ", this.inputs.form.value].join()", '].join()', 'likely'],
     ['rnn-poem-writer', 'filter((letter) => letter.trim())', "filter((letter) => letter !== ' ')", 'given'],
     ['rnn-poem-writer', "part.lang = 'zh-Hant';", 'part.dir = "ltr";', 'chinese'],
     ['rnn-poem-writer', '`${letter}\\n` : letter', 'letter : letter', 'form'],

@@ -45,8 +45,7 @@ if (!customElements.get('rnn-poem-writer')) {
 
     furnish(find, row) {
       super.furnish(find, row);
-      find('.top').prepend(row('how'), row('example'));
-      find('.first').prepend(row('form'));
+      find('.top').prepend(row('how'), row('form'), row('example'));
       find('.sliders').append(row('speed'), row('seed'));
       for (const part of [find('textarea'), this.paper, this.heard, ...this.likeliest.map((button) => button.firstChild)]) part.lang = 'zh-Hant';
       this.asks = find('.beginning').firstChild;
