@@ -11,7 +11,7 @@
 //   unknown   a character that the model does not know: a message, and no text
 //   colours   follow the cell, and stay legible;  said: the finished text, not each character
 //   keyboard  all of it without a mouse;  phone: 390 px, nothing sideways, 44 px to touch
-//   missing   no weights, damaged weights: a message, the still text stays, another try works
+//   missing   no weights, damaged weights, another model's, no answer: a message, the still text stays, another try works
 //   file, fallback, a11y, errors, offline   as in interactive.mjs
 // --selftest breaks the scripts, one thing at a time, and wants each found by the part that should. --shots writes light, dark and phone.png.
 // PYTHON names the Python that has rnnlib. Ends with "N passed, N failed" (models and what they share).
@@ -295,6 +295,9 @@ export const writer = {
     ['rnn-writer', ':host(:not([loaded])) ::slotted(.fallback) { display: block !important; }', '', 'missing'],
     ['rnn-model', "fail('Nothing came.')", "fail('')", 'missing'],
     ['rnn-model', 'delete coming[name];', '', 'missing'],
+    ['rnn-model', 'fit([...symbols], hidden, cells, tensors);', '', 'missing'],
+    ['rnn-model', 'if (new Set(symbols).size !== K)', 'if (false)', 'missing'],
+    ['rnn-model', 'const timer = setTimeout(() => fail(', 'const timer = setTimeout(() => (', 'missing'],
     ['rnn-writer', 'grid-template-columns: minmax(0, 6.8rem) minmax(0, 1fr) minmax(0, 3.6rem)', 'grid-template-columns: 14rem 14rem 3.6rem', 'phone'],
     ['rnn-writer', 'this.buttons[0].focus();', 'void 0;', 'keyboard'],
     ['rnn-char-writer', 'this.trace.push(', 'for (let n = 0; n < 20; n++) this.model.logits("a"); this.trace.push(', 'speed'],

@@ -150,21 +150,36 @@ export const looks = ({ settings, least, onPhone }) => async (browser, book, nam
   await w.close();
 };
 
-/** Without weights, with damaged ones, and with them after all. */
+/** Without weights, with damaged ones, with those of another model, and with them after all. */
 export async function withoutWeights(browser, book, name, note, swap) {
   const file = `rnn-weights-${name}.js`;
+  const source = readFileSync(join(book.root, '_static', file), 'utf8');
+  const begin = source.indexOf(`.${name} = `) + name.length + 4;
+  const changed = (change) => (route) => { // the script with something else in it
+    const content = JSON.parse(source.slice(begin, source.lastIndexOf(';')));
+    change(content);
+    return route.fulfill({ body: `${source.slice(0, begin)}${JSON.stringify(content)};`, contentType: 'text/javascript' });
+  };
   for (const [what, answer, word] of [
+    ['silent', () => {}, 'No answer in 1 seconds'],
+    ['a tensor missing', changed((content) => { delete content.tensors['readout.bias']; }), 'readout.bias has the shape (none), expected'],
+    ['a symbol too few', changed((content) => { content.symbols = [...content.symbols].slice(1); }), 'expected ('],
+    ['a symbol twice', changed((content) => { content.symbols = [...content.symbols].with(1, [...content.symbols][0]); }), 'stands twice'],
+    ['fewer units', changed((content) => { content.hidden -= 4; }), 'Its '],
+    ['fewer layers', changed((content) => content.cells.pop()), 'has the shape'],
     ['missing', (route) => route.abort(), 'Nothing came'],
-    ['damaged', (route) => route.fulfill({ body: readFileSync(join(book.root, '_static', file), 'utf8').replace(/"data": ".{400}/, '"data": "'), contentType: 'text/javascript' }), 'bytes of weights'],
+    ['damaged', (route) => route.fulfill({ body: source.replace(/"data": ".{400}/, '"data": "'), contentType: 'text/javascript' }), 'bytes of weights'],
     ['empty', (route) => route.fulfill({ body: '', contentType: 'text/javascript' }), 'holds no weights'],
   ]) {
     const w = await open(browser, book, note, { quiet: true, swap });
     try {
+      if (what === 'silent') await w.page.evaluate(() => { RnnModel.patience = 1; });
       await w.page.route(`**/${file}`, answer);
       await w.load(name);
       const text = await w.part('.status').textContent();
       if (!text.includes(file) || !text.includes(word) || !/still works/.test(text)) note('missing', `${what}: says "${text}"`);
       if (!await still(w, book)) note('missing', `${what}: the still text is gone`);
+      await w.page.evaluate(() => { RnnModel.patience = 90; });
       await w.page.unroute(`**/${file}`);
       await w.load(name);
       if (await w.part('.status').textContent() || await still(w, book)) note('missing', `${what}: another try does not work`);

@@ -11,6 +11,7 @@ if (!customElements.get('rnn-char-writer')) {
     democracy: { label: 'Democracy in America', kB: 663, beginning: 'The people', layer: 2, unit: 95 },
   };
   const BARS = 10;
+  const LAYERS = 2, UNITS = 128; // those whose colours can be asked for
   const LEVELS = 8; // shades of a colour
 
   const shades = Array.from({ length: LEVELS }, (_, n) => n + 1).map((n) => `
@@ -35,7 +36,7 @@ if (!customElements.get('rnn-char-writer')) {
     static sliders = {
       temperature: { label: 'temperature', min: 0.1, max: 2, step: 0.05, value: 0.7, show: (v) => fixed(v) },
       speed: { ...RnnWriter.speed, value: 1.6 },
-      unit: { label: 'unit', min: 0, max: 127, step: 1, value: (writer) => MODELS[writer.name].unit, show: String },
+      unit: { label: 'unit', min: 0, max: UNITS - 1, step: 1, value: (writer) => MODELS[writer.name].unit, show: String },
     };
     static style = `${shades.join('')}
       .legend:empty, :host([compact]) .legend { display: none; }
@@ -94,6 +95,10 @@ if (!customElements.get('rnn-char-writer')) {
       this.found = r ? `Of ${count} cells it goes along best with ${KINDS[kind][0]} here: correlation ${fixed(r)} over ${counted(this.symbols.length)} characters.`
         : `Nothing to go along with: no change of ${KINDS[kind][0]} in this text. Write more.`;
       this.redraw();
+    }
+
+    fit({ hidden, cells: { length } }) {
+      if (hidden !== UNITS || length !== LAYERS) throw new Error(`It has ${length} layers of ${hidden} units, expected ${LAYERS} of ${UNITS}.`);
     }
 
     begin() {

@@ -11,7 +11,7 @@ globalThis.RnnModel ??= (() => {
   /** A float16 from its 16 bits: sign, 5 of exponent, 10 of fraction. */
   const half = (bits) => {
     const exponent = (bits >> 10) & 31, fraction = bits & 1023;
-    const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
+    const size = exponent === 31 ? NaN : exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
     return bits & 0x8000 ? -size : size;
   };
 
@@ -37,6 +37,26 @@ globalThis.RnnModel ??= (() => {
       if (step) weights[name].forEach((q, n, W) => { W[n] = q * step[Math.floor(n / shape[1])]; });
     }
     return weights;
+  };
+
+  /** Throws unless these are the tensors, in their shapes, of a model of so many units in so many layers (cells) over these symbols. */
+  const fit = (symbols, hidden, cells, tensors) => {
+    const K = symbols.length, H = hidden, E = tensors['embedding.weight']?.[1][1];
+    if (new Set(symbols).size !== K) throw new Error('A symbol stands twice.');
+    if (!cells.length) throw new Error('It has no layers.');
+    for (const [size, of] of [[H, 'units'], [E ?? 0, 'numbers for a symbol']]) if (size % 4) throw new Error(`It has ${size} ${of}, not a multiple of 4.`);
+    const wanted = { 'readout.bias': [K] };
+    cells.forEach((cell, n) => Object.assign(wanted, { [`${cell}W_x`]: [4 * H, n ? H : E ?? K], [`${cell}W_h`]: [4 * H, H], [`${cell}b`]: [4 * H] }));
+    if (E) wanted['embedding.weight'] = [K, E];
+    if (!E || tensors['readout.weight']) wanted['readout.weight'] = [K, H];
+    else if (E !== H) throw new Error(`Its readout is the table, with ${E} numbers for a symbol, but it has ${H} units.`);
+    for (const [name, [type, [rows]]] of Object.entries(tensors)) if (type === 'I8') wanted[`${name}.scale`] = [rows, 1];
+    const names = new Set([...Object.keys(wanted), ...Object.keys(tensors)]);
+    for (const name of names) {
+      const [type, shape] = tensors[name] ?? [];
+      if (!wanted[name] || String(shape) !== String(wanted[name])) throw new Error(`Its tensor ${name} has the shape (${shape ?? 'none'}), expected (${wanted[name] ?? 'none'}).`);
+      if (!TYPES[type]) throw new Error(`Its tensor ${name} has the type ${type}, expected ${Object.keys(TYPES).join(', ')}.`);
+    }
   };
 
   /** out += W x, with W (out.length, x.length) row by row; four sums at once are twice as fast as one. */
@@ -75,6 +95,7 @@ globalThis.RnnModel ??= (() => {
   const TWINS = { "'": '’', '’': "'", '‘': "'", '"': '“', '“': '"', '”': '"' };
 
   const coming = {}; // name: the promise of a model, one of each on a page
+  const PATIENCE = 90; // seconds that a script may take: a slow phone needs 15 for the largest
 
   /** A symbol, one-hot or its row of a table; layers of LSTM cells; a readout, which may be that table. */
   return class RnnModel {
@@ -82,26 +103,39 @@ globalThis.RnnModel ??= (() => {
     static called = (symbol) => NAMES[symbol] ?? symbol;
     static quoted = (symbol) => NAMES[symbol] ?? `“${symbol}”`;
 
-    /** The model whose weights the script rnn-weights-<name>.js beside `home` holds. */
-    static fetch = (name, home) => coming[name] ??= new Promise((done, failed) => {
+    /** The model whose weights the script rnn-weights-<name>.js beside `home` holds; `check` throws if the page cannot use it. */
+    static fetch = (name, home, check = () => {}) => coming[name] ??= new Promise((done, failed) => {
       const script = document.createElement('script');
       script.src = new URL(`rnn-weights-${name}.js`, home);
       const fail = (reason) => {
+        clearTimeout(timer);
         delete coming[name];
+        delete globalThis.RnnWeights?.[name];
         script.remove();
         failed(new Error(`tried ${script.src}. ${reason}`));
       };
+      const timer = setTimeout(() => fail(`No answer in ${RnnModel.patience} seconds.`), 1000 * RnnModel.patience);
       script.onerror = () => fail('Nothing came.');
       script.onload = () => {
+        clearTimeout(timer);
         const weights = globalThis.RnnWeights?.[name];
-        try { weights ? done(new RnnModel(weights)) : fail('It holds no weights.'); } catch (error) { fail(error.message); }
+        if (!weights) return fail('It holds no weights.');
+        try {
+          const model = new RnnModel(weights);
+          check(model);
+          done(model);
+        } catch (error) { fail(error.message); }
       };
       document.head.append(script);
     });
 
+    /** Seconds until fetch gives up. */
+    static patience = PATIENCE;
+
     constructor({ symbols, hidden, cells, tensors, data }) {
+      fit([...symbols], hidden, cells, tensors);
       const weights = unpack(tensors, data);
-      if (hidden % 4) throw new Error(`It has ${hidden} units, not a multiple of 4.`);
+      for (const [name, W] of Object.entries(weights)) if (!W.every(Number.isFinite)) throw new Error(`Its tensor ${name} holds what is no number.`);
       this.symbols = [...symbols];
       this.index = new Map(this.symbols.map((symbol, k) => [symbol, k]));
       this.hidden = hidden;

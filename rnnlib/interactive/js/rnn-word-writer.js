@@ -58,6 +58,10 @@ if (!customElements.get('rnn-word-writer')) {
     /** The beginning as words: signs stand alone, as in the training text. */
     static cut(text) { return text.replace(/('s\b|[.,;:!?()"])/g, ' $1 ').split(/\s+/).filter(Boolean); }
 
+    fit({ index }) {
+      for (const word of [UNK, START, END]) if (!index.has(word)) throw new Error(`It does not know ${called(word)}.`);
+    }
+
     begin() {
       this.state = this.model.start();
       this.logits = this.model.step(this.state, this.model.index.get(END)); // as after the line before

@@ -7,6 +7,7 @@
 //   static style, below  CSS, and the HTML below the text
 //   name, kB            the model that is asked for, and the size of its script; opening: the beginning at first
 //   furnish(find, row)  puts the controls where they belong
+//   fit(model)          throws if the controls do not fit the model
 //   begin()             the model reads the beginning: sets symbols, logits, and problem if it cannot be read
 //   read(k)             symbol k goes into the text and through the model
 //   chances(temperature)  the probabilities of the next symbol
@@ -106,7 +107,7 @@ globalThis.RnnWriter ??= (() => {
       const { name } = this;
       this.say(`Loading ${counted(this.kB)} kB …`);
       try {
-        ready[name] = await RnnModel.fetch(name, HOME);
+        ready[name] = await RnnModel.fetch(name, HOME, (model) => this.fit(model));
         this.say('');
         if (this.compact) requestAnimationFrame(() => this.write()); // after clear(), below
       } catch (error) {
