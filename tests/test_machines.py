@@ -122,7 +122,9 @@ def pip(monkeypatch: pytest.MonkeyPatch) -> tuple[Calls, Callable[[list[str]], i
     return calls, status
 
 
-def test_all_is_installed_with_hashes_from_one_index(pip: tuple[Calls, types.SimpleNamespace]) -> None:
+def test_all_is_installed_with_hashes_from_one_index(
+    pip: tuple[Calls, types.SimpleNamespace],
+) -> None:
     calls, status = pip
     status.of = lambda command: "--no-index" in command  # no wheel of torch on this machine
     environment.install(Path("python"))

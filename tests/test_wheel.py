@@ -21,7 +21,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 def call(*command: str | Path, **settings: object) -> str:
     """Run a command, return what it prints, fail with what it said."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **settings)  # type: ignore[call-overload]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, **settings
+    )  # type: ignore[call-overload]
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
     return str(done.stdout)
 
@@ -51,7 +53,9 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_library_and_its_data_and_nothing_else(wheel: Path) -> None:
     found = set(zipfile.ZipFile(wheel).namelist())
-    tracked = call("git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    tracked = call(
+        "git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"
+    )
     files = [name for name in tracked.split("\0") if (ROOT / name).is_file()]
     wanted = {name for name in files if name.startswith("rnnlib/")}
     wanted |= {f"rnnlib/_{name}" for name in files if name.startswith("data/")}

@@ -23,7 +23,6 @@ PINS = ROOT / "requirements.txt"
 LOCK = ROOT / "requirements.lock"
 TORCH_LOCK = ROOT / "requirements-torch.lock"
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def say(text: str) -> None:
@@ -37,9 +36,10 @@ def stop(text: str) -> None:
     sys.exit(1)
 
 
-def runs(name: str) -> bool:
-    """Whether this Python starts: a version manager's stand-in may not."""
-    return subprocess.call([name, "-c", ""], **QUIET) == 0
+def works(command: list) -> bool:
+    """Whether a command ends well, without a word."""
+    quiet = subprocess.DEVNULL
+    return subprocess.call(command, stdout=quiet, stderr=quiet) == 0
 
 
 def require_python() -> None:
@@ -47,7 +47,8 @@ def require_python() -> None:
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return
     names = ["python3.13", "python3.12", "python3.11"]
-    found = [name for name in names if shutil.which(name) and runs(name)]
+    # A version manager's stand-in may be there and not start.
+    found = [name for name in names if shutil.which(name) and works([name, "-c", ""])]
     advice = (
         "Found here: {0}. Try: make book PYTHON={0}".format(found[0])
         if found
@@ -71,8 +72,7 @@ def fingerprint() -> str:
 
 def has_pip(python: Path) -> bool:
     """Whether this environment can install: where making it failed half-way, pip is missing."""
-    command = [str(python), "-m", "pip", "--version"]
-    return python.exists() and subprocess.call(command, **QUIET) == 0
+    return python.exists() and works([str(python), "-m", "pip", "--version"])
 
 
 def create(venv: Path) -> None:
@@ -118,7 +118,7 @@ def install_torch(pip: list, locked: list) -> int:
         say("torch comes from {}".format(index))
         one_index = dict(os.environ, PIP_EXTRA_INDEX_URL="")
         return subprocess.call([*pip, "--index-url", index, pin], env=one_index)
-    if subprocess.call([*pip, "--no-index", pin], **QUIET) == 0:
+    if works([*pip, "--no-index", pin]):
         return 0  # from a wheel on this machine
     if sys.platform == "linux":
         say("torch brings NVIDIA's libraries (5 GB in all). No such GPU? Stop with Ctrl-C, then:")

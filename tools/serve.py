@@ -1,6 +1,6 @@
 """Show the built book on this machine.
 
-    python tools/serve.py [--port 8000]
+python tools/serve.py [--port 8000]
 """
 
 import argparse
