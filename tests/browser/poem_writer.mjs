@@ -335,6 +335,8 @@ export const writer = {
     ['rnn-model', 'if (String(found) !== String(shape))', 'if (false)', 'missing'],
     ['rnn-model', 'if (size % 4)', 'if (false)', 'missing'],
     ['rnn-model', 'if (missing.length)', 'if (false)', 'missing'],
+    ['rnn-model', 'if (left.length)', 'if (false)', 'missing'],
+    ['rnn-model', 'if (this.index.size < K)', 'if (false)', 'missing'],
   ],
 };
 

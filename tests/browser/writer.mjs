@@ -171,6 +171,8 @@ export async function withoutWeights(browser, book, name, note, swap) {
     ['empty', gives(''), 'holds no weights'],
     ['a tensor missing', other(({ tensors }) => { tensors['another.bias'] = tensors['readout.bias']; delete tensors['readout.bias']; }), 'has no readout.bias'],
     ['other sizes', other((weights) => { weights.hidden -= 4; }), 'numbers, not'],
+    ['fewer layers', other((weights) => { weights.cells.pop(); }), 'no layer'],
+    ['a symbol twice', other((weights) => { weights.symbols = [...weights.symbols].with(1, [...weights.symbols][0]); }), 'stands twice'],
     ['odd sizes', other((weights) => { weights.hidden -= 1; }), 'not a multiple of 4'],
     ['a longer vocabulary', other((weights) => { weights.symbols = [...weights.symbols, '☃']; }), 'numbers, not'],
     ...(symbol ? [['another vocabulary', other((weights) => { weights.symbols = weights.symbols.map((own) => (own === symbol ? '☃' : own)); }), `has no ${symbol === '\n' ? 'newline' : `“${symbol}”`}`]] : []),

@@ -12,7 +12,7 @@ globalThis.RnnModel ??= (() => {
   /** A float16 from its 16 bits: sign, 5 of exponent, 10 of fraction. */
   const half = (bits) => {
     const exponent = (bits >> 10) & 31, fraction = bits & 1023;
-    const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
+    const size = exponent === 31 ? NaN : exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
     return bits & 0x8000 ? -size : size;
   };
 
@@ -94,6 +94,7 @@ globalThis.RnnModel ??= (() => {
         clearTimeout(timer);
         script.onerror = script.onload = null; // what comes late is too late
         delete coming[name];
+        delete globalThis.RnnWeights?.[name];
         script.remove();
         failed(new Error(`tried ${script.src}. ${reason}`));
       };
@@ -108,12 +109,14 @@ globalThis.RnnModel ??= (() => {
     });
 
     constructor({ symbols, hidden: H, cells, tensors, data }, needs = []) {
-      const weights = unpack(tensors, data), K = [...symbols].length, table = tensors['embedding.weight'], E = table ? table[1][1] : K;
+      const weights = unpack(tensors, data), K = [...symbols].length, table = tensors['embedding.weight'], E = table ? table[1][1] : K, taken = new Set();
       const take = (name, ...shape) => { // the weights of this name, if they have this shape
         const [type, found] = tensors[name] ?? [];
         if (!type) throw new Error(`It has no ${name}.`);
         if (String(found) !== String(shape)) throw new Error(`Its ${name} has ${found.join(' by ')} numbers, not ${shape.join(' by ')}.`);
         if (type === 'I8') take(`${name}.scale`, shape[0], 1);
+        if (!weights[name].every(Number.isFinite)) throw new Error(`Its ${name} holds what is no number.`);
+        taken.add(name);
         return weights[name];
       };
       for (const [what, size] of [['units', H], ['numbers a row of the table', table ? E : 0]]) {
@@ -121,6 +124,7 @@ globalThis.RnnModel ??= (() => {
       }
       this.symbols = [...symbols];
       this.index = new Map(this.symbols.map((symbol, k) => [symbol, k]));
+      if (this.index.size < K) throw new Error('A symbol stands twice in its vocabulary.');
       const missing = needs.filter((symbol) => !this.index.has(symbol));
       if (missing.length) throw new Error(`Its vocabulary of ${K} has no ${missing.map(quoted).join(', ')}.`);
       this.hidden = H;
@@ -128,6 +132,8 @@ globalThis.RnnModel ??= (() => {
       this.table = table && take('embedding.weight', K, E);
       this.W = take(tensors['readout.weight'] ? 'readout.weight' : 'embedding.weight', K, H);
       this.b = take('readout.bias', K);
+      const left = Object.keys(tensors).filter((name) => !taken.has(name));
+      if (left.length) throw new Error(`It has ${left.join(', ')}, for which there is no layer.`);
     }
 
     /** The state before the first symbol: one h and one c (H) a layer, all zero. */
