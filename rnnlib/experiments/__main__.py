@@ -20,6 +20,7 @@ from rnnlib.experiments import (
     palindrome_memory,
     rnn_lm,
     shakespeare,
+    tang,
     wikitext,
 )
 
@@ -37,6 +38,7 @@ STUDIES = {
     "wikitext": wikitext,
     "ngram_lm": ngram_lm,
     "rnn_lm": rnn_lm,
+    "tang": tang,
     "cora": cora,
 }
 

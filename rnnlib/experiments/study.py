@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from rnnlib import corpora, validate
 from rnnlib.paths import data_dir, written_beside
 
 Settings = dict[str, Any]
-Name = TypeVar("Name", bound=str)  # of a corpus
 
 
 def load(name: str) -> dict[str, Any]:
@@ -78,13 +77,13 @@ def decaying(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def available(corpus: Name, study: str) -> Name | Literal["tales"]:
-    """``corpus``, or the tales that come with rnnlib where it cannot be had; says so."""
+def available(corpus: str, study: str, instead: str = "tales") -> str:
+    """``corpus``, or one that comes with rnnlib where it cannot be had; says so."""
     try:
         corpora.load(corpus)
     except corpora.CorpusUnavailable as error:
-        print(f"{error}\n{study}: fell back to the tales")
-        return "tales"
+        print(f"{error}\n{study}: fell back to the {instead}")
+        return instead
     return corpus
 
 
