@@ -24,6 +24,7 @@ from rnnlib.experiments import (
     shakespeare,
     signals,
     study,
+    tang,
     wikitext,
 )
 from rnnlib.experiments.workers import WorkerLost
@@ -42,6 +43,7 @@ STUDIES = {
     "wikitext": wikitext,
     "ngram_lm": ngram_lm,
     "rnn_lm": rnn_lm,
+    "tang": tang,
     "cora": cora,
 }
 

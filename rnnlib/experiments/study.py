@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
 from filelock import FileLock, Timeout
 from torch import nn
@@ -26,7 +26,6 @@ from rnnlib.experiments.partial import Run, Settings, key
 from rnnlib.experiments.workers import outcomes
 from rnnlib.paths import data_dir, written_beside
 
-Name = TypeVar("Name", bound=str)  # of a corpus
 anew: ContextVar[bool] = ContextVar("anew", default=False)  # what another version made
 
 
@@ -82,13 +81,13 @@ def decaying(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def available(corpus: Name, study: str) -> Name | Literal["tales"]:
-    """``corpus``, or the tales that come with rnnlib where it cannot be had; says so."""
+def available(corpus: str, study: str, instead: str = "tales") -> str:
+    """``corpus``, or one that comes with rnnlib where it cannot be had; says so."""
     try:
         corpora.load(corpus)
     except corpora.CorpusUnavailable as error:
-        print(f"{error}\n{study}: fell back to the tales")
-        return "tales"
+        print(f"{error}\n{study}: fell back to the {instead}")
+        return instead
     return corpus
 
 
