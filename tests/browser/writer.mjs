@@ -175,7 +175,7 @@ export async function withoutWeights(browser, book, name, note, swap) {
     try {
       if (what === 'silent') await w.page.evaluate(() => { RnnModel.patience = 1; });
       await w.page.route(`**/${file}`, answer);
-      await w.load(name);
+      if (!await w.load(name).then(() => true, () => false)) { note('missing', `${what}: waits for ever`); continue; }
       const text = await w.part('.status').textContent();
       if (!text.includes(file) || !text.includes(word) || !/still works/.test(text)) note('missing', `${what}: says "${text}"`);
       if (!await still(w, book)) note('missing', `${what}: the still text is gone`);

@@ -95,6 +95,7 @@ globalThis.RnnModel ??= (() => {
   const TWINS = { "'": '’', '’': "'", '‘': "'", '"': '“', '“': '"', '”': '"' };
 
   const coming = {}; // name: the promise of a model, one of each on a page
+  const failures = {}; // name: how many tries failed
   const PATIENCE = 90; // seconds that a script may take: a slow phone needs 15 for the largest
 
   /** A symbol, one-hot or its row of a table; layers of LSTM cells; a readout, which may be that table. */
@@ -106,10 +107,11 @@ globalThis.RnnModel ??= (() => {
     /** The model whose weights the script rnn-weights-<name>.js beside `home` holds; `check` throws if the page cannot use it. */
     static fetch = (name, home, check = () => {}) => coming[name] ??= new Promise((done, failed) => {
       const script = document.createElement('script');
-      script.src = new URL(`rnn-weights-${name}.js`, home);
+      script.src = new URL(`rnn-weights-${name}.js`, home) + (failures[name] ? `?${failures[name]}` : ''); // not the request that still hangs
       const fail = (reason) => {
         clearTimeout(timer);
         delete coming[name];
+        failures[name] = (failures[name] ?? 0) + 1;
         delete globalThis.RnnWeights?.[name];
         script.remove();
         failed(new Error(`tried ${script.src}. ${reason}`));
