@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -309,7 +308,7 @@ def keep(model: NGramLM, settings: dict[str, Any]) -> None:
     weights = {name: w.half().contiguous() for name, w in model.state_dict().items()}
     symbols = words.load(settings["corpus"]).vocabulary.symbols
     kept().parent.mkdir(exist_ok=True)
-    about = {"symbols": json.dumps(symbols), "settings": json.dumps(settings)}
+    about = {"symbols": symbols, "settings": settings}
     tensorfiles.save(kept(), weights, about)
 
 
