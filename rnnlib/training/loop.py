@@ -16,7 +16,7 @@ from rnnlib.training import arguments
 from rnnlib.training.clipping import clip_gradient
 from rnnlib.training.history import History, Metrics, plain_metrics
 from rnnlib.training.modes import begin_training, evaluated, mode_kept
-from rnnlib.training.resume import Checkpoint, Run, Source, settings_as
+from rnnlib.training.resume import Checkpoint, Source, settings_as
 from rnnlib.training.stopping import Best, stop_if_diverged
 
 END = object()  # in place of a batch, after the last
@@ -77,7 +77,7 @@ def train(
     about = settings_as(settings) | {"training": {"clip_norm": clip_norm}}
     if patience is not None:
         about["training"]["monitor"] = monitor
-    file = Checkpoint(checkpoint, Run(model, optimizer, source, history, best, about), steps)
+    file = Checkpoint(checkpoint, steps, model, optimizer, source, history, best, about)
     start = time.perf_counter() - history.seconds
 
     def look() -> None:

@@ -204,21 +204,32 @@ class Checkpoint:
     no file can hold is refused then, and not when the first checkpoint is due.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, run: Run, steps: int):
-        self.path, self.run, self.tried = path, run, -1
-        if path is not None and Path(path).exists():
-            run.load(path, steps)
-        self.saved = self._place()
-        self.tried = self.saved[0]
-        if path is not None and not any(map(is_lazy, run.model.parameters())):
-            run.pack()
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        steps: int,
+        model: nn.Module,
+        optimizer: Optimizer,
+        source: Source,
+        history: History,
+        best: Best,
+        about: fingerprint.Description,
+    ):
+        self.path, self.history = path, history
+        if path is not None:
+            self.run = Run(model, optimizer, source, history, best, about)
+            if Path(path).exists():
+                self.run.load(path, steps)
+            if not any(map(is_lazy, model.parameters())):
+                self.run.pack()
+        self.began, self.saved = history.steps, self._place()
 
     def _place(self) -> tuple[int, int]:
-        return self.run.history.steps, len(self.run.history.evaluations)
+        return self.history.steps, len(self.history.evaluations)
 
     def try_out(self) -> None:
         """After a step: if it was the first of this session, see that it can be written."""
-        if self.path is not None and self.run.history.steps == self.tried + 1:
+        if self.path is not None and self.history.steps == self.began + 1:
             self.run.pack()
 
     def save(self) -> None:
@@ -330,7 +341,7 @@ def _alike(rows: list[Any]) -> bool:
 
 def _key(value: Any, name: str) -> Any:
     """Return what JSON gives back as it was."""
-    if value is not None and type(value) not in (bool, int, float, str):
+    if value is not None and not isinstance(value, bool | int | float | str):
         raise TypeError(
             f"checkpoint cannot hold {name or 'this'}, a {type(value).__name__}: only tensors, "
             "numbers, text, None, and lists, tuples and dictionaries of them"

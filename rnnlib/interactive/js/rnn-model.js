@@ -39,6 +39,20 @@ globalThis.RnnModel ??= (() => {
     return weights;
   };
 
+  /** Throw unless the sizes are those of a model of K symbols and layers of H units. */
+  const check = (tensors, K, H, cells) => {
+    const E = tensors['embedding.weight']?.[1][1];
+    const wanted = { 'readout.bias': [K], [tensors['readout.weight'] ? 'readout.weight' : 'embedding.weight']: [K, H] };
+    if (E && tensors['readout.weight']) wanted['embedding.weight'] = [K, E];
+    cells.forEach((cell, n) => Object.assign(wanted, {
+      [`${cell}W_x`]: [4 * H, n ? H : E ?? K], [`${cell}W_h`]: [4 * H, H], [`${cell}b`]: [4 * H],
+    }));
+    for (const [name, shape] of Object.entries(wanted)) {
+      const found = tensors[name]?.[1];
+      if (`${found}` !== `${shape}`) throw new Error(`Its ${name} is ${found?.join(' × ') ?? 'missing'}, not ${shape.join(' × ')}.`);
+    }
+  };
+
   /** out += W x, with W (out.length, x.length) row by row; four sums at once are twice as fast as one. */
   const addProduct = (out, W, x) => {
     for (let row = 0, n = 0; row < out.length; row++) {
@@ -74,6 +88,7 @@ globalThis.RnnModel ??= (() => {
   const NAMES = { ' ': 'space', '\n': 'newline', '\t': 'tab' };
   const TWINS = { "'": '’', '’': "'", '‘': "'", '"': '“', '“': '"', '”': '"' };
 
+  const LATE = 120_000; // milliseconds: then nothing will come
   const coming = {}; // name: the promise of a model, one of each on a page
 
   /** A symbol, one-hot or its row of a table; layers of LSTM cells; a readout, which may be that table. */
@@ -87,12 +102,15 @@ globalThis.RnnModel ??= (() => {
       const script = document.createElement('script');
       script.src = new URL(`rnn-weights-${name}.js`, home);
       const fail = (reason) => {
+        clearTimeout(late);
         delete coming[name];
         script.remove();
         failed(new Error(`tried ${script.src}. ${reason}`));
       };
+      const late = setTimeout(() => fail(`Nothing came in ${LATE / 1000} seconds.`), LATE);
       script.onerror = () => fail('Nothing came.');
       script.onload = () => {
+        clearTimeout(late);
         const weights = globalThis.RnnWeights?.[name];
         try { weights ? done(new RnnModel(weights)) : fail('It holds no weights.'); } catch (error) { fail(error.message); }
       };
@@ -103,6 +121,7 @@ globalThis.RnnModel ??= (() => {
       const weights = unpack(tensors, data);
       if (hidden % 4) throw new Error(`It has ${hidden} units, not a multiple of 4.`);
       this.symbols = [...symbols];
+      check(tensors, this.symbols.length, hidden, cells);
       this.index = new Map(this.symbols.map((symbol, k) => [symbol, k]));
       this.hidden = hidden;
       this.cells = cells.map((cell) => ['W_x', 'W_h', 'b'].map((name) => weights[`${cell}${name}`]));
