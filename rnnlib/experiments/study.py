@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import math
 import os
 import platform
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
@@ -171,13 +173,12 @@ def run_study(
         not_lost(name, settings, folder)
         done = _taken_over(name, partial.read(unfinished), wanted)
         missing = [s for k, s in wanted.items() if k not in done]
+        one_run = functools.partial(_kept, run, unfinished, version.code())
         with (
-            closing(outcomes(run, missing, workers, threads, stop)) as found,
+            closing(outcomes(one_run, missing, workers, threads, stop)) as found,
             tqdm(total=len(missing), unit="run", desc=name) as bar,
         ):
             for one in found:
-                one["code"] = version.code()
-                partial.append(unfinished, one)
                 done[key(one["settings"])] = one
                 with suppress(OSError):  # nobody reads the bar any more
                     bar.update()
@@ -190,6 +191,18 @@ def run_study(
         partial.drop(unfinished, wanted.keys())
     print(f"{name}: {len(runs)} runs recorded in {path.name}")
     return path
+
+
+def _kept(
+    run: Callable[..., dict[str, Any]], unfinished: Path, code: dict[str, str], settings: Settings
+) -> Run:
+    """One run; the worker that makes it keeps it, so that it outlives the process of the study."""
+    start = time.process_time()  # of all threads of this process: not those of a busy machine
+    result = run(**settings)
+    seconds = round(time.process_time() - start, 2)
+    one = {"settings": settings, "seconds": seconds, "result": result, "code": code}
+    partial.append(unfinished, one)
+    return one
 
 
 @contextmanager
