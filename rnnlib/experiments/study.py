@@ -208,14 +208,18 @@ def _kept(
 @contextmanager
 def _alone(lock: Path, name: str) -> Iterator[None]:
     """No other process is in such a block; the lock of a process that has ended counts no more."""
+    only = FileLock(lock, timeout=0)
     try:
-        with FileLock(lock, timeout=0):
-            yield
+        only.acquire()
     except Timeout:
         raise Refused(
             f"{name}: nothing was run. Another process is at this study: wait until it is done, or "
             "give this one another --name"
         ) from None
+    try:
+        yield
+    finally:
+        only.release()
 
 
 def _taken_over(name: str, kept: dict[str, Run], wanted: dict[str, Settings]) -> dict[str, Run]:
