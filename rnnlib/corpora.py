@@ -96,12 +96,13 @@ def load(name: str, *, fallback: str | None = None, raw: bool = False) -> Corpus
     Args:
         name: one of `names()`.
         fallback: corpus to return instead when `name` is unavailable; a printed line says so.
-            Only ``"tales"`` is there without cache, mirror and network.
+            Only ``"tales"`` and ``"quatrains"`` are there without cache, mirror and network.
         raw: keep the head and the licence that Project Gutenberg puts around its books.
 
     Returns:
         The text. For ``"wikitext-2"`` and ``"cora"``: a dict of part to text.
-        For ``"tang"`` and ``"tang300"``: a list of poems, each a dict.
+        For ``"tang"`` and ``"tang300"``: a list of poems, each a dict. For ``"quatrains"`` as
+        well, with the keys ``title`` and ``paragraphs`` (two couplets).
 
     Raises:
         ValueError: `name` or `fallback` is unknown.
@@ -113,7 +114,8 @@ def load(name: str, *, fallback: str | None = None, raw: bool = False) -> Corpus
     if fallback is not None:
         _entry(fallback, "fallback")
     if "bundled" in entry:
-        return Path(data_dir(), entry["bundled"]).read_text(encoding="utf-8")
+        text = Path(data_dir(), entry["bundled"]).read_text(encoding="utf-8")
+        return _poems(text) if entry["format"] == "poems" else text
     try:
         parts = _fetch(name, [_File(**file) for file in entry["files"]])
     except CorpusUnavailable:
@@ -156,6 +158,12 @@ def gutenberg_body(text: str) -> str:
     inner = re.sub(rf"\AProduced by{paragraph}", "", body[1].strip("\n"))
     inner = re.sub(rf"^End of (?:the )?Project Gutenberg{paragraph}\Z", "", inner, flags=re.M)
     return inner.strip("\n") + "\n"
+
+
+def _poems(text: str) -> list[dict[str, Any]]:
+    """Poems as in ``tang``, from blocks with an empty line between: a title, then the lines."""
+    blocks = (block.split("\n") for block in text.strip().split("\n\n"))
+    return [{"title": title, "paragraphs": lines} for title, *lines in blocks]
 
 
 def cache_dir() -> Path:
@@ -213,12 +221,13 @@ def _fetch(name: str, files: list[_File]) -> dict[str, bytes]:
             data = _download(file.url, f"{name} {count}/{len(missing)}", file.size)
         except OSError as error:
             tried.append(f"download {file.url}: {type(error).__name__}: {error}")
+            spare = "quatrains" if _entry(name, "name")["format"] == "json" else "tales"
             raise CorpusUnavailable(
                 f"corpus {name!r} is not available: no source has its file {file.key!r}. Tried:"
                 + "".join(f"\n  - {attempt}" for attempt in tried)
                 + "\nWithout a network: set RNNLIB_DATA_MIRROR to a folder, or the http, https or "
                 f"file URL of one, with the file {file.container!r} in it; "
-                f"or call load({name!r}, fallback='tales')."
+                f"or call load({name!r}, fallback={spare!r})."
             ) from error
         keep(file, data, f"{file.key} from {file.url}", "Nothing was kept of it.")
     return {file.key: got[file.key] for file in files}
