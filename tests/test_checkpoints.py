@@ -18,7 +18,7 @@ from safetensors import safe_open
 from rnnlib import GRU, LSTM, RNN, PhasedLSTM, checkpoints, paths, tensorfiles
 from rnnlib.checkpoints import load_model, save_model
 from rnnlib.models import RNNLM, CharacterModel
-from rnnlib.text import END, UNK, Vocabulary, Words
+from rnnlib.text import END, START, UNK, Characters, Vocabulary, Words
 
 VOCABULARY = Vocabulary("\n abcd’“日")
 SETTINGS = {"corpus": "grimm", "steps": 5, "lr": 2e-3, "seed": 1}
@@ -82,6 +82,17 @@ def test_a_model_of_words_comes_back_with_its_words_and_ties(tmp_path, kind, tie
     assert len(list(found.parameters())) == len(list(model.parameters()))
     numbers = NUMBERS % 5
     assert torch.equal(found(numbers)[0], model.eval()(numbers)[0])
+
+
+def test_a_model_of_characters_comes_back_with_their_vocabulary(tmp_path) -> None:
+    characters = Characters([UNK, START, END, "日", "月"])
+    model = RNNLM(5, LSTM, 6, 6, tied=True, generator=seeded(2))
+    save_model(tmp_path / "w", model, characters, SETTINGS, torch.int8)
+    _, vocabulary, settings = load_model(tmp_path / "w")
+    assert type(vocabulary) is Characters and vocabulary.symbols == characters.symbols
+    assert vocabulary.encode("日月").tolist() == [3, 4] and settings == SETTINGS
+    with safe_open(tmp_path / "w", framework="pt") as file:
+        assert json.loads(file.metadata()["rnnlib_model"])["vocabulary"] == "Characters"
 
 
 def test_a_layer_that_no_file_can_name_is_refused(tmp_path) -> None:
