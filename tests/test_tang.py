@@ -13,7 +13,7 @@ from helpers import seeded
 from torch.nn.functional import cross_entropy
 
 from rnnlib import checkpoints, corpora, metrics, ngram, poems
-from rnnlib.experiments import tang
+from rnnlib.experiments import study, tang
 from rnnlib.experiments.__main__ import main
 from rnnlib.text import END, START, UNK, Characters
 
@@ -199,7 +199,9 @@ def test_the_last_of_better_writes_poems_and_keeps_the_weights_of_seed_0(monkeyp
         written = found["copied"][str(form)]
         assert written["lines"] == 8
         assert [poems.form_of(poem) for poem in written["poems"]] == [form] * 2
-    small, vocabulary, kept = checkpoints.load_model(tang.folder() / "tang_best.safetensors")
+    small, vocabulary, kept = checkpoints.load_model(
+        study.checkpoints("tang", "tang") / "tang_best.safetensors"
+    )
     assert kept == settings and isinstance(vocabulary, Characters)
     assert found["eight_bits"]["nats"] == pytest.approx(found["test"]["nats"], abs=0.01)
     assert found["eight_bits"] == pytest.approx(tang.tested(small, tang.load("made")), abs=2e-5)
