@@ -337,8 +337,11 @@ def test_system_cache_without_the_variable(world, monkeypatch):
 def assert_names_both(message: str, expected: bytes, found: bytes) -> None:
     assert f"expected {len(expected)} bytes" in message
     assert hashlib.sha256(expected).hexdigest() in message
-    assert f"found {len(found)}" in message
-    assert hashlib.sha256(found).hexdigest() in message
+    if len(found) > len(expected):  # one byte too many is read, no more
+        assert f"found {len(expected) + 1} or more bytes" in message
+    else:
+        assert f"found {len(found)} bytes" in message
+        assert hashlib.sha256(found).hexdigest() in message
 
 
 @pytest.mark.parametrize("how", ["truncated", "changed", "longer"])
@@ -396,8 +399,7 @@ def test_damaged_file_in_the_mirror_is_refused_and_left(world, monkeypatch, name
     with pytest.raises(corpora.CorpusDamaged) as caught:
         corpora.load(name)
     assert f"{local} in the mirror {world.mirror}" in str(caught.value)
-    if how != "longer":  # of a longer member one byte too many is read, no more
-        assert_names_both(str(caught.value), data, damage(data, how))
+    assert_names_both(str(caught.value), data, damage(data, how))
     assert (world.mirror / container).read_bytes() == blob
     assert f"{name}/{key}" not in world.cached()
     assert world.hits == []
