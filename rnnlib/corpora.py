@@ -1,5 +1,7 @@
 """Fetch a corpus by name: from the cache, a mirror or the network, always checked.
 
+Or read a text of one's own, by `read_text`.
+
 ``data/registry.toml`` pins every file: URL, sha256, size, and its place in a mirror
 (``archive!member`` for a part of an archive). The cache holds the files unpacked, as
 ``<cache>/<corpus>/<key>``. Nothing is read or unpacked further than one byte past its size, nor
@@ -31,10 +33,12 @@ from typing import Any, Literal, NamedTuple, overload
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
+from rnnlib import plain_text, validate
 from rnnlib.paths import data_dir
 
 TIMEOUT = 20.0  # seconds to connect, and until something comes
 SLOWEST = 50_000  # bytes a second: from a slower line nothing is awaited
+LINK_SECONDS = 120.0  # for a link, whose size is not known before
 PACKED = 2**20  # bytes by which an archive, packed or not, may be larger than what is wanted of it
 XZ_MEMORY = 2**27  # bytes that xz may take to unpack; its highest preset needs half of that
 STREAMS = 100  # of one xz file, at most
@@ -146,6 +150,51 @@ def load(name: str, *, fallback: str | None = None, raw: bool = False) -> Corpus
     return texts if entry["format"] == "parts" else "".join(texts.values())
 
 
+def read_text(
+    place: str | os.PathLike[str], *, encoding: str | None = None, raw: bool = False
+) -> str:
+    r"""Your own text: a plain text file, or a link to one; a printed line says what was read.
+
+    Args:
+        place: the path of a file, or an http or https URL. At most ``plain_text.LARGEST`` bytes
+            are taken, and a link must have given them within `LINK_SECONDS`.
+        encoding: one that Python knows, as ``"cp1251"``; else it is found out, and said unless it
+            is UTF-8. See ``rnnlib.plain_text``.
+        raw: keep the head and the licence that Project Gutenberg puts around its books.
+
+    Returns:
+        The text, each line ended by ``\n``.
+
+    Raises:
+        ValueError: there is no such file, or it is no text, empty or too large.
+        CorpusUnavailable: the link gives nothing, or not in time.
+    """
+    name = os.fspath(validate.instance("place", place, str | os.PathLike, "a path or a link"))
+    link = name.lower().startswith(("http://", "https://"))
+    if link:
+        try:
+            data = _download(name, "your text", plain_text.LARGEST + 1, LINK_SECONDS)
+        except OSError as error:
+            raise CorpusUnavailable(f"{name} cannot be had: {_short(error)}") from error
+    else:
+        data = _own_file(Path(name))
+    text, said = plain_text.decode(data, name, encoding)
+    if link and plain_text.is_page(text):
+        raise ValueError(
+            f"{name} must be plain text, it is a web page: take the link to the text itself, as "
+            "behind 'Raw' or 'Plain text'"
+        )
+    if not raw:
+        try:
+            text = gutenberg_body(text)
+            said.append("without what Project Gutenberg puts around its books")
+        except ValueError:
+            pass
+    kinds = f"{len(text):,} characters, {len(set(text)):,} different ones"
+    print(f"rnnlib.corpora: {name}: {kinds}" + "".join(f"; {words}" for words in said))
+    return text
+
+
 def gutenberg_body(text: str) -> str:
     """The book inside a Project Gutenberg file, without what Gutenberg put around it.
 
@@ -247,6 +296,25 @@ def _fetch(name: str, files: list[_File]) -> dict[str, bytes]:
     return {file.key: got[file.key] for file in files}
 
 
+def _own_file(path: Path) -> bytes:
+    """The bytes of a reader's file; a link leads to it, but not to a pipe or a device."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError("it is a folder, a pipe or a device")
+        with open(path, "rb") as file:
+            return file.read(plain_text.LARGEST + 1)
+    except FileNotFoundError as error:
+        folder = path.parent
+        others = [other.name for other in folder.iterdir()] if folder.is_dir() else []
+        near = difflib.get_close_matches(path.name, others, n=1)
+        raise ValueError(
+            f"place must be a text file, got {str(path)!r}, where there is none (looked from "
+            f"{Path.cwd()})" + (f"; did you mean {near[0]!r}?" if near else "")
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"place must be a text file, got {str(path)!r}: {error}") from error
+
+
 def _short(error: BaseException | None) -> str:
     """An error in a line."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
@@ -329,7 +397,7 @@ def _from_mirror(mirror: str, container: str, limit: int) -> bytes:
         return _download(f"{mirror.rstrip('/')}/{quote(container)}", container, limit)
     if mirror.startswith("file://"):
         mirror = url2pathname(urlsplit(mirror).path)
-    return _read(Path(mirror).expanduser() / container, limit)
+    return _read(Path(os.path.expanduser(mirror), container), limit)
 
 
 def _download(url: str, label: str, limit: int, seconds: float | None = None) -> bytes:
