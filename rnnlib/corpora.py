@@ -273,7 +273,7 @@ def _fetch(name: str, files: list[_File]) -> dict[str, bytes]:
             group = list(grouped)
             try:
                 blob = _from_mirror(mirror, container, _room(group) + 1)
-            except (OSError, ValueError, RuntimeError) as error:  # a name no system can look up
+            except (OSError, ValueError) as error:  # ValueError: a name that no system can look up
                 tried.append(f"mirror {mirror}: {type(error).__name__}: {error}")
                 continue
             for file, data in _unpack(blob, group, f"{container} in the mirror {mirror}"):

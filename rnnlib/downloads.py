@@ -122,6 +122,13 @@ class _Lines(HTTPAdapter):
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
 
+    def close(self) -> None:
+        """Close all, also what an odd answer left open."""
+        super().close()
+        for line in self.sockets:
+            with contextlib.suppress(OSError):  # it is closed
+                socket.close(line.detach())
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self._watch(self.poolmanager)
