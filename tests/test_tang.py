@@ -263,8 +263,9 @@ def test_units_that_begin_alike_stay_alike() -> None:
         for begins in tang.BEGINNINGS
     }
     assert [point["spread"] for point in curves["zero"]] == [0, 0, 0]
-    assert max(point["spread"] for point in curves["constant"]) < 1e-6
-    assert min(point["spread"] for point in curves["xavier"]) > 1e-3
+    apart = min(point["spread"] for point in curves["xavier"])
+    assert apart > 0.02  # Adam makes rounding errors larger, not as large as this
+    assert max(point["spread"] for point in curves["constant"]) < apart / 100
     even = math.log(len(tang.load("made").vocabulary))
     assert curves["zero"][0]["validation"] == pytest.approx(even, abs=1e-5)
     assert all(curve[-1]["validation"] < curve[0]["validation"] for curve in curves.values())
@@ -274,8 +275,8 @@ def test_units_that_begin_alike_stay_alike() -> None:
     tang.short(model, torch.optim.Adam(model.parameters(), lr=0.01), settings)
     cell: Any = model.layers[0].cells[0]
     for block in cell.W_h.detach().split(6):  # a gate's rows are one row, however long it learns
-        assert torch.allclose(block, block[:1].expand_as(block), atol=1e-5)
-    assert not torch.allclose(cell.W_h[0], torch.tensor(tang.CONSTANT), atol=1e-3)
+        assert torch.allclose(block, block[:1].expand_as(block), atol=1e-3)
+    assert not torch.allclose(cell.W_h[0], torch.tensor(tang.CONSTANT), atol=1e-2)
 
 
 def test_the_best_rate_of_each_method_is_taken_from_the_sweep(tmp_path) -> None:
