@@ -32,6 +32,7 @@ PARTS = (
     "model", "others", "optimizer", "schedulers", "source", "history", "best", "random",
     "began", "now", "made",
 )  # fmt: skip
+FEW = 9  # numbers that stay in the JSON
 
 
 class Source(Protocol):
@@ -283,8 +284,8 @@ def settings_as(settings: dict[str, Any] | None) -> fingerprint.Description:
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     """Plain data with each tensor taken out under its path; pairs keep dictionary keys' types.
 
-    A list of floats becomes a tensor, and a list of dictionaries with the same keys a list for
-    each key: so a long history stays small.
+    A long list of floats becomes a tensor, and a list of dictionaries with the same keys a list
+    for each key: so a long history stays small.
     """
     if isinstance(value, Tensor):
         return {"tensor": _taken_out(value, name, tensors)}
@@ -292,7 +293,7 @@ def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         pairs = [[_key(k, name), _flatten(v, f"{name}/{k}", tensors)] for k, v in value.items()]
         return {"dict": pairs}
     if isinstance(value, list) and value:
-        if all(isinstance(v, float) for v in value):
+        if len(value) > FEW and all(isinstance(v, float) for v in value):
             return {"floats": _taken_out(torch.tensor(value, dtype=torch.float64), name, tensors)}
         if len(value) > 1 and _alike(value):
             columns = {key: [row[key] for row in value] for key in value[0]}
