@@ -39,7 +39,7 @@ from rnnlib.text import Vocabulary, Windows, split
 
 CORPORA: tuple[corpora.TextName, ...] = ("grimm", "democracy", "tinyshakespeare", "tales")
 #   as the course sets it, but for the clipping and the decay
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "T": 30, "hidden": 128, "layers": 2, "batch": 64, "optimizer": "rmsprop", "lr": 2e-3,
     "clip": 1.0, "decay": 0.2,
 }  # fmt: skip

@@ -118,7 +118,8 @@ def _main(chosen: argparse.Namespace) -> None:
 
 def _files(target: Path) -> tuple[Path, Path]:
     """The weights and the record of a name."""
-    return (target.with_name(target.name + suffix) for suffix in (".safetensors", ".json"))
+    weights, record = (target.with_name(target.name + end) for end in (".safetensors", ".json"))
+    return weights, record
 
 
 def _target(place: str, name: str) -> Path:
