@@ -1,5 +1,6 @@
 """The training loop: exact repetition and resume, clipping, stopping, errors, checkpoints."""
 
+import inspect
 import json
 import math
 import random
@@ -21,9 +22,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from rnnlib import optim, tensorfiles, training
-from rnnlib.text import Windows
-from rnnlib.training import Best, Diverged, History, clip_gradient, resume
+from rnnlib import optim, tasks, tensorfiles, training
+from rnnlib.experiments import far
+from rnnlib.text import Contiguous, Windows
+from rnnlib.training import Best, Diverged, History, clip_gradient, fingerprint, resume
 
 
 class Numbers:
@@ -939,6 +941,40 @@ def test_a_checkpoint_of_another_run_is_refused_and_nothing_is_changed(
         other.load(tmp_path / "c")
     assert other.pack() == before
     of_text(TEXT, settings={"corpus": "a"}).load(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("make", "one", "other"),
+    [
+        (lambda rows, N, seed: tasks.Shuffled(rows, N, seed), (TEXT, 2, 0), (TEXT + 1, 3, 1)),
+        (lambda text, T: Contiguous(text, T, 2), (TEXT, 4), (TEXT + 1, 5)),
+        (
+            lambda text, T, resets: training.TruncatedBPTT(Contiguous(text, T, 2), resets=resets),
+            (TEXT, 4, 0.0),
+            (TEXT + 1, 5, 0.5),
+        ),
+        (
+            lambda draw, N, seed, T: far.Growing(draw, seed, T, N),
+            (far.DRAWS["palindromes"], 2, 0, [3, 4]),
+            (far.DRAWS["digits"], 3, 1, [3, 5]),
+        ),
+        (
+            lambda T, N, seed, one_hot: tasks.PalindromeBatches(T, N, seed, one_hot=one_hot),
+            (3, 2, 0, False),
+            (4, 3, 1, True),
+        ),
+    ],
+)
+def test_every_source_says_what_it_is_made_of(make, one, other) -> None:
+    """One argument that differs is one name that differs, and drawing changes none."""
+    names = list(inspect.signature(make).parameters)
+    source = make(*one)
+    before = fingerprint.plain(source.describe())
+    next(source)
+    assert fingerprint.plain(source.describe()) == before
+    for k, name in enumerate(names):
+        changed = fingerprint.plain(make(*one[:k], other[k], *one[k + 1 :]).describe())
+        assert [key for key in before if before[key] != changed[key]] == [name]
 
 
 def test_another_rate_of_a_scheduler_and_other_weights_of_the_optimizer_are_told(tmp_path) -> None:
