@@ -244,20 +244,6 @@ def test_a_run_with_dropout_goes_on_to_the_same_last_digit(carried, tmp_path) ->
     assert Run(40, carried, seed=9).losses != whole.losses
 
 
-def test_a_checkpoint_of_before_dropout_had_a_generator_is_still_read(tmp_path) -> None:
-    file, made = tmp_path / "run", nn.Linear(2, 2)
-    things = (
-        optim.SGD(made.parameters(), lr=1.0),
-        Windows(NUMBERS[0], 2, 1, 0),
-        training.History(),
-    )
-    training.save_checkpoint(file, made, *things)
-    made.generator = seeded(7)  # type: ignore[assignment]
-    before = made.generator.get_state()
-    training.load_checkpoint(file, made, *things)
-    assert torch.equal(made.generator.get_state(), before)
-
-
 @pytest.mark.parametrize(
     ("wrong", "error", "says"),
     [
