@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
+import sys
 import threading
 import time
 import zlib
@@ -21,6 +23,7 @@ from requests.compat import urljoin
 
 CHUNK = 2**16  # bytes read at a time
 REDIRECTS = 10  # followed one after the other
+AT_ONCE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # a linger of 0 seconds
 
 
 def fetch(
@@ -116,10 +119,11 @@ class _Lines(HTTPAdapter):
         super().__init__()
 
     def cut(self) -> None:
-        """End what is open, and what will be opened yet."""
+        """End what is open, and what will be opened yet; the other side hears of it at once."""
         self.over = True
         for line in list(self.sockets):
             with contextlib.suppress(OSError):
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
                 line.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
