@@ -15,7 +15,7 @@ PY := $(BIN)/python
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help book test execute sync check mutants serve linkcheck environment vendor clean
+.PHONY: help book test execute sync check mutants serve linkcheck lock floor colab environment vendor clean
 
 help:
 	@echo "make book      build the book into _build/html and print its address"
@@ -26,8 +26,12 @@ help:
 	@echo "make mutants   break the library on purpose, list what no test notices (NAMES='optim text')"
 	@echo "make serve     build the book and show it on http://127.0.0.1:$(PORT)"
 	@echo "make linkcheck visit every link in the book"
+	@echo "make lock      renew requirements.lock from requirements.txt, with hashes"
+	@echo "make floor     test rnnlib with the oldest packages that it allows, in .venv-floor"
+	@echo "make colab     test rnnlib and each notebook with Colab's versions, in .venv-colab"
 	@echo "make clean     remove the built book, vendored scripts and caches (VENV=... stays)"
-	@echo "Settings: PYTHON=python3.12 (3.11 to 3.13), VENV=.venv, STRICT=1 (warnings are errors)"
+	@echo "Settings: PYTHON=python3.12 (3.11 to 3.13), VENV=.venv, STRICT=1 (warnings are errors),"
+	@echo "          TORCH_INDEX=https://download.pytorch.org/whl/cpu (on Linux without a GPU)"
 
 environment:
 	@command -v $(PYTHON) >/dev/null || { \
@@ -37,12 +41,8 @@ environment:
 
 # Without npm the book still builds; its equations then come from a CDN.
 vendor:
-	@if command -v npm >/dev/null; then \
-	  echo "==> vendoring the scripts of the pages"; \
-	  bash tools/vendor.sh || echo "==> could not vendor: see above. The CDN will do."; \
-	else \
-	  echo "==> npm is not installed: nothing to vendor"; \
-	fi
+	@echo "==> vendoring the scripts of the pages"
+	@bash tools/vendor.sh || echo "==> could not vendor: see above. The CDN will do."
 
 book: environment vendor
 	@$(PY) tools/build_book.py
@@ -74,20 +74,28 @@ check: environment
 	@$(PY) tools/notebooks.py check
 	@echo "==> the repository's address"
 	@$(PY) tools/address.py check
+	@echo "==> the version, and what first cells install"
+	@$(PY) tools/release.py check
 
 mutants: environment
 	@$(PY) tools/mutants.py $(NAMES)
 
 serve: book
-	@echo "==> http://127.0.0.1:$(PORT) (stop with Ctrl-C)"
-	@$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+	@$(PY) tools/serve.py --port $(PORT)
 
 linkcheck: environment
 	@$(PY) tools/build_book.py --builder linkcheck
+
+lock: environment
+	@$(PY) tools/lock.py
+	@$(PYTHON) tools/environment.py --venv $(VENV)
+
+floor colab: environment
+	@$(PY) tools/bounds.py $@
 
 clean:
 	@echo "==> removing the built book, vendored scripts and caches"
 	@rm -rf _build book/_generated .pytest_cache .mypy_cache .ruff_cache .checks
 	@bash tools/vendor.sh --clean
-	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
 	@echo "==> kept: the environment $(VENV) (remove it with: rm -rf $(VENV))"

@@ -17,7 +17,7 @@ from torch import Tensor
 from rnnlib import tensorfiles, validate
 from rnnlib.layers import GRU, LSTM, RNN
 from rnnlib.models import RNNLM, CharacterModel
-from rnnlib.text import Vocabulary, Words
+from rnnlib.text import Characters, Vocabulary, Words
 
 KEY = "rnnlib_model"  # of the metadata: JSON with all but the weights
 KINDS = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}  # of an RNNLM's layers
@@ -58,6 +58,8 @@ def save_model(
         if not torch.isfinite(weight).all():
             raise ValueError(f"model must have weights that are finite in {dtype}, got {name}")
     about = {"symbols": vocabulary.symbols, **_describe(model), "settings": settings}
+    if isinstance(vocabulary, Characters):
+        about["vocabulary"] = Characters.__name__
     try:
         metadata = {KEY: json.dumps(about)}
     except (TypeError, ValueError) as error:
@@ -81,7 +83,9 @@ def load_model(
         about = json.loads(metadata[KEY])
         symbols, settings = about.pop("symbols"), about.pop("settings")
         of_words = "kind" in about
-        vocabulary = Words(symbols) if of_words else Vocabulary(symbols)
+        one_a_character = about.pop("vocabulary", None) == Characters.__name__
+        words = Characters if one_a_character else Words
+        vocabulary = words(symbols) if of_words else Vocabulary(symbols)
         weights = {
             name: tensor.float() * tensors.get(name + SCALE, 1.0)
             for name, tensor in tensors.items() if not name.endswith(SCALE)

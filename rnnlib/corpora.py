@@ -96,12 +96,13 @@ def load(name: str, *, fallback: str | None = None, raw: bool = False) -> Corpus
     Args:
         name: one of `names()`.
         fallback: corpus to return instead when `name` is unavailable; a printed line says so.
-            Only ``"tales"`` is there without cache, mirror and network.
+            Only ``"tales"`` and ``"quatrains"`` are there without cache, mirror and network.
         raw: keep the head and the licence that Project Gutenberg puts around its books.
 
     Returns:
         The text. For ``"wikitext-2"`` and ``"cora"``: a dict of part to text.
-        For ``"tang"`` and ``"tang300"``: a list of poems, each a dict.
+        For ``"tang"`` and ``"tang300"``: a list of poems, each a dict. For ``"quatrains"`` as
+        well, with the keys ``title`` and ``paragraphs`` (two couplets).
 
     Raises:
         ValueError: `name` or `fallback` is unknown.
@@ -113,7 +114,8 @@ def load(name: str, *, fallback: str | None = None, raw: bool = False) -> Corpus
     if fallback is not None:
         _entry(fallback, "fallback")
     if "bundled" in entry:
-        return Path(data_dir(), entry["bundled"]).read_text(encoding="utf-8")
+        text = Path(data_dir(), entry["bundled"]).read_text(encoding="utf-8")
+        return _poems(text) if entry["format"] == "poems" else text
     try:
         parts = _fetch(name, [_File(**file) for file in entry["files"]])
     except CorpusUnavailable:
@@ -158,13 +160,25 @@ def gutenberg_body(text: str) -> str:
     return inner.strip("\n") + "\n"
 
 
-def cache_dir() -> Path:
-    """Folder of checked copies: ``RNNLIB_CACHE``, else the system's cache folder."""
-    if folder := os.environ.get("RNNLIB_CACHE"):
-        return Path(folder).expanduser()
-    import pooch
+def _poems(text: str) -> list[dict[str, Any]]:
+    """Poems as in ``tang``, from blocks with an empty line between: a title, then the lines."""
+    blocks = (block.split("\n") for block in text.strip().split("\n\n"))
+    return [{"title": title, "paragraphs": lines} for title, *lines in blocks]
 
-    return Path(pooch.os_cache("rnnlib"))
+
+def cache_dir() -> Path:
+    """Folder of checked copies: ``RNNLIB_CACHE``, else the system's cache folder.
+
+    Without a home folder there is none: then a path that cannot be written.
+    """
+    try:
+        if folder := os.environ.get("RNNLIB_CACHE"):
+            return Path(folder).expanduser()
+        import pooch
+
+        return Path(pooch.os_cache("rnnlib"))
+    except RuntimeError:  # says that there is no home folder
+        return Path(os.devnull, "no-home-folder")
 
 
 def _registry() -> dict[str, dict[str, Any]]:
@@ -213,12 +227,13 @@ def _fetch(name: str, files: list[_File]) -> dict[str, bytes]:
             data = _download(file.url, f"{name} {count}/{len(missing)}", file.size)
         except OSError as error:
             tried.append(f"download {file.url}: {type(error).__name__}: {error}")
+            spare = "quatrains" if _entry(name, "name")["format"] == "json" else "tales"
             raise CorpusUnavailable(
                 f"corpus {name!r} is not available: no source has its file {file.key!r}. Tried:"
                 + "".join(f"\n  - {attempt}" for attempt in tried)
                 + "\nWithout a network: set RNNLIB_DATA_MIRROR to a folder, or the http, https or "
                 f"file URL of one, with the file {file.container!r} in it; "
-                f"or call load({name!r}, fallback='tales')."
+                f"or call load({name!r}, fallback={spare!r})."
             ) from error
         keep(file, data, f"{file.key} from {file.url}", "Nothing was kept of it.")
     return {file.key: got[file.key] for file in files}
@@ -275,7 +290,7 @@ def _from_mirror(mirror: str, container: str) -> bytes:
         return _download(f"{mirror.rstrip('/')}/{quote(container)}", container)
     if mirror.startswith("file://"):
         mirror = url2pathname(urlsplit(mirror).path)
-    return (Path(mirror).expanduser() / container).read_bytes()
+    return Path(os.path.expanduser(mirror), container).read_bytes()
 
 
 def _download(url: str, label: str, size: int | None = None) -> bytes:

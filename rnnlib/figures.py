@@ -5,15 +5,18 @@ White paper and dark ink stay legible in a dark page and on a grey printer.
 
 from __future__ import annotations
 
+import html
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
+
+from rnnlib import prosody
 
 # After Okabe and Ito (2008), ordered so that neighbours differ in lightness as well.
 COLOURS = ["#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#8A6D00"]
@@ -92,6 +95,49 @@ def table(header: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Any:
         if len(line) != len(header):
             raise ValueError(f"rows must have {len(header)} cells, got {len(line)}: {line}")
     return Markdown("\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines))
+
+
+def verses(
+    lines: Sequence[str],
+    gloss: Sequence[str] = (),
+    title: str = "",
+    sounds: Mapping[str, str] | None = None,
+) -> Any:
+    """Chinese verse as text for the last line of a cell: pinyin above, a line's gloss beside it.
+
+    Text, because matplotlib draws a box for each character that its font lacks, and a browser
+    finds a font. It takes colours and width from the page; on a narrow one a gloss goes below.
+    ``sounds`` has the readings in which these lines differ from `prosody.pinyin`, by character.
+    A character without a reading stands alone.
+
+    Raises:
+        ValueError: there are glosses, but not one a line.
+    """
+    from IPython.display import HTML
+
+    if gloss and len(gloss) != len(lines):
+        raise ValueError(f"gloss must have a text for each of {len(lines)} lines, got {len(gloss)}")
+    rows = [f"<div><strong>{html.escape(title)}</strong></div>"] if title else []
+    for i, line in enumerate(lines):
+        verse = "".join(_ruby(c, (sounds or {}).get(c, prosody.pinyin(c))) for c in line)
+        meaning = html.escape(gloss[i]) if gloss else ""
+        rows.append(
+            '<div style="display: flex; flex-wrap: wrap; align-items: baseline; '
+            'gap: 0 1.2em; margin: 0.4em 0">'
+            f'<span lang="zh-Hant" style="font-size: 1.35em; line-height: 2">{verse}</span>'
+            f'<span style="flex: 1 1 14em">{meaning}</span></div>'
+        )
+    return HTML("".join(rows))
+
+
+def _ruby(character: str, sound: str | None) -> str:
+    """A character under its sound, in a box as wide for each, so that lines stand in columns."""
+    text = html.escape(character)
+    if sound is None:
+        return text
+    above = f'<rp>(</rp><rt style="font-size: 0.55em">{html.escape(sound)}</rt><rp>)</rp>'
+    box = "display: inline-block; min-width: 1.7em; text-align: center"
+    return f'<span style="{box}"><ruby>{text}{above}</ruby></span>'
 
 
 def _cell(value: Any) -> str:

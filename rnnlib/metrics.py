@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from rnnlib import validate
 from rnnlib.cells import each
 from rnnlib.evaluation import logits_and_state, predict
-from rnnlib.text import padded
+from rnnlib.text import padded, within
 from rnnlib.training import Metrics
 
 
@@ -68,10 +68,7 @@ def _kept(
     if lengths is None:
         p, y = logits.flatten(0, 1), targets.flatten()
     else:
-        validate.labels("lengths", lengths, (N,), T + 1)
-        if lengths.min() < 1:
-            raise ValueError(f"lengths must be in [1, {T}], got one of {int(lengths.min())}")
-        kept = torch.arange(T, device=targets.device) < lengths[:, None]  # (N, T)
+        kept = within(lengths, N, T).to(targets.device)
         p, y = logits[kept], targets[kept]
     return p, validate.labels(name, y, y.shape, K)
 
@@ -177,6 +174,66 @@ def separate(model: nn.Module, sequences: Sequence[Tensor], N: int = 100) -> Met
             raise ValueError("sequences must be at least 2 symbols each, got 1")
         total.add(model, numbers, lengths=lengths - 1)
     return total.mean()
+
+
+def symbol_nats(
+    model: nn.Module, sequences: Sequence[Tensor], N: int = 100
+) -> tuple[Tensor, Tensor]:
+    r"""Nats of each symbol of sequences (M_n,) but the first, and lengths $T_n = M_n - 1$ (n,).
+
+    $-\ln \hat y_{n,t}[y_{n,t}]$ as (n, T) in float64, with zeros behind a length; the state is zero
+    before each sequence. N are read side by side, which changes nothing but time and memory.
+    The model is in evaluation mode for that time.
+    """
+    if not len(validate.instance("sequences", sequences, Sequence, "a sequence of tensors")):
+        raise ValueError("sequences must hold at least one, got none")
+    validate.positive_int("N", N)
+    lengths = torch.tensor([len(sequence) - 1 for sequence in sequences])
+    if lengths.min() < 1:
+        raise ValueError("sequences must be at least 2 symbols each, got fewer")
+    nats = torch.zeros(len(sequences), int(lengths.max()), dtype=torch.float64)
+    for start in range(0, len(sequences), N):
+        numbers, long = padded(sequences[start : start + N], fill=0)
+        logits, _ = predict(model, numbers[:, :-1])
+        p, y = _kept("sequences", logits.cpu(), numbers[:, 1:], long - 1)
+        kept = within(long - 1, *nats[start : start + N].shape)
+        nats[start : start + N][kept] = nn.functional.cross_entropy(p.double(), y, reduction="none")
+    return nats, lengths
+
+
+class Perplexities(NamedTuple):
+    """Perplexities of one model on the same sequences, by what is counted and how means are taken.
+
+    Of them only ``character`` can be compared.
+    """
+
+    padded: float  # over all places, padding too
+    sentence: float  # mean of the sequences' own, padding excluded
+    sentence_padded: float  # mean of the sequences' own, padding counted
+    character: float  # over all symbols, padding excluded
+
+
+def perplexities(nats: Tensor, lengths: Tensor) -> Perplexities:
+    r"""One model's perplexity four ways, from nats $\ell_{n,t}$ (N, T) and lengths T_n (N,).
+
+    $$\text{padded} = e^{\frac{1}{NT} \sum_{n,t} \ell_{n,t}}, \quad
+    \text{sentence} = \frac1N \sum_n e^{\frac{1}{T_n} \sum_{t \le T_n} \ell_{n,t}}, \quad
+    \text{sentence\_padded} = \frac1N \sum_n e^{\frac1T \sum_t \ell_{n,t}}, \quad
+    \text{character} = e^{\frac{1}{\sum_n T_n} \sum_n \sum_{t \le T_n} \ell_{n,t}}$$
+
+    What stands behind a length is what the model pays for padding: zero, as ``symbol_nats`` has it,
+    if padding is known for certain. A model that learned to continue padding pays nearly nothing.
+    """
+    N, T = validate.tensor("nats", nats, ("N", "T"), finite=True).shape
+    kept = within(lengths, N, T)
+    nats = nats.double()
+    known = nats * kept
+    return Perplexities(
+        padded=perplexity(nats.mean().item()),
+        sentence=(known.sum(dim=1) / lengths).exp().mean().item(),
+        sentence_padded=nats.mean(dim=1).exp().mean().item(),
+        character=perplexity((known.sum() / kept.sum()).item()),
+    )
 
 
 class Sum:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from rnnlib import checkpoints, validate
+from rnnlib import checkpoints, terminal, validate
 from rnnlib.evaluation import predict
 from rnnlib.text import Vocabulary
 
@@ -204,4 +203,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(terminal.run(main))

@@ -481,6 +481,8 @@ def test_no_network_and_no_mirror(offline):
     assert "'gutenberg/wolves.txt'" in message
     assert "load('grimm', fallback='tales')" in message
     assert offline.cached() == {}
+    with pytest.raises(corpora.CorpusUnavailable, match=r"load\('tang', fallback='quatrains'\)"):
+        corpora.load("tang")
 
 
 def test_no_network_and_a_mirror_without_the_file(offline, monkeypatch, tmp_path):
@@ -669,7 +671,8 @@ def real_rows() -> dict[str, list[dict]]:
 def test_registry_pins_every_file():
     rows = real_rows()
     assert list(rows) == [
-        *("tales", "grimm", "democracy", "tinyshakespeare", "wikitext-2", "tang", "tang300", "cora")
+        *("tales", "quatrains", "grimm", "democracy", "tinyshakespeare", "wikitext-2"),
+        *("tang", "tang300", "cora"),
     ]
     for name, files in rows.items():
         assert len({row["key"] for row in files}) == len(files)
@@ -683,6 +686,7 @@ def test_registry_pins_every_file():
         name: (len(files), sum(row["size"] for row in files)) for name, files in rows.items()
     } == {
         "tales": (0, 0),
+        "quatrains": (0, 0),
         "grimm": (1, 550_595),
         "democracy": (1, 1_148_437),
         "tinyshakespeare": (1, 1_115_394),

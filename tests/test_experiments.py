@@ -4,10 +4,7 @@ import itertools
 import json
 import math
 import multiprocessing
-import os
 import platform
-import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +14,7 @@ import numpy as np
 import pytest
 import tiny_study
 import torch
-from helpers import HANGS, largest_error, layer, seeded, wait_until
+from helpers import largest_error, layer, seeded
 
 from rnnlib import bptt, experiments, layers, models, tasks, training
 from rnnlib.experiments import (
@@ -27,6 +24,7 @@ from rnnlib.experiments import (
     palindrome,
     palindrome_memory,
     study,
+    version,
 )
 from rnnlib.experiments.__main__ import STUDIES, main
 from rnnlib.models import CharacterModel
@@ -46,19 +44,24 @@ def without_times(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"runs": [{**r, "seconds": 0} for r in record["runs"]]}
 
 
+def left(folder: Path) -> list[str]:
+    """The files in a folder, without locks: those stay, and a process that has ended holds none."""
+    return sorted(p.name for p in folder.iterdir() if p.suffix != ".lock")
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> dict[str, Any]:
     """The record of an uninterrupted study on two processes."""
     folder = tmp_path_factory.mktemp("whole")
     path = study.run_study("tiny", palindrome.run, SETTINGS, workers=2, folder=folder)
-    assert [p.name for p in folder.iterdir()] == ["tiny.json"]
+    assert left(folder) == ["tiny.json"]
     return json.loads(path.read_text("utf-8"))
 
 
 def test_a_record_says_how_it_was_made(whole) -> None:
     assert list(whole) == [
         "study", "command", "finished", "run_seconds", "workers", "seeds", "versions",
-        "hardware", "runs",
+        "code", "hardware", "runs",
     ]  # fmt: skip
     assert whole["study"] == "tiny"
     assert whole["command"].startswith("python -m rnnlib.experiments")
@@ -69,6 +72,8 @@ def test_a_record_says_how_it_was_made(whole) -> None:
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
+    rnnlib = {"rnnlib": version.sources(), "runs": len(SETTINGS)}
+    assert whole["code"] == [whole["versions"] | rnnlib]
     assert whole["hardware"]["threads_per_run"] == 1
     assert whole["run_seconds"] == pytest.approx(sum(r["seconds"] for r in whole["runs"]), abs=0.1)
 
@@ -85,7 +90,10 @@ def test_runs_stand_in_the_order_of_the_settings(whole) -> None:
 def test_an_interrupted_study_continues_with_what_is_missing_on_any_number_of_processes(
     whole, tmp_path, capsys
 ) -> None:
-    kept = [{**whole["runs"][k], "seconds": -1.0 - k} for k in (2, 0)]  # as no run takes
+    code = version.code()
+    kept = [
+        {**whole["runs"][k], "seconds": -1.0 - k, "code": code} for k in (2, 0)
+    ]  # none takes so
     other = {"settings": {**SETTINGS[0], "T": 99}, "seconds": 1.0, "result": {}}
     lines = [json.dumps(r) for r in (kept[0], other, kept[1])]
     cut_off = json.dumps(whole["runs"][1])[:-40]
@@ -96,8 +104,11 @@ def test_an_interrupted_study_continues_with_what_is_missing_on_any_number_of_pr
     seconds = [r["seconds"] for r in record["runs"]]
     assert (seconds[0], seconds[2]) == (-1.0, -3.0)  # taken over, not run again
     assert min(seconds[1], seconds[3]) >= 0
-    assert [p.name for p in tmp_path.iterdir()] == ["tiny.json"]
-    assert "2 of 4 runs were there, 2 to go" in capsys.readouterr().out
+    assert left(tmp_path) == ["tiny.json", "tiny.partial.jsonl"]
+    assert json.loads((tmp_path / "tiny.partial.jsonl").read_bytes()) == other  # it was not used
+    said = capsys.readouterr().out
+    assert "2 of 4 runs were there, 2 to go" in said
+    assert "other versions" not in said
 
 
 def test_a_failing_run_stops_the_study_and_loses_no_other_run(tmp_path) -> None:
@@ -105,8 +116,11 @@ def test_a_failing_run_stops_the_study_and_loses_no_other_run(tmp_path) -> None:
     partial.write_text('{"settings": {"seed": 7}, "sec', "utf-8")  # a line cut off before
     settings = [{"seed": 0}, {"seed": 1}, {"seed": 2, "fails": True}]
     settings += [{"seed": s, "until": str(tmp_path / "never")} for s in range(3, 9)]
-    with pytest.raises(ArithmeticError, match="seed 2 fails"):
+    with pytest.raises(ArithmeticError, match="seed 2 fails") as failed:
         study.run_study("tiny", tiny_study.run, settings, workers=1, folder=tmp_path)
+    assert (
+        "In a worker:" in failed.value.__notes__[0] and "tiny_study.py" in failed.value.__notes__[0]
+    )
     assert not multiprocessing.active_children()  # what waits is not run first
     assert not (tmp_path / "tiny.json").exists()
     kept = [json.loads(line) for line in partial.read_text("utf-8").splitlines()[1:]]
@@ -116,9 +130,14 @@ def test_a_failing_run_stops_the_study_and_loses_no_other_run(tmp_path) -> None:
     assert [r["result"] for r in record["runs"]] == [{"twice": 0}, {"twice": 2}]
 
 
+def recorded(seed: int, **others: Any) -> dict[str, Any]:
+    """A finished run, as a line of a partial file has it."""
+    return {"settings": {"seed": seed}, "seconds": 1.0, "result": {"a": seed}} | others
+
+
 def complete(folder: Path, name: str, seeds: int = 2) -> Path:
     """A record from a study whose runs were all there already: it starts no process."""
-    runs = [{"settings": {"seed": s}, "seconds": 1.0, "result": {"a": s}} for s in range(seeds)]
+    runs = [recorded(seed) for seed in range(seeds)]
     folder.mkdir(exist_ok=True)
     text = "".join(json.dumps(r) + "\n" for r in runs)
     (folder / f"{name}.partial.jsonl").write_text(text, "utf-8")
@@ -175,40 +194,6 @@ def test_load_reads_a_record_and_suggests_the_nearest_name(tmp_path, monkeypatch
 # ---- the command line ---------------------------------------------------------------------------
 
 
-def command(folder: Path, *arguments: str) -> list[str]:
-    return [sys.executable, tiny_study.__file__, str(folder), *arguments]
-
-
-def test_ctrl_c_keeps_the_finished_runs_and_the_same_command_goes_on(tmp_path) -> None:
-    gate = tmp_path / "gate"
-    arguments = f"tiny --seeds 9 --until {gate} --workers 1 --name short".split()
-    partial = tmp_path / "results" / "short.partial.jsonl"
-    process = subprocess.Popen(
-        command(tmp_path, *arguments), stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    wait_until(
-        lambda: (
-            (partial.exists() and partial.read_bytes().count(b"\n") == tiny_study.FREE)
-            or process.poll() is not None
-        )
-    )
-    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to every process of the group
-    _, errors = process.communicate(timeout=HANGS)
-    assert process.returncode == 130, errors
-    assert errors.endswith("interrupted: run the same command again to go on\n")
-    finished = [json.loads(line) for line in partial.read_text("utf-8").splitlines()]
-    assert len(finished) == tiny_study.FREE
-    gate.touch()
-    again = subprocess.run(
-        command(tmp_path, *arguments), capture_output=True, text=True, timeout=HANGS, check=True
-    )
-    assert f"short: {len(finished)} of 9 runs were there" in again.stdout
-    record = json.loads((tmp_path / "results" / "short.json").read_text("utf-8"))
-    assert [r["settings"]["seed"] for r in record["runs"]] == list(range(9))
-    assert record["runs"][: len(finished)] == finished
-    assert record["command"].endswith(shlex.join(arguments))
-
-
 def test_help_lists_the_studies_and_their_options(capsys) -> None:
     for arguments, words in [([], STUDIES), (["palindrome"], ["--lengths", "--seeds", "(default"])]:
         with pytest.raises(SystemExit) as stop:
@@ -244,8 +229,9 @@ def test_a_wrong_command_exits_with_2_and_says_why(arguments, said, capsys) -> N
     assert said in capsys.readouterr().err
 
 
-def test_the_command_line_makes_the_settings(monkeypatch) -> None:
+def test_the_command_line_makes_the_settings(monkeypatch, tmp_path) -> None:
     asked = []
+    monkeypatch.setattr(study, "data_dir", lambda: tmp_path)  # no record is there
     for module in STUDIES.values():
         monkeypatch.setattr(module, "run_study", lambda *arguments: asked.append(arguments))
     main(["palindrome", "--cells", "rnn", "gru", "--lengths", "5", "9", "--seeds", "3"])
@@ -259,8 +245,9 @@ def test_the_command_line_makes_the_settings(monkeypatch) -> None:
     assert [(s["variant"], s["seed"]) for s in settings_2] == [("lstm", 0), ("lstm", 1)]
 
 
-def test_a_start_on_the_command_line_makes_a_curriculum(monkeypatch) -> None:
+def test_a_start_on_the_command_line_makes_a_curriculum(monkeypatch, tmp_path) -> None:
     asked = []
+    monkeypatch.setattr(study, "data_dir", lambda: tmp_path)
     monkeypatch.setattr(
         palindrome, "run_study", lambda name, run, settings, _: asked.extend(settings)
     )

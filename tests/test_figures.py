@@ -1,7 +1,9 @@
 """Figures are drawn finely; tables stay tables, whatever a cell holds."""
 
+import re
 import subprocess
 import sys
+from html import unescape
 
 import pytest
 from markdown_it import MarkdownIt
@@ -43,6 +45,25 @@ def test_what_is_drawn_and_escaped() -> None:
 def test_a_row_has_the_cells_of_the_header(row) -> None:
     with pytest.raises(ValueError, match=rf"rows must have 2 cells, got {len(row)}: \{row}"[:40]):
         figures.table(["a", "b"], [[1, 2], row])
+
+
+def test_verses_stand_under_their_pinyin_beside_their_gloss() -> None:
+    lines, gloss = ["重看山，", "<unk>"], ["again & again", "what"]
+    html = figures.verses(lines, gloss, "看 <1>", {"重": "chóng"}).data
+    assert html.count("<ruby>") == html.count('lang="zh-Hant"') + 1 == 3
+    assert re.findall("<ruby>(.)<rp>.*?<rt[^>]*>(.*?)</rt>", html) == [
+        ("重", "chóng"), ("看", "kàn"), ("山", "shān")
+    ]  # fmt: skip
+    text = unescape(re.sub("<rp>.*?</ruby>|<[^>]*>", "", html))
+    assert text == "看 <1>重看山，again & again<unk>what"
+    plain = figures.verses(lines[:1]).data
+    assert "zhòng" in plain and "<strong>" not in plain
+    assert "color" not in html  # the page's own, in a dark one as well
+
+
+def test_a_gloss_belongs_to_each_line() -> None:
+    with pytest.raises(ValueError, match="gloss must have a text for each of 2 lines, got 1"):
+        figures.verses(["山", "水"], ["mountain"])
 
 
 DRAW = """

@@ -9,7 +9,7 @@ import torch
 from helpers import F64, normal, seeded
 
 from rnnlib import corpora, graphs, models
-from rnnlib.experiments import cora
+from rnnlib.experiments import cora, study
 from rnnlib.experiments.__main__ import main
 from rnnlib.layers import GraphConvolution
 from rnnlib.models.dropout import Dropout
@@ -335,8 +335,9 @@ def test_the_linear_model_is_at_its_minimum_and_powers_smooth_the_input(rings) -
     assert loosely < tightly < math.log(2)  # what weights of zero cost, with two classes
 
 
-def test_the_study_has_all_that_the_page_compares(rings, monkeypatch) -> None:
+def test_the_study_has_all_that_the_page_compares(rings, monkeypatch, tmp_path) -> None:
     seen: list[dict[str, Any]] = []
+    monkeypatch.setattr(study, "data_dir", lambda: tmp_path)  # no record is there
     monkeypatch.setattr(
         cora, "run_study", lambda name, run, settings, workers: seen.extend(settings)
     )

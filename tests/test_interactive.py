@@ -92,6 +92,7 @@ FIGURES = [
     interactive.lstm_units(interactive.unit_data(*some_units())),
     interactive.optimizer_paths(),
     interactive.graph_hops(),
+    interactive.perplexity(),
     interactive.word_map(interactive.word_data(*some_words()), word='"'),
     interactive.bptt_graph(),
     interactive.wheel(interactive.wheel_data(*a_wheel(), 4), t=3, digit=2),
@@ -305,6 +306,46 @@ def test_errors_of_the_disc_and_the_spike_name_the_argument(
 ) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+# ---- perplexity four ways ------------------------------------------------------------------------
+
+
+def test_settings_of_the_perplexities_are_taken() -> None:
+    figure = interactive.perplexity(0.2, 30, 0.1, 0, 0.5)
+    assert figure.settings == {
+        "padding": 0.2, "perplexity": 30, "spread": 0.1, "lengths": 0, "cost": 0.5,
+    }  # fmt: skip
+    for arguments, message in (
+        ({"padding": 1}, r"padding must be finite and in \[0, 0.9\], got 1"),
+        ({"perplexity": 1}, r"perplexity must be .* \[2, 300\], got 1"),
+        ({"spread": -0.1}, r"spread must be .* \[0, 1.5\], got -0.1"),
+        ({"lengths": 2}, r"lengths must be .* \[0, 1\], got 2"),
+        ({"cost": math.nan}, r"cost must be .* \[0, 1\], got nan"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            interactive.perplexity(**arguments)
+
+
+def test_the_perplexities_show_a_report_s_three_figures() -> None:
+    """104.4 and 7.9 at the start; 22.1 as a mean over sentences that fill unlike shares."""
+    start = interactive.perplexity().settings
+    source = (JS / "rnn-perplexity.js").read_text("utf-8")
+    (preset,) = re.findall(r"'and 22.1': \{ (.*?) \}", source)
+    far = {name: float(value) for name, value in (p.split(": ") for p in preset.split(", "))}
+    draw = torch.Generator().manual_seed(0)
+    shares = []
+    for s in ({name: float(value) for name, value in start.items()}, far):
+        half = s["lengths"] * min(s["padding"], 1 - s["padding"])
+        share = 1 - s["padding"] + half * torch.linspace(-1, 1, 101, dtype=torch.float64)
+        x = torch.randn(20_000, 1, generator=draw, dtype=torch.float64)
+        x = math.log(s["perplexity"]) + s["spread"] * (x - x.mean()) / x.std()
+        nats = x * share  # (20000, 101), each step of padding costs nothing
+        assert s["cost"] == 0 and round(s["perplexity"], 1) == 104.4
+        assert round(nats.mean().exp().item(), 1) == 7.9
+        assert x.exp().mean() > 104.4  # Jensen
+        shares.append(nats.exp().mean().item())
+    assert shares[0] < 15 and abs(shares[1] - 22.1) < 0.5  # drawn: the browser check is exact
 
 
 # ---- the units of an LSTM ------------------------------------------------------------------------
@@ -747,23 +788,25 @@ def test_the_script_of_the_weights_holds_them_as_float16(tmp_path: Path) -> None
         assert np.array_equal(tensors[name], weight.half().numpy())
 
 
-def saved_words(folder: Path, kind: Any = LSTM) -> RNNLM:
+def saved_words(folder: Path, kind: Any = LSTM, name: str = "words_tiny") -> RNNLM:
     """A small word model, its readout tied to the table, in eight bits below ``folder``."""
     words = Words([UNK, END, "once", "upon", "<a"])
     model = RNNLM(5, kind, 4, 4, 2, tied=True, generator=torch.Generator().manual_seed(0))
-    path = folder / "data" / "weights" / "words_tiny.safetensors"
+    path = folder / "data" / "weights" / f"{name}.safetensors"
     path.parent.mkdir(parents=True)
     checkpoints.save_model(path, model, words, {"corpus": "tiny"}, torch.int8)
     return model
 
 
-def test_the_script_of_a_word_model_holds_it_in_eight_bits(tmp_path: Path) -> None:
-    saved_words(tmp_path)
+@pytest.mark.parametrize("name", ["words_tiny", "tang_tiny"])
+def test_the_script_of_a_word_model_holds_it_in_eight_bits(tmp_path: Path, name: str) -> None:
+    saved_words(tmp_path, name=name)
     (path,) = page_weights.write(tmp_path, tmp_path)
+    assert path == tmp_path / f"rnn-weights-{name}.js"
     content, tensors = content_of(path)
     assert content["symbols"] == [UNK, END, "once", "upon", "<a"]
     assert (content["hidden"], len(content["cells"])) == (4, 2)
-    model, _, _ = checkpoints.load_model(tmp_path / "data/weights/words_tiny.safetensors")
+    model, _, _ = checkpoints.load_model(tmp_path / f"data/weights/{name}.safetensors")
     for name, weight in model.named_parameters():
         here = tensors[name] * tensors.get(f"{name}.scale", np.float32(1))
         assert np.array_equal(here, weight.detach().numpy())
@@ -792,7 +835,7 @@ def test_the_page_offers_the_models_that_there_are_and_says_their_size(tmp_path:
     source = (JS / "rnn-char-writer.js").read_text("utf-8")
     offered = re.findall(r"^ +(\w+): { label: .* kB: (\d+),", source, re.M)
     names = {p.stem.removeprefix("rnn-weights-"): round(p.stat().st_size / 1000) for p in written}
-    sizes = sorted((n, kB) for n, kB in names.items() if not n.startswith("words_"))
+    sizes = sorted((n, kB) for n, kB in names.items() if not n.startswith(("words_", "tang_")))
     assert sorted((name, int(kB)) for name, kB in offered) == sizes
     for name, _ in offered:
         path = ROOT / "data" / "weights" / f"char_{name}.safetensors"

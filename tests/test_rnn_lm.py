@@ -165,6 +165,7 @@ def test_the_plan_has_every_setting_once_for_each_seed() -> None:
 def test_the_command_writes_a_record_a_part(tmp_path, monkeypatch) -> None:
     asked = []
     monkeypatch.setattr(rnn_lm, "run_study", lambda *a: asked.append(a))
+    monkeypatch.setattr(rnn_lm.study, "data_dir", lambda: tmp_path)
     monkeypatch.setattr(words, "available", lambda corpus, study: "tales")
     assert main("rnn_lm --part kinds window --seeds 2 --epochs 1 --workers 1".split()) == 0
     assert [(name, len(settings), workers) for name, _, settings, workers in asked] == [

@@ -11,7 +11,7 @@ from helpers import seeded
 from torch.nn.functional import cross_entropy
 
 from rnnlib import training
-from rnnlib.experiments import shakespeare
+from rnnlib.experiments import shakespeare, study
 from rnnlib.experiments.__main__ import main
 from rnnlib.experiments.shakespeare import Reader, carried, forget, variants, windowed, windows
 
@@ -204,8 +204,11 @@ def test_variants_add_up() -> None:
     assert last.keys() == plain.keys() and last["lstm"] == "bfloat16"
 
 
-def test_the_command_line_asks_for_every_variant_and_seed_one_at_a_time(monkeypatch) -> None:
+def test_the_command_line_asks_for_every_variant_and_seed_one_at_a_time(
+    monkeypatch, tmp_path
+) -> None:
     asked: dict[str, Any] = {}
+    monkeypatch.setattr(study, "data_dir", lambda: tmp_path)  # no record is there
 
     def run_study(name, run, settings, workers, threads) -> None:
         asked.update(name=name, settings=settings, workers=workers, threads=threads)

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -17,8 +18,14 @@ from rnnlib.experiments import study
 FREE = 3  # so many seeds wait for nothing
 
 
-def run(*, seed: int, fails: bool = False, until: str = "") -> dict[str, Any]:
-    """Twice the seed; from seed FREE on not before there is a file ``until``."""
+def run(*, seed: int, fails: bool = False, until: str = "", ends: str = "") -> dict[str, Any]:
+    """Twice the seed; from seed FREE on not before there is a file ``until``.
+
+    The process ends in the middle of seed FREE where there is no file ``ends`` yet.
+    """
+    if ends and seed == FREE and not Path(ends).exists():
+        Path(ends).touch()
+        os._exit(9)
     if until and seed >= FREE:
         wait_until(Path(until).exists)
     if fails:
@@ -28,11 +35,13 @@ def run(*, seed: int, fails: bool = False, until: str = "") -> dict[str, Any]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", default="")
+    parser.add_argument("--ends", default="")
 
 
 def main(chosen: argparse.Namespace) -> None:
-    settings = [{"seed": seed, "until": chosen.until} for seed in range(chosen.seeds)]
-    study.run_study(chosen.name, run, settings, chosen.workers)
+    own = {"until": chosen.until, "ends": chosen.ends}
+    settings = [{"seed": seed, **own} for seed in range(chosen.seeds)]
+    study.run_study(study.not_lost(chosen.name, settings), run, settings, chosen.workers)
 
 
 if __name__ == "__main__":

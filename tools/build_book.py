@@ -2,10 +2,12 @@
 
     python tools/build_book.py [--strict] [--builder html|linkcheck]
 
-STRICT=1 in the environment does the same as --strict: warnings are errors.
+STRICT=1 in the environment does the same as --strict: warnings are errors. With --builder linkcheck
+every link is visited instead, and the broken ones are listed with their places.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -40,6 +42,25 @@ def config_file() -> Path:
     return local
 
 
+def report_links(folder: Path) -> int:
+    """List the links that are broken; 1 if there are any."""
+    lines = (folder / "output.json").read_text("utf-8").splitlines()
+    links = [json.loads(line) for line in lines]
+    outside = [link for link in links if link["uri"].startswith("http")]
+    broken = [link for link in links if link["status"] in ("broken", "timeout")]
+    for link in broken:
+        print(f"{link['filename']}:{link['lineno']}: {link['uri']}\n    {link['info']}")
+    if not broken:
+        print(f"==> {len(links)} links, none of them broken")
+        return 0
+    print(f"\n{len(broken)} of {len(links)} links are broken: see above.", file=sys.stderr)
+    if outside and all(link in broken for link in outside):
+        print("Not one page answered: is this machine connected?", file=sys.stderr)
+    else:
+        print("Mend each in its file, then run: make linkcheck", file=sys.stderr)
+    return 1
+
+
 def main() -> int:
     """Run jupyter-book and print where the book lies."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -51,15 +72,22 @@ def main() -> int:
     try:
         paste(ROOT)
     except ValueError as problem:
-        print(f"{problem}. Run: make execute", file=sys.stderr)
+        print(f"{problem}\nMend the cell, then run: make execute", file=sys.stderr)
         return 1
     jupyter_book = "from jupyter_book.cli.main import main; main()"  # it has no __main__
     command = [sys.executable, "-c", jupyter_book, "build", str(ROOT), "--all", "--quiet"]
-    command += ["--config", str(config_file()), "--builder", args.builder]
+    command += ["--config", str(config_file())]
+    visited = ROOT / "_build" / "linkcheck"
+    if args.builder == "linkcheck":
+        shutil.rmtree(visited, ignore_errors=True)
+        command += ["--builder", "custom", "--custom-builder", "linkcheck"]  # beside the book
     if args.strict:
         command += ["-W", "--keep-going", "-n"]
-    print("==> building the book" + (", warnings are errors" if args.strict else ""), flush=True)
+    what = "building the book" if args.builder == "html" else "visiting every link"
+    print(f"==> {what}" + (", warnings are errors" if args.strict else ""), flush=True)
     done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONWARNINGS": "ignore"})
+    if (visited / "output.json").exists() and args.builder == "linkcheck":
+        return report_links(visited) or done.returncode
     if done.returncode:
         print(
             f"The book could not be built (jupyter-book gave {done.returncode}).", file=sys.stderr

@@ -1,6 +1,10 @@
-"""Make the book's virtual environment, and bring it up to date when the pins have changed.
+"""Make the book's virtual environment, and bring it up to date when the lock has changed.
 
     python3 tools/environment.py [--venv .venv]
+
+Every package comes with a hash, from requirements.lock (tools/lock.py). Torch comes from the
+address TORCH_INDEX in the environment; where none is given, from a wheel on this machine that pip
+is set to find (find-links), else from the package index with the hashes of requirements-torch.lock.
 
 Runs with the standard library alone, also on a Python that is too old, to say so.
 """
@@ -15,6 +19,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = (3, 11), (3, 13)
+PINS = ROOT / "requirements.txt"
+LOCK = ROOT / "requirements.lock"
+TORCH_LOCK = ROOT / "requirements-torch.lock"
+CPU_TORCH = "https://download.pytorch.org/whl/cpu"
 
 
 def say(text: str) -> None:
@@ -28,10 +36,10 @@ def stop(text: str) -> None:
     sys.exit(1)
 
 
-def runs(name: str) -> bool:
-    """Whether this Python starts: a version manager's stand-in may not."""
+def works(command: list) -> bool:
+    """Whether a command ends well, without a word."""
     quiet = subprocess.DEVNULL
-    return subprocess.call([name, "-c", ""], stdout=quiet, stderr=quiet) == 0
+    return subprocess.call(command, stdout=quiet, stderr=quiet) == 0
 
 
 def require_python() -> None:
@@ -39,7 +47,8 @@ def require_python() -> None:
     if OLDEST <= sys.version_info[:2] <= NEWEST:
         return
     names = ["python3.13", "python3.12", "python3.11"]
-    found = [name for name in names if shutil.which(name) and runs(name)]
+    # A version manager's stand-in may be there and not start.
+    found = [name for name in names if shutil.which(name) and works([name, "-c", ""])]
     advice = (
         "Found here: {0}. Try: make book PYTHON={0}".format(found[0])
         if found
@@ -54,41 +63,67 @@ def require_python() -> None:
 
 
 def fingerprint() -> str:
-    """What the environment depends on: the pins, the library's metadata, this Python."""
+    """What the environment depends on: the lock, the library's metadata, this Python."""
     text = [sys.version, str(ROOT)]
-    text += [(ROOT / name).read_text("utf-8") for name in ("requirements.txt", "pyproject.toml")]
+    files = (PINS, LOCK, TORCH_LOCK, ROOT / "pyproject.toml")
+    text += [path.read_text("utf-8") for path in files]
     return hashlib.sha256("\n".join(text).encode()).hexdigest()
 
 
+def has_pip(python: Path) -> bool:
+    """Whether this environment can install: where making it failed half-way, pip is missing."""
+    return python.exists() and works([str(python), "-m", "pip", "--version"])
+
+
 def create(venv: Path) -> None:
-    """Make an empty virtual environment."""
+    """Make an empty virtual environment, or leave nothing."""
+    if venv.exists() and any(venv.iterdir()) and not (venv / "pyvenv.cfg").exists():
+        stop("{} holds other files, so no environment is made there. Try VENV=.venv".format(venv))
     say("making a virtual environment in {}".format(venv))
     done = subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)])
     if done.returncode:
+        shutil.rmtree(venv, ignore_errors=True)
         stop(
-            "Python could not make a virtual environment.\n"
+            "Python could not make a virtual environment; its message is above.\n"
             "On Debian and Ubuntu the venv module is a package of its own: "
-            "sudo apt-get install python3-venv"
+            "sudo apt-get install python3-venv\n"
+            "Then run the same command again."
         )
 
 
 def install(python: Path) -> None:
-    """Install the pins, then rnnlib itself so that edits count at once."""
-    say("installing the pinned packages (about a minute and 1.3 GB)")
-    if sys.platform == "linux" and "cpu" not in os.environ.get("PIP_EXTRA_INDEX_URL", ""):
-        say("no GPU? torch gets smaller: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu")
+    """Install what is locked, then rnnlib itself so that edits count at once."""
+    say("installing the locked packages (a few minutes)")
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    done = subprocess.run([*pip, "-r", str(ROOT / "requirements.txt")])
-    if not done.returncode:
-        say("installing rnnlib from this folder")
-        done = subprocess.run([*pip, "--no-deps", "--editable", str(ROOT)])
-    if done.returncode:
+    locked = [*pip, "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r"]
+    editable = [*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    if (
+        subprocess.call([*locked, str(LOCK)])
+        or install_torch([*pip, "--no-deps"], [*locked, str(TORCH_LOCK)])
+        or subprocess.call(editable)
+    ):
         stop(
-            "pip could not install what requirements.txt names; its message is above.\n"
+            "pip could not install what is locked; its message is above.\n"
             "Usual causes: no connection to the package index (set PIP_INDEX_URL for a mirror),\n"
-            "less than 5 GB free on the disk, or a Python without wheels for these versions\n"
+            "less than 7 GB free on the disk, or a Python without wheels for these versions\n"
             "(3.11, 3.12 and 3.13 have them). Nothing is lost: run the same command again."
         )
+
+
+def install_torch(pip: list, locked: list) -> int:
+    """Install torch from the one place it should come from; return pip's exit status."""
+    pin = next(line for line in PINS.read_text("utf-8").splitlines() if line.startswith("torch=="))
+    index = os.environ.get("TORCH_INDEX")
+    if index:
+        say("torch comes from {}".format(index))
+        one_index = dict(os.environ, PIP_EXTRA_INDEX_URL="")
+        return subprocess.call([*pip, "--index-url", index, pin], env=one_index)
+    if works([*pip, "--no-index", pin]):
+        return 0  # from a wheel on this machine
+    if sys.platform == "linux":
+        say("torch brings NVIDIA's libraries (5 GB in all). No such GPU? Stop with Ctrl-C, then:")
+        say("make book TORCH_INDEX={}".format(CPU_TORCH))
+    return subprocess.call(locked)
 
 
 def main() -> None:
@@ -103,7 +138,7 @@ def main() -> None:
     if python.exists() and stamp.exists() and stamp.read_text() == now:
         say("environment {} is up to date".format(venv))
         return
-    if not python.exists():
+    if not has_pip(python):
         create(venv)
     stamp.unlink(missing_ok=True)
     install(python)

@@ -1,8 +1,9 @@
 """Write trained language models as scripts, which a page adds when its reader asks for one.
 
-data/weights/char_<corpus>.safetensors gives rnn-weights-<corpus>.js, and words_<name>.safetensors
-rnn-weights-words_<name>.js: symbols, sizes, and the weights as the file has them, in base64. It is
-a script so that the page also works as a file. `tools/build_book.py` calls this after each build;
+data/weights/char_<corpus>.safetensors gives rnn-weights-<corpus>.js, words_<name>.safetensors
+rnn-weights-words_<name>.js, and tang_<name>.safetensors rnn-weights-tang_<name>.js: symbols, sizes,
+and the weights as the file has them, in base64. It is a script so that the page also works as a
+file. `tools/build_book.py` calls this after each build;
 rnn-model.js adds the scripts.
 """
 
@@ -16,7 +17,7 @@ from rnnlib import checkpoints, layers, tensorfiles
 from rnnlib.models import CharacterModel
 
 ROOT = Path(__file__).resolve().parent.parent
-LIMITS = {"char_*": 700_000, "words_*": 2_500_000}  # bytes of one script
+LIMITS = {"char_*": 700_000, "words_*": 2_500_000, "tang_*": 2_500_000}  # bytes of one script
 TYPES = {torch.float16: "F16", torch.float32: "F32", torch.int8: "I8"}  # as rnn-model.js reads
 
 
@@ -29,7 +30,7 @@ def script(name: str, path: Path) -> str:
         cells = [f"rnn.cells.{n}." for n in range(model.num_layers)]
     else:
         if not isinstance(model.layers[0], layers.LSTM):
-            raise ValueError(f"{path.name}: the page takes LSTM layers of a word model")
+            raise ValueError(f"{path.name}: the page takes LSTM layers of an RNNLM")
         cells = [f"layers.{n}.cells.0." for n in range(len(model.layers))]
     tensors, _ = tensorfiles.load(path)
     data = b"".join(tensor.numpy().tobytes() for tensor in tensors.values())

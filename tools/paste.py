@@ -6,6 +6,7 @@ files are build products and always agree with the notebook that a reader can op
 """
 
 import base64
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 TAG = "paste:"
+NAME = re.compile(r"\w[\w-]*")  # no dots and no slashes: a name leads to no other folder
 
 
 def paste(root: Path = ROOT) -> list[Path]:
@@ -23,8 +25,13 @@ def paste(root: Path = ROOT) -> list[Path]:
             for tag in cell.metadata.get("tags", []):
                 if not tag.startswith(TAG):
                     continue
-                suffix, content = output(cell, f"{path.name}, cell tagged {tag}")
-                target = root / "book" / "_generated" / path.stem / (tag[len(TAG) :] + suffix)
+                where, name = f"{path.name}, cell tagged {tag}", tag.removeprefix(TAG)
+                if not NAME.fullmatch(name):
+                    raise ValueError(
+                        f"{where}: expected a name of letters, digits, _ and -, got {name!r}"
+                    )
+                suffix, content = output(cell, where)
+                target = root / "book" / "_generated" / path.stem / (name + suffix)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if not target.exists() or target.read_bytes() != content:
                     target.write_bytes(content)

@@ -11,7 +11,7 @@
 #   book/_static/vendor/katex/fonts/*.woff2
 #   book/_static/vendor/katex/copy-tex.min.js     <- a copied equation is its TeX
 #   book/_static/vendor/text/text.css, *.woff2
-# The folder is a build product: git ignores it. Exit 3: npm is missing (pages then use MathJax from a CDN).
+# The folder is a build product: git ignores it. Exit 3: npm is missing or Node is too old (pages then use MathJax from a CDN).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=book/_static/vendor
@@ -26,20 +26,28 @@ if [ "${1:-}" = --clean ]; then
 fi
 [ $# -eq 0 ] || { say "unknown argument: $1" >&2; exit 2; }
 
+without() {
+  say "$1: nothing vendored. The book still builds; its pages then load" >&2
+  say "MathJax from a CDN, so equations need a network. Install Node.js 20 or later from https://nodejs.org" >&2
+  say "(npm comes with it; on Debian and Ubuntu: sudo apt-get install npm), then run the same command again." >&2
+  exit 3
+}
 for tool in node npm; do
-  command -v "$tool" >/dev/null 2>&1 || {
-    say "$tool is not installed: nothing vendored. The book still builds; its pages then load" >&2
-    say "MathJax from a CDN, so equations need a network. Install Node.js 20 or later (npm comes with it)." >&2
-    exit 3
-  }
+  command -v "$tool" >/dev/null 2>&1 || without "$tool is not installed"
 done
+major=$(node -p 'process.versions.node.split(".")[0]')
+[ "$major" -ge 20 ] || without "Node.js $major is too old"
 
 lock=$(node -p 'require("crypto").createHash("sha256").update(require("fs").readFileSync("package-lock.json")).digest("hex")')
 if [ "$(cat "$stamp" 2>/dev/null || true)" = "$lock" ]; then
   say "node_modules is as package-lock.json says"
 else
   say "npm ci (about 30 packages, 23 MB unpacked)"
-  npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null
+  npm ci --loglevel=error --no-audit --no-fund --ignore-scripts >/dev/null || {
+    say "npm could not fetch what package-lock.json names; its message is above. Is there a connection" >&2
+    say "to the npm registry? Without it the book still builds, and its equations need a network." >&2
+    exit 1
+  }
   printf '%s\n' "$lock" >"$stamp"
 fi
 

@@ -11,19 +11,36 @@
 # In Colab it is missing at first: then this cell installs it, which takes about half a minute.
 # Where rnnlib is there, the cell does nothing, so you can run it as often as you like.
 # Your torch, numpy and matplotlib stay as they are, because rnnlib asks for lower bounds only.
+# Colab forgets what you change here, unless you keep a copy: File > Save a copy in Drive,
+# or File > Download > Download .ipynb.
 import importlib
 import importlib.util
+import pathlib
 import subprocess
 import sys
 
-if importlib.util.find_spec("rnnlib") is None:
+
+def has_rnnlib() -> bool:
+    """A folder that is only called rnnlib, beside this notebook, does not count."""
+    spec = importlib.util.find_spec("rnnlib")
+    places = (spec and spec.submodule_search_locations) or []
+    return any(pathlib.Path(place, "layers").is_dir() for place in places)
+
+
+if not has_rnnlib():
     address = "https://github.com/your_name/recurrent-networks-from-scratch"
-    print(f"Installing rnnlib from {address}")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"rnnlib @ git+{address}"]
+    version = "main"  # in a release of the book: its tag
+    print(f"Installing rnnlib from {address}, version {version}")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", f"rnnlib @ git+{address}@{version}"]
     done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"rnnlib could not be installed. pip says:\n{done.stderr}")
     importlib.invalidate_caches()
+    sys.modules.pop("rnnlib", None)
+    if not has_rnnlib():
+        found = importlib.util.find_spec("rnnlib")
+        raise RuntimeError(f"Another rnnlib stands before the book's: {found}. Rename it.")
+    print("To keep what you write here: File > Save a copy in Drive, or File > Download.")
 
 # %%
 import math
@@ -904,7 +921,7 @@ interactive.optimizer_paths()
 # A field acts when Enter is pressed.
 # Can you write one on which SGD at its best rate ends lower than Adam at its best?
 
-# %% tags=["live"] mystnb={"image": {"alt": "Left, a map of the loss with two hollows and a dent at the left edge. From the start at (-1.5, 1), marked by a circle, the path of momentum swings into the dent and stays there. Right, the loss against the step: it falls with some ripples and levels off at 2.4."}}
+# %% mystnb={"image": {"alt": "Left, a map of the loss with two hollows and a dent at the left edge. From the start at (-1.5, 1), marked by a circle, the path of momentum swings into the dent and stays there. Right, the loss against the step: it falls with some ripples and levels off at 2.4."}} tags=["live"]
 from rnnlib import live
 
 NAMED = ("sin", "cos", "exp", "log", "sqrt", "tanh", "abs")

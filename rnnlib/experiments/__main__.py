@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from contextlib import suppress
 
-from rnnlib import validate
+from rnnlib import terminal, validate
 from rnnlib.experiments import (
     char_lm,
     cora,
@@ -20,8 +22,12 @@ from rnnlib.experiments import (
     palindrome_memory,
     rnn_lm,
     shakespeare,
+    signals,
+    study,
+    tang,
     wikitext,
 )
+from rnnlib.experiments.workers import WorkerLost
 
 STUDIES = {
     "palindrome": palindrome,
@@ -37,6 +43,7 @@ STUDIES = {
     "wikitext": wikitext,
     "ngram_lm": ngram_lm,
     "rnn_lm": rnn_lm,
+    "tang": tang,
     "cora": cora,
 }
 
@@ -64,14 +71,31 @@ def main(arguments: list[str] | None = None) -> int:
             "--workers", type=positive, default=None, help="processes; default: all cores"
         )
         one.add_argument("--name", default=name, help="the record's name: data/results/NAME.json")
+        one.add_argument(
+            "--anew", action="store_true", help="also runs that another version of the code made"
+        )
     chosen = parser.parse_args(arguments)
+    study.anew.set(chosen.anew)
     try:
-        STUDIES[chosen.study].main(chosen)
-    except KeyboardInterrupt:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-        return 130
+        with signals.handled(signals.stop, signal.SIGINT):  # Ctrl-C is a KeyboardInterrupt already
+            STUDIES[chosen.study].main(chosen)
+    except KeyboardInterrupt as stopped:
+        number = getattr(stopped, "number", signal.SIGINT)
+        with suppress(OSError):  # the terminal is gone
+            print("interrupted: run the same command again to go on", file=sys.stderr)
+        return 128 + number
+    except study.Refused as refused:
+        print(refused, file=sys.stderr)
+        return 2
+    except WorkerLost as lost:
+        print(
+            f"{lost}: it was killed, perhaps for want of memory. "
+            "Run the same command again to go on, or with fewer --workers",
+            file=sys.stderr,
+        )
+        return 1
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(terminal.run(main))

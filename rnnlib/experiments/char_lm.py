@@ -6,7 +6,7 @@ model writes a few lines. The record also has a smoothed n-gram model and xz on 
 
 A run that was stopped, by Ctrl-C or otherwise, goes on from its checkpoint with the same command,
 to the same text at the end. The weights of the seed with the lowest held-out loss go to
-data/weights/char_CORPUS.safetensors, in float16; those of a trial with --steps to
+data/weights/char_CORPUS.safetensors, in float16; those of a trial, with --steps or --name, to
 data/checkpoints. The record is data/results/char_lm_CORPUS.json unless --name says otherwise.
 """
 
@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from rnnlib import checkpoints, corpora, metrics, ngram, optim, sampling, training
 from rnnlib.experiments import study
-from rnnlib.experiments.study import means, run_study
+from rnnlib.experiments.study import means, not_lost, run_study
 from rnnlib.models import CharacterModel
 from rnnlib.text import Vocabulary, Windows, split
 
@@ -194,22 +194,24 @@ def main(chosen: argparse.Namespace) -> None:
     runs: list[dict[str, Any]] = [
         {"kind": "lstm", **asked, "seed": seed, **settings} for seed in range(chosen.seeds)
     ]
-    folder = study.data_dir() / "checkpoints"
-    folder.mkdir(exist_ok=True)
-    path = run_study(
-        f"char_lm_{corpus}" if chosen.name == "char_lm" else chosen.name,
-        functools.partial(run, folder=folder),
-        [*runs, {"kind": "baselines", **asked, "seed": 0}],
-        chosen.workers,
-    )
+    every = [*runs, {"kind": "baselines", **asked, "seed": 0}]
+    own = f"char_lm_{corpus}"
+    name = not_lost(own if chosen.name == "char_lm" else chosen.name, every)
+    folder = study.checkpoints(name, own)
+    path = run_study(name, functools.partial(run, folder=folder), every, chosen.workers)
     record = json.loads(path.read_text(encoding="utf-8"))
     best = min(
         record["runs"][: len(runs)], key=lambda r: r["result"]["held_out"]["carried"]["nats"]
     )
-    target = (folder if chosen.steps else study.data_dir() / "weights") / f"char_{corpus}"
+    trial = chosen.steps or name != own
+    target = (folder if trial else study.data_dir() / "weights") / f"char_{corpus}"
     target.parent.mkdir(exist_ok=True)
     files = [_file(folder, r) for r in runs]
-    os.replace(_file(folder, best["settings"]).with_suffix(".weights"), f"{target}.safetensors")
+    weights = _file(folder, best["settings"]).with_suffix(".weights")
+    if not weights.exists():  # the run was made on another machine
+        print(f"the weights of seed {best['settings']['seed']} are not here: no file is written")
+        return
+    os.replace(weights, f"{target}.safetensors")
     for file in files:  # and what a kill left beside them
         for made in folder.glob(f"{file.stem}.*"):
             made.unlink()

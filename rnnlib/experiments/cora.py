@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import graphs, models, training
-from rnnlib.experiments.study import Settings, rounded, run_study
+from rnnlib.experiments.study import Settings, not_lost, rounded, run_study
 
 DEPTHS = (1, 3, 4, 6, 8)  # beside 2
 LAMS = (0.0, 0.5, 2.0, 5.0)  # beside 1
@@ -158,7 +158,8 @@ def main(chosen: argparse.Namespace) -> None:
         add(few, num_layers=depth, edges=False, dropout=0.0)
     add(few, dropout=0.0)
     add(few, dropout=0.0, edges=False)
-    run_study(chosen.name, run, settings, chosen.workers)
     pairs = itertools.product(POWERS, DECAYS)
     convex = [{"power": k, "weight_decay": decay, "seed": 0} for k, decay in pairs]
-    run_study(f"{chosen.name}_linear", linear, convex, chosen.workers)
+    first, second = not_lost(chosen.name, settings), not_lost(f"{chosen.name}_linear", convex)
+    run_study(first, run, settings, chosen.workers)
+    run_study(second, linear, convex, chosen.workers)

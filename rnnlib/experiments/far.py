@@ -33,7 +33,7 @@ from torch import Generator, Tensor, nn
 
 from rnnlib import layers, models, tasks, training, validate
 from rnnlib.experiments import palindrome, study
-from rnnlib.experiments.study import Settings, means, run_study
+from rnnlib.experiments.study import Settings, means, not_lost, run_study
 from rnnlib.tasks.copying import LENGTH
 
 ALL: dict[str, Any] = {
@@ -223,13 +223,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the parts one after the other."""
-    folder = study.data_dir() / "checkpoints"
-    folder.mkdir(exist_ok=True)
     asked = {"steps": chosen.steps} if chosen.steps else {}
-    for part in chosen.parts:
-        settings = [s | asked for s in plan(part, chosen.seeds, chosen.cells, chosen.lengths)]
-        run_study(
-            f"{chosen.name}_{part}", functools.partial(run, folder=folder), settings, chosen.workers
-        )
+    parts = {
+        f"{chosen.name}_{part}": [
+            s | asked for s in plan(part, chosen.seeds, chosen.cells, chosen.lengths)
+        ]
+        for part in chosen.parts
+    }
+    for name, settings in parts.items():  # before hours of the first
+        not_lost(name, settings)
+    folder = study.checkpoints(chosen.name, "far")
+    for name, settings in parts.items():
+        run_study(name, functools.partial(run, folder=folder), settings, chosen.workers)
         for one in settings:
             checkpoint(folder, one).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import layers, models, tasks, training
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import not_lost, run_study
 from rnnlib.tasks.frequency import LONGEST
 
 MODELS = ("plstm", "lstm", "lstm dt")
@@ -147,4 +147,4 @@ def main(chosen: argparse.Namespace) -> None:
                     **shared,
                 }
             )
-    run_study(chosen.name, run, settings, chosen.workers)
+    run_study(not_lost(chosen.name, settings), run, settings, chosen.workers)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rnnlib import init, layers, models, tasks, training
 from rnnlib.experiments import palindrome
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import not_lost, run_study
 
 VARIANTS = {
     "rnn": ("rnn", "uniform", None),
@@ -101,4 +101,4 @@ def main(chosen: argparse.Namespace) -> None:
         {"variant": variant, "T": chosen.length, "seed": seed, **shared}
         for variant, seed in itertools.product(chosen.variants, range(chosen.seeds))
     ]
-    run_study(chosen.name, run, settings, chosen.workers)
+    run_study(not_lost(chosen.name, settings), run, settings, chosen.workers)

@@ -14,7 +14,7 @@ import torch
 
 from rnnlib import bptt, init, layers, models, tasks, training
 from rnnlib.experiments.palindrome import solved
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import not_lost, run_study
 from rnnlib.interactive import unit_data
 
 SHARED = {"T": 31, "hidden": 32, "lr": 1e-2, "steps": 1500, "batch": 64, "clip": 1.0}
@@ -59,4 +59,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(chosen: argparse.Namespace) -> None:
     """Run the study, for the figure with one seed."""
     settings = [{**SHARED, "steps": chosen.steps, "seed": seed} for seed in range(chosen.seeds)]
-    run_study(chosen.name, run, settings, chosen.workers)
+    run_study(not_lost(chosen.name, settings), run, settings, chosen.workers)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import init, layers, tasks, training
-from rnnlib.experiments.study import means, run_study
+from rnnlib.experiments.study import means, not_lost, run_study
 
 #   cell, bias; the recurrent weights are orthogonal, all other biases zero
 VARIANTS = {
@@ -131,4 +131,4 @@ def main(chosen: argparse.Namespace) -> None:
             chosen.lengths, range(chosen.seeds), chosen.tasks, chosen.variants
         )
     ]
-    run_study(chosen.name, run, settings, chosen.workers)
+    run_study(not_lost(chosen.name, settings), run, settings, chosen.workers)

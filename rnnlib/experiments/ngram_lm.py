@@ -18,6 +18,7 @@ with the lowest validation loss are kept. The weights of seed 0 of "best" go to 
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 from collections import Counter
@@ -112,19 +113,19 @@ def train(settings: dict[str, Any]) -> tuple[NGramLM, dict[str, Any]]:
     return model.eval(), result
 
 
-def run(*, part: str, **settings: Any) -> dict[str, Any]:
-    """One run of a part."""
+def run(*, part: str, folder: Path | None = None, **settings: Any) -> dict[str, Any]:
+    """One run of a part; the weights of "best" are in ``folder``, else in data/checkpoints."""
     if part == "counts":
         return counts(settings["corpus"])
     if part == "curriculum":
         return curriculum(settings)
     if part == "map":
-        return maps(settings)
+        return maps(settings, folder)
     model, result = train(settings)
     if part == "best":
         result |= {"mixture": mixture(model, settings["corpus"])}
         if settings["seed"] == 0:
-            keep(model, settings)
+            keep(model, settings, folder)
     return result
 
 
@@ -278,9 +279,9 @@ def curriculum(settings: dict[str, Any]) -> dict[str, Any]:
 # ---- maps of words ------------------------------------------------------------------------------
 
 
-def maps(settings: dict[str, Any]) -> dict[str, Any]:
+def maps(settings: dict[str, Any], folder: Path | None) -> dict[str, Any]:
     """A table of 2 numbers a word is trained, and that of "best" projected: the frequent words."""
-    weights, _ = tensorfiles.load(kept())
+    weights, _ = tensorfiles.load(kept(folder))
     model, result = train(settings)
     symbols = words.load(settings["corpus"]).vocabulary.symbols
     some = slice(3, 3 + DRAWN)  # behind UNK, START and END
@@ -299,18 +300,18 @@ def principal(rows: Tensor) -> Tensor:
 # ---- files --------------------------------------------------------------------------------------
 
 
-def kept() -> Path:
-    """Where the weights of "best" are."""
-    return study.data_dir() / "checkpoints" / "ngram_lm_best.safetensors"
+def kept(folder: Path | None = None) -> Path:
+    """Where the weights of "best" are: in ``folder``, else in data/checkpoints."""
+    return (folder or study.data_dir() / "checkpoints") / "ngram_lm_best.safetensors"
 
 
-def keep(model: NGramLM, settings: dict[str, Any]) -> None:
+def keep(model: NGramLM, settings: dict[str, Any], folder: Path | None) -> None:
     """Write the weights, with vocabulary and settings beside them."""
     weights = {name: w.half().contiguous() for name, w in model.state_dict().items()}
     symbols = words.load(settings["corpus"]).vocabulary.symbols
-    kept().parent.mkdir(exist_ok=True)
+    kept(folder).parent.mkdir(exist_ok=True)
     about = {"symbols": json.dumps(symbols), "settings": json.dumps(settings)}
-    tensorfiles.save(kept(), weights, about)
+    tensorfiles.save(kept(folder), weights, about)
 
 
 # ---- the study ----------------------------------------------------------------------------------
@@ -356,5 +357,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the parts one after the other."""
-    for name, settings in words.parts(chosen, plan):
-        run_study(name, run, settings, chosen.workers)
+    parts = words.parts(chosen, plan)
+    every = functools.partial(run, folder=study.checkpoints(chosen.name, "ngram_lm"))
+    for name, settings in parts:
+        run_study(name, every, settings, chosen.workers)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from rnnlib import corpora, init, layers, metrics, optim, tasks, training
 from rnnlib.experiments import palindrome
-from rnnlib.experiments.study import means, run_study
+from rnnlib.experiments.study import means, not_lost, run_study
 from rnnlib.models import CharacterModel, Classifier
 from rnnlib.text import Vocabulary, Windows, split
 
@@ -162,4 +162,4 @@ def main(chosen: argparse.Namespace) -> None:
         )
         for lr in rates(task, method)
     ]
-    run_study(chosen.name, run, settings, chosen.workers)
+    run_study(not_lost(chosen.name, settings), run, settings, chosen.workers)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from rnnlib import init, layers, models, tasks, training
-from rnnlib.experiments.study import means, run_study
+from rnnlib.experiments.study import means, not_lost, run_study
 
 CELLS = {"rnn": layers.RNN, "lstm": layers.LSTM, "gru": layers.GRU}
 PERFECT_BATCHES = 20
@@ -165,4 +165,4 @@ def main(chosen: argparse.Namespace) -> None:
             chosen.cells, chosen.inputs, chosen.lengths, range(chosen.seeds)
         )
     ]
-    run_study(chosen.name, run, settings, chosen.workers)
+    run_study(not_lost(chosen.name, settings), run, settings, chosen.workers)

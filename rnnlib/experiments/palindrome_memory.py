@@ -10,7 +10,7 @@ import argparse
 from typing import Any
 
 from rnnlib.experiments import palindrome
-from rnnlib.experiments.study import run_study
+from rnnlib.experiments.study import not_lost, run_study
 
 SHARED = {
     "one_hot": True, "optimizer": "adam", "lr": 1e-3, "clip": 1.0, "hidden": 128, "batch": 128,
@@ -75,5 +75,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the study over all variants, lengths and seeds."""
-    settings = growing if chosen.curriculum else direct
-    run_study(chosen.name, palindrome.run, settings(chosen.seeds), chosen.workers)
+    settings = (growing if chosen.curriculum else direct)(chosen.seeds)
+    run_study(not_lost(chosen.name, settings), palindrome.run, settings, chosen.workers)

@@ -18,6 +18,7 @@ go to data/checkpoints in eight bits, as the book's page takes them.
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import time
 from pathlib import Path
@@ -94,7 +95,7 @@ def train(settings: dict[str, Any]) -> tuple[RNNLM, dict[str, Any]]:
     return model, result
 
 
-def run(*, part: str, **settings: Any) -> dict[str, Any]:
+def run(*, part: str, folder: Path | None = None, **settings: Any) -> dict[str, Any]:
     """One run of a part."""
     if part == "window":
         return window(settings)
@@ -110,7 +111,7 @@ def run(*, part: str, **settings: Any) -> dict[str, Any]:
     if part == "best":
         result["test"] = rounded(measured(model, test))
         if settings["seed"] == 0:
-            small, _, _ = checkpoints.load_model(keep(model, settings))
+            small, _, _ = checkpoints.load_model(keep(model, settings, folder))
             result["eight_bits"] = rounded(measured(cast(RNNLM, small).fast(), test))
     return result
 
@@ -211,9 +212,9 @@ def window(settings: dict[str, Any]) -> dict[str, Any]:
 # ---- files --------------------------------------------------------------------------------------
 
 
-def keep(model: RNNLM, settings: dict[str, Any]) -> Path:
+def keep(model: RNNLM, settings: dict[str, Any], folder: Path | None) -> Path:
     """Write the weights in eight bits, with vocabulary and settings beside them."""
-    folder = study.data_dir() / "checkpoints"
+    folder = folder or study.data_dir() / "checkpoints"
     folder.mkdir(exist_ok=True)
     vocabulary = words.load(settings["corpus"]).vocabulary
     path = folder / "rnn_lm_best.safetensors"
@@ -257,5 +258,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the parts one after the other."""
-    for name, settings in words.parts(chosen, plan):
-        run_study(name, run, settings, chosen.workers)
+    parts = words.parts(chosen, plan)
+    every = functools.partial(run, folder=study.checkpoints(chosen.name, "rnn_lm"))
+    for name, settings in parts:
+        run_study(name, every, settings, chosen.workers)

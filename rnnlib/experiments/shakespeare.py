@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from rnnlib import corpora, fused, init, training, validate
-from rnnlib.experiments.study import means, run_study
+from rnnlib.experiments.study import means, not_lost, run_study
 from rnnlib.text import Vocabulary
 from rnnlib.text import frequencies as shares
 
@@ -274,4 +274,5 @@ def main(chosen: argparse.Namespace) -> None:
         | ({"steps": chosen.steps} if chosen.steps else {})
         for seed, name in itertools.product(range(chosen.seeds), chosen.variants)
     ]
-    run_study(chosen.name, run, settings, workers=1, threads=chosen.threads)
+    name = not_lost(chosen.name, settings)
+    run_study(name, run, settings, workers=1, threads=chosen.threads)

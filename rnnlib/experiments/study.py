@@ -5,29 +5,32 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import multiprocessing
 import os
 import platform
 import shlex
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any
 
-import numpy as np
-import torch
+from filelock import FileLock, Timeout
 from torch import nn
 from tqdm import tqdm
 
 from rnnlib import corpora, validate
+from rnnlib.experiments import partial, signals, version
+from rnnlib.experiments.partial import Run, Settings, key
+from rnnlib.experiments.workers import outcomes
 from rnnlib.paths import data_dir, written_beside
 
-Settings = dict[str, Any]
-Name = TypeVar("Name", bound=str)  # of a corpus
+anew: ContextVar[bool] = ContextVar("anew", default=False)  # what another version made
+
+
+class Refused(RuntimeError):
+    """A study that has no place for its record, would lose recorded runs, or runs already."""
 
 
 def load(name: str) -> dict[str, Any]:
@@ -78,14 +81,54 @@ def decaying(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def available(corpus: Name, study: str) -> Name | Literal["tales"]:
-    """``corpus``, or the tales that come with rnnlib where it cannot be had; says so."""
+def available(corpus: str, study: str, instead: str = "tales") -> str:
+    """``corpus``, or one that comes with rnnlib where it cannot be had; says so."""
     try:
         corpora.load(corpus)
     except corpora.CorpusUnavailable as error:
-        print(f"{error}\n{study}: fell back to the tales")
-        return "tales"
+        print(f"{error}\n{study}: fell back to the {instead}")
+        return instead
     return corpus
+
+
+def not_lost(name: str, settings: list[Settings], folder: Path | None = None) -> str:
+    """``name``, if a record of these settings may have it: NAME.json then loses no run.
+
+    Raises:
+        Refused: there is such a record, with runs that are not among ``settings``; or what is there
+            is no record; or the name is no plain file name.
+    """
+    if name != Path(name).name or name in ("", ".."):
+        raise Refused(f"name must be a file's name without a folder, got {name!r}")
+    path = (data_dir() / "results" if folder is None else folder) / f"{name}.json"
+    if not path.exists():
+        return name
+    try:
+        recorded = [run["settings"] for run in json.loads(path.read_bytes())["runs"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{path} is no record of a study: move it away first") from error
+    asked = {key(s) for s in settings}
+    lost = [one for one in recorded if key(one) not in asked]
+    if lost:
+        raise Refused(
+            f"{name}: nothing was run. {path.name} is there, and {len(lost)} of its "
+            f"{len(recorded)} runs are not in this study: the first is\n  {json.dumps(lost[0])}\n"
+            f"For a trial give another name, as --name {name}_trial. To replace the record, "
+            f"remove it first: {path}"
+        )
+    return name
+
+
+def checkpoints(name: str, own: str) -> Path:
+    """The folder where runs keep what they need to go on; it is made.
+
+    data/checkpoints, or NAME in there for another name than the study's ``own``: a trial leaves
+    alone what the study itself needs.
+    """
+    folder = data_dir() / "checkpoints"
+    folder = folder if name == own else folder / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def run_study(
@@ -101,10 +144,19 @@ def run_study(
     Each call has ``threads`` threads. With more than one, ``workers`` times ``threads`` should
     not be above the number of cores.
 
-    The record gives each run's processor seconds.
+    The record gives each run's processor seconds, and which versions of the code made the runs.
 
     Each finished run is appended to NAME.partial.jsonl at once, so the same call after an
-    interruption goes on with what is missing. The record is written beside, then renamed.
+    interruption goes on with what is missing. Runs of another version of the code are used too,
+    and that is said; with ``anew`` set they are made again. The record is written beside, then
+    renamed; then its runs leave the partial file, and runs of other settings stay there.
+
+    Ctrl-C, TERM and HUP take effect once all finished runs are kept and all workers stopped.
+
+    Raises:
+        Refused: the record holds runs that are not among ``settings``, or another process is
+            at this study.
+        WorkerLost: a worker was killed.
     """
     workers = os.cpu_count() or 1 if workers is None else validate.positive_int("workers", workers)
     validate.positive_int("threads", threads)
@@ -112,101 +164,96 @@ def run_study(
         raise ValueError(f"settings must be dictionaries with a seed, got {str(settings)[:99]}")
     folder = data_dir() / "results" if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{name}.partial.jsonl"
-    wanted = {_key(s): s for s in settings}
-    done = {_key(r["settings"]): r for r in _read_partial(partial)}
-    done = {key: r for key, r in done.items() if key in wanted}
-    missing = [s for key, s in wanted.items() if key not in done]
+    path, unfinished = folder / f"{name}.json", folder / f"{name}.partial.jsonl"
+    wanted = {key(s): s for s in settings}
+    with _alone(folder / f"{name}.lock", name), signals.held() as stop:
+        not_lost(name, settings, folder)
+        done = _taken_over(name, partial.read(unfinished), wanted)
+        missing = [s for k, s in wanted.items() if k not in done]
+        with (
+            closing(outcomes(run, missing, workers, threads, stop)) as found,
+            tqdm(total=len(missing), unit="run", desc=name) as bar,
+        ):
+            for one in found:
+                one["code"] = version.code()
+                partial.append(unfinished, one)
+                done[key(one["settings"])] = one
+                with suppress(OSError):  # nobody reads the bar any more
+                    bar.update()
+        if len(done) < len(wanted):
+            print(f"{name}: {len(done)} of {len(wanted)} runs are kept in {unfinished.name}")
+            raise KeyboardInterrupt
+        runs = [done[k] for k in wanted]
+        with written_beside(path) as beside:
+            beside.write_text(_compact(_record(name, runs, workers, threads)), encoding="utf-8")
+        partial.drop(unfinished, wanted.keys())
+    print(f"{name}: {len(runs)} runs recorded in {path.name}")
+    return path
+
+
+@contextmanager
+def _alone(lock: Path, name: str) -> Iterator[None]:
+    """No other process is in such a block; the lock of a process that has ended counts no more."""
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout:
+        raise Refused(
+            f"{name}: nothing was run. Another process is at this study: wait until it is done, or "
+            "give this one another --name"
+        ) from None
+
+
+def _taken_over(name: str, kept: dict[str, Run], wanted: dict[str, Settings]) -> dict[str, Run]:
+    """Which of the kept runs are used; says how many, and whether other code made some."""
+    done = {k: run for k, run in kept.items() if k in wanted}
+    other = {k for k, run in done.items() if run["code"] != version.code()}
+    if anew.get():
+        done = {k: run for k, run in done.items() if k not in other}
+    missing = len(wanted) - len(done)
     if done:
-        print(f"{name}: {len(done)} of {len(wanted)} runs were there, {len(missing)} to go")
-    _end_last_line(partial)
-    context = multiprocessing.get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, context, _prepare, (threads,)) as pool,
-        open(partial, "a", encoding="utf-8") as file,
-        tqdm(total=len(missing), unit="run", desc=name) as bar,
-    ):
-        try:
-            futures = [pool.submit(_timed, run, s) for s in missing]
-            for future in as_completed(futures):
-                result = future.result()
-                done[_key(result["settings"])] = result
-                file.write(json.dumps(result) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-                bar.update()
-        except BaseException:
-            _stop(pool)
-            raise
-    runs = [done[key] for key in wanted]
-    record = {
+        print(f"{name}: {len(done)} of {len(wanted)} runs were there, {missing} to go")
+    if other and anew.get():
+        print(f"{name}: {len(other)} runs of other versions are made anew")
+    elif other:
+        print(f"{name}: {len(other)} of them were made by other versions; --anew makes them again:")
+        for code in _codes(done.values()):
+            print(f"  {code.pop('runs')} runs: {code or 'version unknown'}")
+    return done
+
+
+def _codes(runs: Iterable[Run]) -> list[dict[str, Any]]:
+    """The different versions that made the runs, each with how many "runs" it made."""
+    codes: list[dict[str, Any]] = []
+    counts: list[int] = []
+    for run in runs:
+        if run["code"] not in codes:
+            codes.append(run["code"])
+            counts.append(0)
+        counts[codes.index(run["code"])] += 1
+    return [code | {"runs": count} for code, count in zip(codes, counts, strict=True)]
+
+
+def _record(name: str, runs: list[Run], workers: int, threads: int) -> dict[str, Any]:
+    """What NAME.json holds; "versions" and "hardware" are those of the process that wrote it."""
+    code = version.code()
+    return {
         "study": name,
         "command": shlex.join(["python", "-m", "rnnlib.experiments", *sys.argv[1:]]),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "run_seconds": round(sum(r["seconds"] for r in runs), 1),
         "workers": workers,
-        "seeds": sorted({s["seed"] for s in settings}),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "seeds": sorted({r["settings"]["seed"] for r in runs}),
+        "versions": {k: v for k, v in code.items() if k != "rnnlib"},
+        "code": _codes(runs),
         "hardware": {
             "machine": platform.machine(),
             "cores": os.cpu_count(),
             "threads_per_run": threads,
             "device": "cpu",
         },
-        "runs": runs,
+        "runs": [{k: v for k, v in r.items() if k != "code"} for r in runs],
     }
-    path = folder / f"{name}.json"
-    with written_beside(path) as beside:
-        beside.write_text(_compact(record), encoding="utf-8")
-    partial.unlink()
-    print(f"{name}: {len(runs)} runs recorded in {path.name}")
-    return path
-
-
-def _prepare(threads: int) -> None:
-    torch.set_num_threads(threads)
-    tqdm.set_lock(threading.RLock())  # no bar is shared; the default lock outlives a stopped worker
-    os.environ["RNNLIB_PROGRESS"] = "0"
-
-
-def _timed(run: Callable[..., dict[str, Any]], settings: Settings) -> dict[str, Any]:
-    start = time.process_time()  # of all threads of this process: not those of a busy machine
-    result = run(**settings)
-    seconds = round(time.process_time() - start, 2)
-    return {"settings": settings, "seconds": seconds, "result": result}
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """Stop the workers at once: shutdown alone would first finish runs that nobody reads."""
-    for process in list((pool._processes or {}).values()):
-        process.terminate()
-    pool.shutdown(cancel_futures=True)
-
-
-def _key(settings: Settings) -> str:
-    return json.dumps(settings, sort_keys=True)
-
-
-def _read_partial(path: Path) -> list[dict[str, Any]]:
-    """Finished runs; a last line that was cut off by an interruption is left out."""
-    runs = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            runs.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return runs
-
-
-def _end_last_line(path: Path) -> None:
-    """End a line that was cut off, so that it does not spoil the next."""
-    if path.exists() and path.read_bytes()[-1:] not in (b"", b"\n"):
-        with open(path, "a", encoding="utf-8") as file:
-            file.write("\n")
 
 
 def _compact(record: dict[str, Any]) -> str:

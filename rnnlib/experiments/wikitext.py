@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from rnnlib import corpora, init, metrics, optim, training
 from rnnlib.experiments import study
-from rnnlib.experiments.study import means, run_study
+from rnnlib.experiments.study import means, not_lost, run_study
 from rnnlib.layers import LSTM
 from rnnlib.models import RNNLM, chances, sampled_cross_entropy
 from rnnlib.text import Contiguous, Words, frequencies
@@ -216,7 +216,7 @@ def plan(chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the study over variants and seeds, one run after the other."""
-    folder = study.data_dir() / "checkpoints"
-    folder.mkdir(exist_ok=True)
-    every = functools.partial(run, folder=folder)
-    run_study(chosen.name, every, plan(chosen), 1, threads=chosen.threads)
+    settings = plan(chosen)
+    name = not_lost(chosen.name, settings)
+    every = functools.partial(run, folder=study.checkpoints(name, "wikitext"))
+    run_study(name, every, settings, 1, threads=chosen.threads)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from rnnlib import corpora, training
-from rnnlib.experiments.study import Settings, available, means, rounded
+from rnnlib.experiments.study import Settings, available, means, not_lost, rounded
 from rnnlib.text import Words, split
 
 SIZE, TALES_SIZE = 8000, 1500  # of the vocabulary: UNK, START, END and words
@@ -102,10 +102,12 @@ def add_arguments(parser: argparse.ArgumentParser, parts: Sequence[str]) -> None
 
 def parts(
     chosen: argparse.Namespace, plan: Callable[[str, int], list[Settings]]
-) -> Iterator[tuple[str, list[Settings]]]:
+) -> list[tuple[str, list[Settings]]]:
     """The record's name and the settings of all runs of each part, as the options have them."""
     corpus = available(chosen.corpus, chosen.study)
     asked = {"epochs": chosen.epochs} if chosen.epochs else {}
+    found = []
     for part in chosen.part:
         settings = [{"part": part, "corpus": corpus} | s | asked for s in plan(part, chosen.seeds)]
-        yield f"{chosen.name}_{part}", settings
+        found.append((not_lost(f"{chosen.name}_{part}", settings), settings))
+    return found

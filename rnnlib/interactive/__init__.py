@@ -21,8 +21,8 @@ from rnnlib.interactive.words import word_data, word_script
 
 __all__ = [
     "FALLBACK", "RANGES", "Figure", "adam_spike", "bptt_graph", "gradient_disc", "graph_hops",
-    "lstm_step", "lstm_units", "optimizer_paths", "script", "time_gate", "unit_data", "unit_script",
-    "wheel", "wheel_data", "wheel_script", "word_data", "word_map", "word_script",
+    "lstm_step", "lstm_units", "optimizer_paths", "perplexity", "script", "time_gate", "unit_data",
+    "unit_script", "wheel", "wheel_data", "wheel_script", "word_data", "word_map", "word_script",
 ]  # fmt: skip
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
@@ -33,12 +33,16 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "rnn-adam-spike": {"spike": (0, 3), "beta1": (0, 0.99), "beta2": (0.9, 0.999)},  # spike: log10
     "rnn-graph-hops": {"layers": (0, 6), "lam": (0, 3)},
     "rnn-bptt-graph": {"step": (0, 18), "w_hh": (-2, 2), "x_1": (-2, 2)},
+    "rnn-perplexity": {
+        "padding": (0, 0.9), "perplexity": (2, 300), "spread": (0, 1.5), "lengths": (0, 1),
+        "cost": (0, 1),
+    },
     "rnn-optimizer-paths": {
         "steps": (0, 300),
         **dict.fromkeys(("w1", "w2"), surfaces.WINDOW),
         **{f"lr_{name.lower()}": (-4, 2) for name in surfaces.METHODS},  # powers of ten
     },
-}
+}  # fmt: skip
 FALLBACK = "This figure moves where scripts run: run this cell, or open the book's page."
 
 
@@ -200,6 +204,29 @@ def bptt_graph(step: int = 0, w_hh: float = 0.9, x_1: float = 1.0) -> Figure:
     """
     validate.positive_int("step", step, minimum=0)
     return _figure("rnn-bptt-graph", step=step, w_hh=w_hh, x_1=x_1)
+
+
+def perplexity(
+    padding: float = 0.555,
+    perplexity: float = 104.4,
+    spread: float = 0.5,
+    lengths: float = 0.8,
+    cost: float = 0.0,
+) -> Figure:
+    r"""The perplexity of one model, counted four ways, against the share of padding.
+
+    The model of sentences: $x$ nats a character, normal with mean $H = \ln$ ``perplexity`` (2 to
+    300) and deviation $s$ = ``spread`` (0 to 1.5 nats); a share $l$ of the padded steps is
+    characters, each step of the rest costs $c$ = ``cost`` (0 to 1 nats). $l$ takes 101 values
+    equally often, evenly about 1 - ``padding`` (0 to 0.9): as far apart as they can be, times
+    ``lengths`` (0 to 1). Sliders for all five; the arguments say where they start.
+    Per character, padding excluded: $e^H$. Padding counted: $e^{(1 - p) H + p c}$ for
+    p = ``padding``. Mean of the sentences' perplexities: $e^{H + s^2/2}$, and with padding counted
+    the mean over $l$ of $e^{l H + (1 - l) c + l^2 s^2/2}$.
+    Raises TypeError or ValueError for a setting that is no number or out of its range.
+    """
+    settings = {"padding": padding, "perplexity": perplexity, "spread": spread}
+    return _figure("rnn-perplexity", **settings, lengths=lengths, cost=cost)
 
 
 def optimizer_paths(

@@ -13,6 +13,7 @@ from rnnlib.cells import State
 from rnnlib.layers import Convertible, Recurrent
 from rnnlib.models.dropout import Dropout, WordDropout
 from rnnlib.models.table import look_up
+from rnnlib.text import within
 
 
 class RNNLM(nn.Module):
@@ -104,16 +105,26 @@ class RNNLM(nn.Module):
         targets: Tensor,
         state: State | None = None,
         products: torch.dtype | None = None,
+        *,
+        lengths: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Mean cross-entropy in nats of targets (N, T) after numbers (N, T), and the state.
 
         The same number as from the logits, in less time where K is large; ``products`` is the
         data type of the readout's, see ``rnnlib.fused.cross_entropy``.
+        ``lengths`` T_n (N,), in [1, T]: padding is excluded, so the mean is over the first T_n
+        targets of each sequence, and nothing is read out behind them. See
+        ``rnnlib.metrics.cross_entropy``. The state is the one after step T all the same.
         """
         outputs, state = self.outputs(numbers, state)
         W_ph, b_p = self.readout.weight, self.readout.bias
-        y = validate.integers("targets", targets, tuple(numbers.shape)).flatten()
-        return fused.cross_entropy(outputs.flatten(0, 1), W_ph, b_p, y, products), state
+        y = validate.integers("targets", targets, tuple(numbers.shape))
+        if lengths is None:
+            h, y = outputs.flatten(0, 1), y.flatten()
+        else:
+            kept = within(lengths, *y.shape)
+            h, y = outputs[kept], y[kept]
+        return fused.cross_entropy(h, W_ph, b_p, y, products), state
 
     def fast(self) -> Self:
         """Let torch's kernels compute the layers, same weights and numbers; returns self."""

@@ -141,3 +141,30 @@ class Words(Vocabulary):
         """T words -> their numbers (T,), as int64; a word that is not in the vocabulary is UNK."""
         words = self.cut(validate.instance(name, text, str, "a str"))
         return torch.tensor([self._numbers.get(w, self.unk) for w in words], dtype=torch.int64)
+
+
+class Characters(Words):
+    r"""K characters, numbered 0 to K-1 in the order of ``symbols``; all others are ``UNK``.
+
+    As with ``Words``, END (``"\n"``) ends a line and START stands before one; both and UNK count
+    among the K, and in a text UNK and START are one symbol each: ``"<s>"`` is no three characters.
+    ``Characters.of(text, size)`` keeps the most frequent: the rarest fall out.
+
+    Raises TypeError or ValueError unless ``symbols`` are distinct characters, UNK and END, and
+    START if need be.
+    """
+
+    def __init__(self, symbols: Iterable[str]):
+        super().__init__(symbols)
+        for symbol in self.symbols:
+            if len(symbol) != 1 and symbol not in (UNK, START):
+                raise ValueError(f"symbols must be characters, got {symbol!r}")
+
+    @staticmethod
+    def cut(text: str) -> Sequence[str]:
+        """The characters of a text, with UNK, START and END as one symbol each."""
+        return re.findall(f"{UNK}|{START}|.", text, re.DOTALL)
+
+    def join(self, symbols: Iterable[str]) -> str:
+        """The text that ``cut`` takes apart into ``symbols``."""
+        return "".join(symbols)

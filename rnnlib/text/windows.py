@@ -132,6 +132,14 @@ def padded(sequences: Sequence[Tensor], fill: int) -> tuple[Tensor, Tensor]:
     return nn.utils.rnn.pad_sequence(sequences, batch_first=True, padding_value=fill), lengths
 
 
+def within(lengths: Tensor, N: int, T: int) -> Tensor:
+    """Which of T steps of N sequences lie within their lengths T_n (N,), in [1, T]: (N, T)."""
+    validate.labels("lengths", lengths, (N,), T + 1)
+    if lengths.min() < 1:
+        raise ValueError(f"lengths must be in [1, {T}], got one of {int(lengths.min())}")
+    return torch.arange(T, device=lengths.device) < lengths[:, None]
+
+
 def _check(numbers: Tensor, T: int, N: int, *, strands: bool = False) -> None:
     """Raise unless ``numbers`` have room for T steps, or for T steps of each of N strands.
 

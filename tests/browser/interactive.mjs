@@ -10,6 +10,7 @@
 //   paths     an optimiser's path is rnnlib's to 1e-9 at each step, as long as rounding does not decide where it goes
 //   mouse, touch, keyboard, drag, map, rows, buttons, choices   each moves what it should; drawing, description and text follow
 //   sweep     the gradient that goes back: at each step the numbers known by then are drawn and said, and no others
+//   ways      of counting perplexity: each number written and said, and the sentences drawn as long as they are
 //   wheel     each digit's dot, name and bar where rnnlib says, and the digits named in their order
 //   words     a map of words: looked for, chosen, walked to; moved and zoomed by mouse, touch and keyboard; drawn where rnnlib says
 //   nodes     of a graph: pressed, and chosen from a list
@@ -36,7 +37,7 @@ const TOUCH_SIZE = 44;
 const SMALLEST = 11.5; // CSS pixels of text
 const DESKTOP = { viewport: { width: 1280, height: 900 } };
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-const ELSEWHERE = /<rnn-(char|word)-writer[\s>]/g; // char_writer.mjs and word_writer.mjs look at them
+const ELSEWHERE = /<rnn-(char|word|poem)-writer[\s>]/g; // char_writer.mjs, word_writer.mjs and poem_writer.mjs look at them
 const drawingFile = (tag) => join(ROOT, 'book/_static/figures', `${tag.replace(/^rnn-/, '')}.svg`);
 
 function expectations() {
@@ -774,6 +775,8 @@ const readCases = (host, cases) => host.evaluate((element, every) => every.map((
       radii: all('[data-radius]', (circle) => ({ name: circle.dataset.radius, r: Number(circle.getAttribute('r')) }), plot),
     })),
     heat: all('.heat path', (path) => ({ level: Number(path.dataset.level), fill: path.getAttribute('fill').match(/\d+/g).map(Number), d: path.getAttribute('d') })),
+    ways: Object.fromEntries(all('[data-way]', (node) => [node.dataset.way, node.textContent])),
+    bars: all('[data-bar]', (bar) => ({ x: given(bar, 'x')[0], width: given(bar, 'width')[0], fill: bar.getAttribute('fill') })),
     known: Object.fromEntries(all('[data-of]', (node) => [node.dataset.of, node.textContent])),
     wheel: rim && {
       rim: given(rim, 'cx', 'cy', 'r'), dots: all('[data-digit]', (dot) => [dot.dataset.digit, ...given(dot, 'cx', 'cy'), dot.getAttribute('fill')]),
@@ -899,6 +902,23 @@ function drawnWheel({ wheel: { rim: [cx, cy, r], dots, names, bars }, values, sa
   }
 }
 
+/** The four perplexities are written beside their lines and said; the bars of sentences are as long as the settings say. */
+function drawnWays({ ways, bars, values, says }, { lines }, note, at) {
+  for (const line of lines) {
+    const name = line.slice(3), value = rounded(Math.exp(values[name]), 1);
+    if (ways[name] !== value) note('ways', `${name} is written ${ways[name]}, not ${value}, at ${at}`);
+    if (!says.match(/\d+\.\d/g).includes(value)) note('ways', `${name} = ${value} is not said at ${at}`);
+  }
+  if (!says.includes(`and ${rounded(Math.exp(values.padded), 1)} with padding counted`)) note('ways', `said: ${says}`);
+  const { padding, lengths } = values, half = lengths * Math.min(padding, 1 - padding);
+  const left = bars[0].x, whole = bars[0].width + bars[1].width;
+  for (let n = 0; n < bars.length / 2; n++) {
+    const [own, rest] = bars.slice(2 * n, 2 * n + 2), share = 1 - padding + half * (4 * n / (bars.length - 2) - 1);
+    const off = Math.max(Math.abs(own.width - share * whole), Math.abs(rest.x - left - share * whole), Math.abs(own.width + rest.width - whole), Math.abs(own.x - left));
+    if (!(off < 0.05) || own.fill !== '#0072B2' || rest.fill === own.fill) note('ways', `sentence ${n + 1} is off by ${off} px, in ${own.fill}, at ${at}`);
+  }
+}
+
 const largest = (numbers) => Math.max(...numbers.map(Math.abs));
 
 /** The paths of optimisers: each step to 1e-9 of its size, as long as the path is to be believed; and as drawn. */
@@ -938,6 +958,7 @@ async function numbers(host, tag, { cases, ranges, ...figure }, note) {
     if (figure.lines) drawnPlots(found, figure.lines, note, at);
     if (expected.rows) drawnHeat(found, note, at);
     if (sweep) drawnSweep(found, sweep, note, at);
+    if (tag === 'rnn-perplexity') drawnWays(found, figure, note, at);
     if (found.wheel) drawnWheel(found, figure, note, at);
     if (gate && drawnGate(gate, values) > 0.03) note('numbers', `the drawn gate is off by ${drawnGate(gate, values).toFixed(2)} at ${at}`);
     if (tag === 'rnn-lstm-step') {
@@ -1261,6 +1282,19 @@ const BROKEN = [
   ['rnn-bptt-graph', '= ${times(w, n(da[t]))} = ${n(dh[now])}', '= ${times(w, n(da[t]))} = ${n(dh[t])}', 'sweep'],
   ['rnn-bptt-graph', 'step: figure.values.step - 1', 'step: figure.values.step - 2', 'buttons'],
   ['rnn-bptt-graph', 'pitch - 14) / 2', 'pitch - 44) / 2', 'legible'],
+  ['rnn-perplexity', 'H + spread ** 2 / 2,', 'H - spread ** 2 / 2,', 'numbers'],
+  ['rnn-perplexity', '(l * spread) ** 2 / 2', 'l * spread ** 2 / 2', 'numbers'],
+  ['rnn-perplexity', '(1 - shares.padding) * H + shares', '(1 - shares.padding) * H - shares', 'numbers'],
+  ['rnn-perplexity', 'lengths * Math.min(padding, 1 - padding)', 'lengths * padding', 'numbers'],
+  ['rnn-perplexity', '/ LENGTHS) ', '/ (LENGTHS - 1)) ', 'numbers'],
+  ['rnn-perplexity', 'PAD + x(n), PAD + y(log)', 'PAD + x(n), PAD + y(log / 2)', 'drawn'],
+  ['rnn-perplexity', 'cx="${px(PAD + x(at))}"', 'cx="${px(PAD + x(90 - at))}"', 'drawn'],
+  ['rnn-perplexity', '10 ** power, ', '2 ** power, ', 'drawn'],
+  ['rnn-perplexity', 'at, perplexity(v[name])', 'at, perplexity(v.counted)', 'ways'],
+  ['rnn-perplexity', 'bar(0, l, n, blue) + bar(l, 1, n, grey)', 'bar(0, l, n, grey) + bar(l, 1, n, blue)', 'ways'],
+  ['rnn-perplexity', '${perplexity(v.padded)} with padding', '${perplexity(v.counted)} with padding', 'ways'],
+  ['rnn-perplexity', 'spread: 1.2, lengths: 1', 'spread: 1, lengths: 1', 'buttons'],
+  ['rnn-perplexity', 'text(52, at, label)', 'text(252, at, label)', 'legible'],
   ['rnn-wheel', 'turned[t] - turned[t - 1] : 0', 'turned[t] : 0', 'numbers'],
   ['rnn-wheel', '2 * (t * this.count + d) + axis', '2 * (t * this.count + d) + 1 - axis', 'numbers'],
   ['rnn-wheel', 'middle - k * y]', 'middle + k * y]', 'wheel'],

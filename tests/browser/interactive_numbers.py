@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 STEP = {  # of a slider where it is not 0.01
     "tau": 0.5, "s": 0.5, "leak": 0.001, "bias": 0.1, "spike": 0.05, "beta2": 0.001,
-    "step": 1, "w_hh": 0.1, "x_1": 0.1,
+    "step": 1, "w_hh": 0.1, "x_1": 0.1, "padding": 0.005, "perplexity": 0.1,
 }  # fmt: skip
 PATHS = "rnn-optimizer-paths"
 MAP = "rnn-word-map"
@@ -38,6 +38,7 @@ UNITS = "rnn-lstm-units"
 HOPS = "rnn-graph-hops"
 GRAPH = "rnn-bptt-graph"
 WHEEL = "rnn-wheel"
+WAYS = ["sentences", "excluded", "padded", "counted"]  # of counting perplexity
 OPTIONS: dict[str, dict[str, list[str]]] = {  # of choices
     "rnn-gradient-disc": {"matrix": ["uniform", "orthogonal"]},
     "rnn-adam-spike": {"calm": ["long", "none"]},
@@ -66,12 +67,21 @@ BUTTONS: dict[str, dict[str, dict[str, float | str]]] = {  # what they set; the 
     },
     HOPS: {"C to E": {"source": "C", "layers": 4}, "no self-connections": {"lam": 0}},
     GRAPH: {"all forward": {"step": 8}, "all the way back": {"step": 18}},
-}
+    "rnn-perplexity": {
+        "no padding": {"padding": 0},
+        "7.9 for 104.4": {"padding": 0.555, "perplexity": 104.4, "cost": 0},
+        "and 22.1": {
+            "padding": 0.555, "perplexity": 104.4, "spread": 1.2, "lengths": 1, "cost": 0,
+        },
+        "lengths alike": {"lengths": 0},
+    },
+}  # fmt: skip
 STEPPED = {GRAPH: "step", WHEEL: "t"}  # sliders that the buttons "next" and "back" move
 LINES = {  # values that are drawn as lines, in this order
     "rnn-gradient-disc": ["lstm", "predicted", "rnn"],
     "rnn-adam-spike": ["m", "root", "adam", "rmsprop"],
     UNITS: ["i", "f", "o", "g", "beside", "c"],
+    "rnn-perplexity": [f"by_{way}" for way in WAYS],
 }
 # Figures with data: the kind (tools/page_words.py), and the attribute that names them.
 DATA = {MAP: ("words", "words"), UNITS: ("units", "data"), WHEEL: ("wheels", "wheel")}
@@ -177,6 +187,36 @@ def spike(spike: float, beta1: float, beta2: float, calm: str, steps: int = 200)
         found["short"] = sum(size < 0.9 for size in moved[19:])
         found["shortRmsprop"] = sum(size < 0.9 for size in moved2[19:])
     return found
+
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)  # of a normal distribution
+
+
+def ways(
+    padding: np.ndarray, perplexity: float, spread: float, lengths: float, cost: float
+) -> dict[str, np.ndarray]:
+    """Logarithms (P,) of the perplexities: sentences of 101 lengths and of 60 nats a character."""
+    x = math.log(perplexity) + spread * NODES  # (60,)
+    half = lengths * np.minimum(padding, 1 - padding)
+    share = (1 - padding)[:, None] + np.linspace(-1, 1, 101) * half[:, None]  # (P, 101)
+    many = WEIGHTS / WEIGHTS.sum()
+    nats = share[:, :, None] * x + (1 - share)[:, :, None] * cost  # (P, 101, 60), in a step's mean
+    one = np.ones_like(padding)
+    return {
+        "sentences": one * math.log(many @ np.exp(x)),
+        "excluded": (share[:, :, None] * x @ many).sum(1) / share.sum(1),
+        "padded": np.log((np.exp(nats) @ many).mean(1)),
+        "counted": (nats @ many).mean(1),
+    }
+
+
+def four(**settings: float) -> dict[str, Any]:
+    """All ways at the chosen share of padding, and log10 of them from 0 to 90 per cent."""
+    padding = settings.pop("padding")
+    now = {way: nats.item() for way, nats in ways(np.array([padding]), **settings).items()}
+    along = ways(np.arange(91) / 100, **settings)
+    lines = {f"by_{way}": (nats / math.log(10)).tolist() for way, nats in along.items()}
+    return now | lines | {"now": [[100 * padding, now[way] / math.log(10)] for way in WAYS]}
 
 
 def settings(tag: str, count: int, draw: random.Random) -> list[dict[str, Any]]:
@@ -531,6 +571,7 @@ def main() -> None:
         ("rnn-gradient-disc", interactive.gradient_disc(), disc),
         ("rnn-adam-spike", interactive.adam_spike(), spike),
         (GRAPH, interactive.bptt_graph(), sweep),
+        ("rnn-perplexity", interactive.perplexity(), four),
     ]:
         figures[tag] = {
             "html": figure._repr_html_(),
@@ -566,10 +607,8 @@ def main() -> None:
     for tag, figure in figures.items():
         figure.update({name: table.get(tag) for name, table in tables.items()})
     scripts = {}
-    pages = "".join(page.read_text("utf-8") for page in (ROOT / "book").glob("*.md"))
     for tag, (kind, attribute) in DATA.items():
-        stills = page_words.scripts(kind) if f"<{tag} " in pages else {}  # for pages, no notebooks
-        figures[tag].update(attribute=attribute, stills=stills)
+        figures[tag].update(attribute=attribute, stills=page_words.scripts(kind))
         scripts[f"rnn-{kind}-made"] = figures[tag].pop("script")
     scripts |= {name: interactive.script(name) for name in ("rnn-figure", *figures)}
     print(json.dumps({"figures": figures, "scripts": scripts}))

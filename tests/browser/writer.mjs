@@ -1,8 +1,9 @@
-// What the checks of the writers share (char_writer.mjs, word_writer.mjs): a page with the writer on it, and the walk through the steps.
+// What the checks of the writers share (char_writer.mjs, word_writer.mjs, poem_writer.mjs): a page with the writer on it, and the walk through the steps.
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AXE_TAGS, BASE, openBook, pagesOf, settle } from './check.mjs';
@@ -11,6 +12,7 @@ const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../..');
 export const NEAR = 1e-3; // of a logit
 export const WAIT = 60000;
+const NARROW = 320; // CSS pixels: the narrowest phone
 export const DESKTOP = { viewport: { width: 1280, height: 900 } };
 export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 
@@ -130,7 +132,10 @@ export const looks = ({ settings, least, onPhone }) => async (browser, book, nam
       if (shots) await w.host.screenshot({ path: join(shots, `${view}.png`) });
       if (view === 'phone') {
         await onPhone(w, note, async () => {
-          for (const text of await cramped(w, book, options.viewport.width)) note('phone', text);
+          for (const width of [NARROW, options.viewport.width]) {
+            await w.page.setViewportSize({ ...options.viewport, width });
+            for (const text of await cramped(w, book, width)) note('phone', `${text} [${width} px]`);
+          }
         });
       }
       for (const text of await audit(w, book)) note('a11y', `${text} [${view}]`);
@@ -150,18 +155,43 @@ export const looks = ({ settings, least, onPhone }) => async (browser, book, nam
   await w.close();
 };
 
-/** Without weights, with damaged ones, and with them after all. */
+/** Without weights, with damaged ones, with those of another model, from a server that does not answer, and with the weights after all. */
 export async function withoutWeights(browser, book, name, note, swap) {
-  const file = `rnn-weights-${name}.js`;
+  const file = `rnn-weights-${name}.js`, own = readFileSync(join(book.root, '_static', file), 'utf8');
+  const gives = (body) => (route) => route.fulfill({ body, contentType: 'text/javascript' });
+  const other = (change) => { // weights of which something is different
+    const [, head, json] = own.match(/^(.*? = )(.*);\n$/), weights = JSON.parse(json);
+    change(weights);
+    return gives(`${head}${JSON.stringify(weights)};\n`);
+  };
+  const symbol = await needed(browser, book, note, swap); // one without which the writer cannot do
   for (const [what, answer, word] of [
     ['missing', (route) => route.abort(), 'Nothing came'],
-    ['damaged', (route) => route.fulfill({ body: readFileSync(join(book.root, '_static', file), 'utf8').replace(/"data": ".{400}/, '"data": "'), contentType: 'text/javascript' }), 'bytes of weights'],
-    ['empty', (route) => route.fulfill({ body: '', contentType: 'text/javascript' }), 'holds no weights'],
+    ['damaged', gives(own.replace(/"data": ".{400}/, '"data": "')), 'bytes of weights'],
+    ['empty', gives(''), 'holds no weights'],
+    ['a tensor missing', other(({ tensors }) => { tensors['another.bias'] = tensors['readout.bias']; delete tensors['readout.bias']; }), 'has no readout.bias'],
+    ['other sizes', other((weights) => { weights.hidden -= 4; }), 'numbers, not'],
+    ['fewer layers', other((weights) => { weights.cells.pop(); }), 'no layer'],
+    ['a symbol twice', other((weights) => { weights.symbols = [...weights.symbols].with(1, [...weights.symbols][0]); }), 'stands twice'],
+    ['odd sizes', other((weights) => { weights.hidden -= 1; }), 'not a multiple of 4'],
+    ['a longer vocabulary', other((weights) => { weights.symbols = [...weights.symbols, '☃']; }), 'numbers, not'],
+    ...(symbol ? [['another vocabulary', other((weights) => { weights.symbols = weights.symbols.map((own) => (own === symbol ? '☃' : own)); }), `has no ${symbol === '\n' ? 'newline' : `“${symbol}”`}`]] : []),
+    ['no answer', () => {}, 'Nothing came in 120 seconds'],
   ]) {
     const w = await open(browser, book, note, { quiet: true, swap });
     try {
       await w.page.route(`**/${file}`, answer);
-      await w.load(name);
+      if (what === 'no answer') {
+        const clock = w.page.clock;
+        await clock.install();
+        await w.part('.load').click();
+        for (const [seconds, wanted] of [[1, /^Loading/], [16, /^Still loading .* does not answer/], [110, /could not be loaded/]]) {
+          await clock.runFor(1000 * seconds);
+          const said = await w.part('.status').textContent();
+          if (!wanted.test(said)) note('missing', `${what}: says "${said}" after ${seconds} seconds more`);
+        }
+        await clock.resume();
+      } else await w.load(name);
       const text = await w.part('.status').textContent();
       if (!text.includes(file) || !text.includes(word) || !/still works/.test(text)) note('missing', `${what}: says "${text}"`);
       if (!await still(w, book)) note('missing', `${what}: the still text is gone`);
@@ -171,6 +201,16 @@ export async function withoutWeights(browser, book, name, note, swap) {
     } finally {
       await w.close();
     }
+  }
+}
+
+/** The last of the symbols that a model's vocabulary must hold, if there is any. */
+async function needed(browser, book, note, swap) {
+  const w = await open(browser, book, note, { swap });
+  try {
+    return await w.host.evaluate((e) => e.constructor.needs.at(-1));
+  } finally {
+    await w.close();
   }
 }
 
@@ -230,20 +270,33 @@ async function selftest(writer, expected, root, some) {
   return wrong;
 }
 
-/** The command line of a check: FOLDER [--selftest[=WORDS]] [--shots DIR]. */
+/**
+ * The command line of a check: FOLDER [--selftest[=WORDS]] [--shots DIR]. A writer that gives make(folder, expected) has a page of its own made
+ * in a folder, with the model `first`; the book's page is looked at where there are other weights.
+ */
 export async function command(writer, numbers) {
   const words = process.argv.slice(2);
   const shots = words.includes('--shots') ? resolve(words.splice(words.indexOf('--shots'), 2)[1]) : '';
   const breaks = words.find((word) => word.startsWith('--selftest'));
   const root = words.find((word) => !word.startsWith('--'));
+  const made = writer.make && mkdtempSync(join(tmpdir(), 'writer-'));
   try {
-    if (!root || !existsSync(root)) throw new Error(`which folder? (build the book first: make book), got ${root}`);
-    const expected = expectations(numbers);
-    const failed = breaks ? await selftest(writer, expected, resolve(root), breaks.slice('--selftest='.length)) : (await check(writer, expected, resolve(root), { shots })).failed;
+    if (root ? !existsSync(root) : !made) throw new Error(`which folder? (build the book first: make book), got ${root}`);
+    const expected = expectations(numbers), own = made ? [writer.first] : Object.keys(expected), rest = Object.keys(expected).filter((name) => !own.includes(name));
+    if (made) writer.make(made, expected[writer.first]);
+    const first = made || resolve(root);
+    let failed = 0;
+    if (breaks) failed = await selftest(writer, expected, first, breaks.slice('--selftest='.length));
+    else {
+      failed += (await check(writer, expected, first, { shots, names: own })).failed;
+      if (made && root && rest.length) failed += (await check(writer, expected, resolve(root), { names: rest })).failed;
+    }
     process.exitCode = failed ? 1 : 0;
   } catch (error) {
     const missing = error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND';
     console.error(`${writer.tag}: ${missing ? 'run tools/vendor.sh first (playwright-core and axe-core are not installed)' : error.message}`);
     process.exitCode = 2;
+  } finally {
+    if (made) rmSync(made, { recursive: true, force: true });
   }
 }

@@ -1,9 +1,10 @@
 // A trained language model in plain JavaScript: the step of rnnlib.models.CharacterModel and of an RNNLM of LSTM layers,
 // and the choice of the next symbol, a character or a word.
 //
-// RnnModel.fetch(name, address) loads the weights, a script that sets RnnWeights.<name> to { symbols, hidden, cells, tensors, data }
+// RnnModel.fetch(name, address, needs) loads the weights, a script that sets RnnWeights.<name> to { symbols, hidden, cells, tensors, data }
 // (tools/page_weights.py): cells are the beginnings of the names of each layer's weights, tensors are { name: [type, shape] }, and data
 // holds their numbers in this order, in base64. A matrix of whole numbers (I8) has the step of each row beside it, name.scale.
+// Weights that do not fit together, or whose vocabulary lacks a symbol of `needs`, are refused.
 
 globalThis.RnnModel ??= (() => {
   const sigmoid = (x) => 1 / (1 + Math.exp(-x));
@@ -11,7 +12,7 @@ globalThis.RnnModel ??= (() => {
   /** A float16 from its 16 bits: sign, 5 of exponent, 10 of fraction. */
   const half = (bits) => {
     const exponent = (bits >> 10) & 31, fraction = bits & 1023;
-    const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
+    const size = exponent === 31 ? NaN : exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
     return bits & 0x8000 ? -size : size;
   };
 
@@ -74,41 +75,65 @@ globalThis.RnnModel ??= (() => {
   const NAMES = { ' ': 'space', '\n': 'newline', '\t': 'tab' };
   const TWINS = { "'": '’', '’': "'", '‘': "'", '"': '“', '“': '"', '”': '"' };
 
+  const PATIENCE = 120; // seconds until a server that does not answer is given up
+  const called = (symbol) => NAMES[symbol] ?? symbol;
+  const quoted = (symbol) => NAMES[symbol] ?? `“${symbol}”`;
   const coming = {}; // name: the promise of a model, one of each on a page
 
   /** A symbol, one-hot or its row of a table; layers of LSTM cells; a readout, which may be that table. */
   return class RnnModel {
     static KINDS = KINDS;
-    static called = (symbol) => NAMES[symbol] ?? symbol;
-    static quoted = (symbol) => NAMES[symbol] ?? `“${symbol}”`;
+    static called = called;
+    static quoted = quoted;
 
     /** The model whose weights the script rnn-weights-<name>.js beside `home` holds. */
-    static fetch = (name, home) => coming[name] ??= new Promise((done, failed) => {
+    static fetch = (name, home, needs = []) => coming[name] ??= new Promise((done, failed) => {
       const script = document.createElement('script');
       script.src = new URL(`rnn-weights-${name}.js`, home);
       const fail = (reason) => {
+        clearTimeout(timer);
+        script.onerror = script.onload = null; // what comes late is too late
         delete coming[name];
+        delete globalThis.RnnWeights?.[name];
         script.remove();
         failed(new Error(`tried ${script.src}. ${reason}`));
       };
+      const timer = setTimeout(() => fail(`Nothing came in ${PATIENCE} seconds.`), 1000 * PATIENCE);
       script.onerror = () => fail('Nothing came.');
       script.onload = () => {
+        clearTimeout(timer);
         const weights = globalThis.RnnWeights?.[name];
-        try { weights ? done(new RnnModel(weights)) : fail('It holds no weights.'); } catch (error) { fail(error.message); }
+        try { weights ? done(new RnnModel(weights, needs)) : fail('It holds no weights.'); } catch (error) { fail(error.message); }
       };
       document.head.append(script);
     });
 
-    constructor({ symbols, hidden, cells, tensors, data }) {
-      const weights = unpack(tensors, data);
-      if (hidden % 4) throw new Error(`It has ${hidden} units, not a multiple of 4.`);
+    constructor({ symbols, hidden: H, cells, tensors, data }, needs = []) {
+      const weights = unpack(tensors, data), K = [...symbols].length, table = tensors['embedding.weight'], E = table ? table[1][1] : K, taken = new Set();
+      const take = (name, ...shape) => { // the weights of this name, if they have this shape
+        const [type, found] = tensors[name] ?? [];
+        if (!type) throw new Error(`It has no ${name}.`);
+        if (String(found) !== String(shape)) throw new Error(`Its ${name} has ${found.join(' by ')} numbers, not ${shape.join(' by ')}.`);
+        if (type === 'I8') take(`${name}.scale`, shape[0], 1);
+        if (!weights[name].every(Number.isFinite)) throw new Error(`Its ${name} holds what is no number.`);
+        taken.add(name);
+        return weights[name];
+      };
+      for (const [what, size] of [['units', H], ['numbers a row of the table', table ? E : 0]]) {
+        if (size % 4) throw new Error(`It has ${size} ${what}, not a multiple of 4.`);
+      }
       this.symbols = [...symbols];
       this.index = new Map(this.symbols.map((symbol, k) => [symbol, k]));
-      this.hidden = hidden;
-      this.cells = cells.map((cell) => ['W_x', 'W_h', 'b'].map((name) => weights[`${cell}${name}`]));
-      this.table = weights['embedding.weight'];
-      this.W = weights['readout.weight'] ?? this.table;
-      this.b = weights['readout.bias'];
+      if (this.index.size < K) throw new Error('A symbol stands twice in its vocabulary.');
+      const missing = needs.filter((symbol) => !this.index.has(symbol));
+      if (missing.length) throw new Error(`Its vocabulary of ${K} has no ${missing.map(quoted).join(', ')}.`);
+      this.hidden = H;
+      this.cells = cells.map((cell, n) => [['W_x', n ? H : E], ['W_h', H], ['b']].map(([name, ...wide]) => take(`${cell}${name}`, 4 * H, ...wide)));
+      this.table = table && take('embedding.weight', K, E);
+      this.W = take(tensors['readout.weight'] ? 'readout.weight' : 'embedding.weight', K, H);
+      this.b = take('readout.bias', K);
+      const left = Object.keys(tensors).filter((name) => !taken.has(name));
+      if (left.length) throw new Error(`It has ${left.join(', ')}, for which there is no layer.`);
     }
 
     /** The state before the first symbol: one h and one c (H) a layer, all zero. */
@@ -149,7 +174,7 @@ globalThis.RnnModel ??= (() => {
 
     /** What is wrong with a text for this model; '' if nothing is. */
     unknown(letters) {
-      const { symbols, index, constructor: { called, quoted } } = this;
+      const { symbols, index } = this;
       const place = letters.findIndex((letter) => !index.has(letter)), letter = letters[place];
       if (place < 0) return '';
       const twin = index.has(TWINS[letter]) ? `: it has ${TWINS[letter]} instead` : '';

@@ -1,9 +1,9 @@
-// What a model that writes in the reader's browser shows, be it characters or words (rnn-char-writer.js, rnn-word-writer.js):
+// What a model that writes in the reader's browser shows (rnn-char-writer.js, rnn-word-writer.js, rnn-poem-writer.js):
 // a button that loads the weights, a beginning that can be typed, the text, and buttons. No library, no server, no kernel.
 //
 // The weights come when they are asked for (RnnModel.fetch). Until then, and if they do not come, what stands inside the element is shown.
 // A writer extends RnnWriter and gives, besides what an RnnFigure gives,
-//   static unit         what is counted, in the plural;  static limit: of one text
+//   static unit         what is counted, in the plural;  static limit: of one text;  static needs: symbols that its vocabulary must hold
 //   static style, below  CSS, and the HTML below the text
 //   name, kB            the model that is asked for, and the size of its script; opening: the beginning at first
 //   furnish(find, row)  puts the controls where they belong
@@ -19,6 +19,7 @@ globalThis.RnnWriter ??= (() => {
   const HOME = document.currentScript?.src || document.baseURI;
   const FULL = 3; // the speed slider's end: as fast as it goes
   const FRAME = 40; // milliseconds of work between two drawings
+  const LATE = 15000; // milliseconds of loading until that is said
   const ready = {}; // name: the model
 
   const STYLE = `
@@ -65,6 +66,7 @@ globalThis.RnnWriter ??= (() => {
     static share = (p) => (p >= 0.0995 ? `${Math.round(100 * p)} %` : p >= 0.0005 ? `${RnnFigure.fixed(100 * p, 1)} %` : p ? '< 0.1 %' : '0 %');
     static choose = { label: 'the next is', options: { sample: 'drawn by its probability', greedy: 'the likeliest (greedy)' }, value: 'sample' };
     static speed = { label: 'speed', min: 0.5, max: FULL, step: 0.1, show: (v) => (v >= FULL ? 'full' : `${Math.round(10 ** v)} / s`) };
+    static needs = [];
     static presets = {
       Write: (writer) => writer.write(), Stop: (writer) => writer.stop(), Clear: (writer) => writer.clear(),
       'Another text'(writer) { writer.set({ seed: Number(writer.inputs.seed.value) + 1 }); writer.write(); },
@@ -87,7 +89,11 @@ globalThis.RnnWriter ??= (() => {
       this.inputs.beginning.value = this.start('beginning', this.opening);
       this.inputs.seed = this.addRow('<span>seed</span><input type="number" name="seed" min="0" max="999999" step="1">').lastChild;
       this.inputs.seed.value = this.start('seed', 1);
-      for (const name of ['beginning', 'seed']) this.inputs[name].addEventListener('input', () => this.changed());
+      for (const name of ['beginning', 'seed']) {
+        for (const event of ['input', 'compositionend']) { // half a Chinese character is none
+          this.inputs[name].addEventListener(event, ({ isComposing }) => isComposing || this.changed());
+        }
+      }
       this.furnish(find, (name) => this.inputs[name].closest('.row'));
       this.loader.addEventListener('click', () => this.load());
       document.addEventListener('DOMContentLoaded', () => this.redraw()); // what the parser had not reached
@@ -103,15 +109,17 @@ globalThis.RnnWriter ??= (() => {
     get origin() { return [this.name, this.inputs.beginning.value, this.inputs.seed.value].join(); }
 
     async load() {
-      const { name } = this;
-      this.say(`Loading ${counted(this.kB)} kB …`);
+      const { name } = this, size = `${counted(this.kB)} kB`;
+      this.say(`Loading ${size} …`);
+      const late = setTimeout(() => this.say(`Still loading ${size}: the network is slow, or the server does not answer.`), LATE);
       try {
-        ready[name] = await RnnModel.fetch(name, HOME);
+        ready[name] = await RnnModel.fetch(name, HOME, this.constructor.needs);
         this.say('');
         if (this.compact) requestAnimationFrame(() => this.write()); // after clear(), below
       } catch (error) {
         this.say(`The weights could not be loaded: ${error.message} What still works: the text below, the rest of the page, and the chapter’s notebook.`, true);
       }
+      clearTimeout(late);
       if (name === this.name) this.clear();
     }
 
@@ -134,12 +142,15 @@ globalThis.RnnWriter ??= (() => {
     /** How the next symbol is chosen: 0 is the likeliest. The controls alone, for values computes what comes next each time. */
     get temperature() { return this.inputs.choose.value === 'greedy' ? 0 : this.inputs.temperature.valueAsNumber; }
 
-    /** So many symbols more, a few between two drawings. */
+    /** How many symbols the text has when it is written. */
+    get goal() { return this.symbols.length + Number(this.inputs.length.value); }
+
+    /** On to the goal, a few symbols between two drawings. */
     write() {
       if (!this.model || this.problem || this.frame) return;
       const { unit, limit } = this.constructor;
       const from = this.symbols.length, began = performance.now();
-      const goal = Math.min(limit, from + Number(this.inputs.length.value));
+      const goal = Math.min(limit, this.goal);
       let last = began, due = 1;
       const tick = () => {
         const speed = this.inputs.speed.valueAsNumber, now = performance.now();
