@@ -397,7 +397,7 @@ figures.table(["temperature", "five-character quatrains", "seven-character quatr
 # %% tags=["nbval-check-output"]
 logits, _ = sampling.read(writer, its_symbols, text.START + "山")
 may = poems.allowed(5, its_symbols)[1]
-masked = sampling.probabilities(logits.double().masked_fill(~may, -math.inf))
+masked = sampling.probabilities(logits.double().masked_fill(~may, torch.finfo(torch.float64).min))
 whole = torch.softmax(logits.double(), 0)
 print("masked = renormalised, within 1e-12:", bool((masked - whole * may / (whole * may).sum()).abs().max() < 1e-12))
 print("what the form forbids has probability 0:", masked[~may].sum().item() == 0)
@@ -434,7 +434,8 @@ figures.table(["", "lines", "stand in a training poem", "share four characters i
 # ### Rhyme and tone
 #
 # The rhymes are those of a rime dictionary of 1008, which keeps the sounds of the Tang poets' time, not those of today.
-# Beside the real and the written quatrains the chance level: the same lines, put together at random.
+# Beside the real and the written quatrains stands the chance level: the characters of the real ones dealt out anew, each to its own place.
+# A character with several readings rhymes if one of them does; one whose readings are both level and oblique is left out of the tones.
 
 # %% tags=["paste:rhyme"]
 per_form = 20 if FAST else 150
@@ -442,7 +443,7 @@ written_here = {form: [poems.write(writer, its_symbols, form, temperature=0.8, s
 rows = []
 for form, label in ((5, "five"), (7, "seven")):
     real = [poems.lines(poem) for poem in data.test if poems.form_of(poem) == form]
-    for name, some in {"real": real, "written at 0.8": [poems.lines(poem) for poem in written_here[form]], "real lines, shuffled": prosody.shuffled(real, seed=0)}.items():
+    for name, some in {"real": real, "written at 0.8": [poems.lines(poem) for poem in written_here[form]], "real, the characters dealt anew": prosody.shuffled(real, seed=0)}.items():
         share = prosody.form(some)
         rows.append([f"{label} characters, {name}", len(some), *(f"{share[rule].value:.0%}" for rule in ("rhyme", "alternate", "oppose", "adhere"))])
 figures.table(["", "quatrains", "lines 2 and 4 rhyme", "tones alternate in a line", "couplets oppose", "couplets adhere"], rows)
@@ -533,7 +534,7 @@ def first_nats(begin):
     return np.mean(found)
 
 
-figures.table(["read before the second character", "nats"], [["START and the first character", f"{first_nats(text.START):.2f}"], ["the first character from a zero state", f"{first_nats(''):.2f}"]])
+figures.table(["read before the second character", "nats of it"], [["START and the first character", f"{first_nats(text.START):.2f}"], ["the first character from a zero state", f"{first_nats(''):.2f}"]])
 
 # %% [markdown]
 # ## Exercises

@@ -44,6 +44,7 @@ from rnnlib.layers import LSTM
 from rnnlib.models import RNNLM
 
 SIZE, SAMPLE_SIZE = 3500, 500  # of the vocabulary: UNK, START, END and characters
+SAMPLE_BATCH = 16  # of the sample's poems at most: it has few
 LENGTH = 50  # of a padded poem, in symbols to predict
 SHARES = (0.9, 0.05, 0.05)  # of the poems: to train on, to validate, to test
 SHINGLE, NEAR = 3, 0.2  # characters of a shingle; Jaccard similarity of near-duplicates
@@ -523,6 +524,8 @@ def asked(chosen: argparse.Namespace) -> Iterator[tuple[str, list[Settings]]]:
         for one in plan(part, chosen.seeds, chosen.name):
             given = {key: getattr(chosen, key) for key in ("epochs", "steps") if key in one}
             one |= {key: value for key, value in given.items() if value}
+            if corpus != "tang" and "batch" in one:
+                one["batch"] = min(one["batch"], SAMPLE_BATCH)
             settings.append({"part": part, "corpus": corpus} | one)
         yield f"{chosen.name}_{part}", settings
 
