@@ -2,7 +2,7 @@
 
 Rooms, from the ground up (imports point down only): ``init``, ``cells``, ``corpora``, ``graphs``,
 ``layers``, ``bptt``, ``fused``, ``optim``, ``surfaces``, ``tasks``, ``text``, ``ngram``,
-``models``, ``tensorfiles``, ``checkpoints``, ``training``, ``evaluation``, ``sampling``,
+``models``, ``tensorfiles``, ``checkpoints``, ``training``, ``evaluation``, ``sampling``, ``poems``,
 ``metrics``, ``embeddings``, ``experiments``, ``figures``, ``check``.
 Plots are in ``rnnlib.figures``, which is not imported here: it needs matplotlib.
 Live cells are in ``rnnlib.live``, which imports ipywidgets when one of them runs.

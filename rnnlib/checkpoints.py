@@ -1,12 +1,11 @@
 """A weights file: a trained model, its vocabulary and how it was trained, all in one file.
 
-It is a safetensors file, so that loading one runs no code. ``rnnlib.training`` writes another
-kind, which holds what training needs to go on.
+It is a file of ``rnnlib.tensorfiles``: loading one runs no code, and damage is found.
+``rnnlib.training`` writes another kind, which holds what training needs to go on.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -57,14 +56,11 @@ def save_model(
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
             raise ValueError(f"model must have weights that are finite in {dtype}, got {name}")
+    settings = tensorfiles.plain("settings", settings)
     about = {"symbols": vocabulary.symbols, **_describe(model), "settings": settings}
     if isinstance(vocabulary, Characters):
         about["vocabulary"] = Characters.__name__
-    try:
-        metadata = {KEY: json.dumps(about)}
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"settings must be plain data, as JSON has it: {error}") from error
-    tensorfiles.save(path, weights, metadata)
+    tensorfiles.save(path, weights, about, KEY)
 
 
 def load_model(
@@ -72,30 +68,30 @@ def load_model(
 ) -> tuple[CharacterModel | RNNLM, Vocabulary, dict[str, Any]]:
     """The model in float32 with rnnlib's own layers, its vocabulary, and its settings.
 
-    An RNNLM comes without dropout. Raises ValueError if there is no such file, or one that
-    ``save_model`` did not write.
+    An RNNLM comes without dropout. Raises ValueError, which names the file, if there is none, if
+    ``save_model`` did not write it, or if it is damaged: names, types and sizes of its weights
+    are compared with the model's, which takes no memory before they fit, and all must be finite.
     """
     path = Path(validate.instance("path", path, str | os.PathLike, "a path"))
     if not path.is_file():
         raise ValueError(f"path must be a weights file, got {path}, where there is none")
     try:
-        tensors, metadata = tensorfiles.load(path)
-        about = json.loads(metadata[KEY])
+        tensors, about = tensorfiles.load(path, KEY)
         symbols, settings = about.pop("symbols"), about.pop("settings")
+        layers = validate.positive_int("num_layers", about["num_layers"])
+        if layers > len(tensors):  # before as many are built
+            raise ValueError(f"num_layers must be at most its {len(tensors)} tensors, got {layers}")
         of_words = "kind" in about
         one_a_character = about.pop("vocabulary", None) == Characters.__name__
         words = Characters if one_a_character else Words
         vocabulary = words(symbols) if of_words else Vocabulary(symbols)
-        weights = {
-            name: tensor.float() * tensors.get(name + SCALE, 1.0)
-            for name, tensor in tensors.items() if not name.endswith(SCALE)
-        }  # fmt: skip
         model: CharacterModel | RNNLM
-        with torch.device("meta"):  # draws nothing, and takes no memory before the shapes fit
+        with torch.device("meta"):  # draws nothing, and takes no memory
             if of_words:
                 model = RNNLM(len(vocabulary), KINDS[about.pop("kind")], **about)
             else:
                 model = CharacterModel(len(vocabulary), **about)
+        weights = _read(tensors, {name: w.shape for name, w in model.named_parameters()})
         if of_words and about["tied"]:
             weights["readout.weight"] = weights["embedding.weight"]
         model.load_state_dict(weights, assign=True)
@@ -107,6 +103,28 @@ def load_model(
             f"{type(error).__name__}: {error}"
         ) from error
     return model, vocabulary, settings
+
+
+def _read(tensors: dict[str, Tensor], shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
+    """The weights in float32, if all are there, and nothing else, as ``_written`` has them."""
+    scales = {name for name, tensor in tensors.items() if tensor.dtype is torch.int8}
+    expected = shapes | {
+        name + SCALE: torch.Size([shapes[name][0], 1]) for name in scales & shapes.keys()
+    }
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            sizes = [
+                str(tuple(s)) if s is not None else "none"
+                for s in (expected.get(name), found.get(name))
+            ]
+            raise ValueError(f"{name} must have the model's shape {sizes[0]}, got {sizes[1]}")
+    for name, tensor in tensors.items():
+        if tensor.dtype not in DTYPES:
+            raise ValueError(f"{name} must be of one of {list(DTYPES)}, got {tensor.dtype}")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return {name: tensors[name].float() * tensors.get(name + SCALE, 1.0) for name in shapes}
 
 
 def _written(name: str, W: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:

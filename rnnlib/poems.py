@@ -140,23 +140,23 @@ def write(
     seed: an int, or a generator, which goes on from where it stands.
     Raises ValueError for a character that the model does not know, and names it.
     """
-    fixed = _fixed(vocabulary, form, beginning, acrostic)
+    given = _given(vocabulary, form, beginning, acrostic)
     may = allowed(form, vocabulary)
     if not isinstance(seed, Generator):
         seed = validate.seed("seed", seed)
-    written, unread, state = "", START, None
+    written, symbol, state = "", START, None
     for place, mark in enumerate(places(form)):
-        unread_now, unread = unread, fixed.get(place, mark)
-        logits, state = sampling.read(model, vocabulary, unread_now, state)
-        if not unread:
+        logits, state = sampling.read(model, vocabulary, symbol, state)
+        symbol = mark or given.get(place, "")
+        if not symbol:
             logits = logits.cpu().masked_fill(~may[place], torch.finfo(logits.dtype).min)
             p = sampling.probabilities(logits, temperature, top_k, top_p)
-            unread = vocabulary.symbols[int(torch.multinomial(p, 1, generator=seed))]
-        written += unread
+            symbol = vocabulary.symbols[int(torch.multinomial(p, 1, generator=seed))]
+        written += symbol
     return written
 
 
-def _fixed(vocabulary: Characters, form: int, beginning: str, acrostic: str) -> dict[int, str]:
+def _given(vocabulary: Characters, form: int, beginning: str, acrostic: str) -> dict[int, str]:
     """The characters that are given, by their places."""
     free = [place for place, mark in enumerate(places(form)) if not mark]
     for name, given in (("beginning", beginning), ("acrostic", acrostic)):

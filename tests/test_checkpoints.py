@@ -1,21 +1,35 @@
 """The weights file: there and back, and what is refused."""
 
 import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
+import seal_weights
 import torch
 from helpers import same, seeded
 from safetensors import safe_open
 
-from rnnlib import GRU, LSTM, RNN, PhasedLSTM, checkpoints
+from rnnlib import GRU, LSTM, RNN, PhasedLSTM, checkpoints, paths, tensorfiles
 from rnnlib.checkpoints import load_model, save_model
 from rnnlib.models import RNNLM, CharacterModel
-from rnnlib.text import END, UNK, Vocabulary, Words
+from rnnlib.text import END, START, UNK, Characters, Vocabulary, Words
 
 VOCABULARY = Vocabulary("\n abcd’“日")
 SETTINGS = {"corpus": "grimm", "steps": 5, "lr": 2e-3, "seed": 1}
 NUMBERS = torch.randint(len(VOCABULARY), (2, 9), generator=seeded())
+
+
+def half_written(path: Path, data: bytes) -> None:
+    """As on a full disk."""
+    with path.open("wb") as file:
+        file.write(data[: len(data) // 2])
+    raise OSError("no space left on device")
 
 
 def made(embedding: int | None = None) -> CharacterModel:
@@ -46,6 +60,7 @@ def test_the_file_holds_rnnlibs_names_whoever_computed(tmp_path) -> None:
         about = json.loads(file.metadata()["rnnlib_model"])
     cells = {f"rnn.cells.{k}.{w}" for k in (0, 1, 2) for w in ("W_x", "W_h", "b")}
     assert names == cells | {"readout.weight", "readout.bias"}
+    assert len(about.pop("sha256")) == 64 and about.pop("format") == 2
     assert about == {
         "symbols": VOCABULARY.symbols, "H": 6, "num_layers": 3, "embedding": None,
         "settings": SETTINGS,
@@ -67,6 +82,17 @@ def test_a_model_of_words_comes_back_with_its_words_and_ties(tmp_path, kind, tie
     assert len(list(found.parameters())) == len(list(model.parameters()))
     numbers = NUMBERS % 5
     assert torch.equal(found(numbers)[0], model.eval()(numbers)[0])
+
+
+def test_a_model_of_characters_comes_back_with_their_vocabulary(tmp_path) -> None:
+    characters = Characters([UNK, START, END, "日", "月"])
+    model = RNNLM(5, LSTM, 6, 6, tied=True, generator=seeded(2))
+    save_model(tmp_path / "w", model, characters, SETTINGS, torch.int8)
+    _, vocabulary, settings = load_model(tmp_path / "w")
+    assert type(vocabulary) is Characters and vocabulary.symbols == characters.symbols
+    assert vocabulary.encode("日月").tolist() == [3, 4] and settings == SETTINGS
+    with safe_open(tmp_path / "w", framework="pt") as file:
+        assert json.loads(file.metadata()["rnnlib_model"])["vocabulary"] == "Characters"
 
 
 def test_a_layer_that_no_file_can_name_is_refused(tmp_path) -> None:
@@ -102,10 +128,12 @@ def test_settings_of_any_text_come_back(tmp_path) -> None:
 
 def test_a_file_that_claims_a_huge_model_takes_no_room_for_it(tmp_path) -> None:
     about = {"symbols": "ab", "H": 2**20, "num_layers": 1, "embedding": None, "settings": {}}
-    metadata = {checkpoints.KEY: json.dumps(about)}  # a recurrent matrix of 16 TB
-    safetensors.torch.save_file({"readout.bias": torch.zeros(2)}, tmp_path / "w", metadata)
-    with pytest.raises(ValueError, match=r"(?s)path must be a weights file .*Missing key"):
-        load_model(tmp_path / "w")
+    for claim in ({}, {"num_layers": 10**9}):  # a recurrent matrix of 16 TB, and 10^9 layers
+        tensors = {"readout.bias": torch.zeros(2)}
+        tensorfiles.save(tmp_path / "w", tensors, about | claim, checkpoints.KEY)
+        match = r"path must be a weights file .*must (have the model's shape|be at most its 1)"
+        with pytest.raises(ValueError, match=match):
+            load_model(tmp_path / "w")
 
 
 def test_half_precision_takes_half_the_room(tmp_path) -> None:
@@ -158,11 +186,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     save_model(path, made(), VOCABULARY, SETTINGS)
     before = path.read_bytes()
 
-    def half(tensors, file, metadata) -> None:
-        file.write_bytes(before[:99])
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(safetensors.torch, "save_file", half)
+    monkeypatch.setattr(Path, "write_bytes", half_written)
     with pytest.raises(OSError, match="no space"):
         save_model(path, made(4), VOCABULARY, SETTINGS)
     assert path.read_bytes() == before
@@ -192,3 +216,106 @@ def test_a_file_that_is_no_weights_file_is_refused(tmp_path, spoil) -> None:
         assert path.read_bytes() != data
     with pytest.raises(ValueError, match=r"path must be a weights file that .*save_model wrote"):
         load_model(path)
+
+
+def unsealed(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Tensors and plain data of a file, to be changed and sealed again."""
+    tensors, about = tensorfiles.load(path, checkpoints.KEY)
+    return {name: tensor.clone() for name, tensor in tensors.items()}, about
+
+
+SHIPPED = sorted((paths.data_dir() / "weights").glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("kind", ["float16", "words in int8"])
+def test_no_flipped_bit_and_no_missing_end_goes_unnoticed(tmp_path, kind) -> None:
+    path = tmp_path / "w"
+    if kind == "float16":
+        save_model(path, made(), VOCABULARY, SETTINGS)
+    else:
+        words = Words([UNK, END, "once", "upon", "a"])
+        save_model(path, RNNLM(5, LSTM, 6, 6, tied=True), words, SETTINGS, torch.int8)
+    data, draw = path.read_bytes(), random.Random(0)
+    for _ in range(200):
+        damaged, place = bytearray(data), draw.randrange(8 * len(data))
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"path must be a weights file .*, got .*w: "):
+            load_model(path)
+    for length in range(0, len(data), 97):
+        path.write_bytes(data[:length])
+        with pytest.raises(ValueError, match=r"path must be a weights file .*, got .*w: "):
+            load_model(path)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_the_weights_of_the_book_carry_a_checksum(path, tmp_path) -> None:
+    data = bytearray(path.read_bytes())
+    load_model(path)
+    data[-1] ^= 1
+    (tmp_path / "w").write_bytes(data)
+    with pytest.raises(ValueError, match="w is damaged or was changed: its checksum does not fit"):
+        load_model(tmp_path / "w")
+
+
+def test_a_weights_file_of_an_older_rnnlib_is_refused_until_it_is_sealed(tmp_path) -> None:
+    path = tmp_path / "w"
+    save_model(path, made(), VOCABULARY, SETTINGS)
+    (tensors, about), data = unsealed(path), path.read_bytes()
+    safetensors.torch.save_file(tensors, path, {checkpoints.KEY: json.dumps(about)})
+    with pytest.raises(ValueError, match=r"format 1, without a checksum, as an older .* format 2"):
+        load_model(path)
+    seal_weights.seal(path)
+    seal_weights.seal(path)  # is there already
+    assert path.read_bytes() == data
+
+
+def test_a_file_of_a_newer_format_or_of_another_kind_is_refused_in_words(tmp_path) -> None:
+    tensorfiles.save(tmp_path / "w", {}, {"format": 3}, checkpoints.KEY)
+    with pytest.raises(ValueError, match="w has format 3, and this rnnlib reads format 2"):
+        load_model(tmp_path / "w")
+    tensorfiles.save(tmp_path / "w", {}, {"dict": []})
+    with pytest.raises(ValueError, match=r"w is no file of this kind: it has \['rnnlib'\], not"):
+        load_model(tmp_path / "w")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "said"),
+    [
+        ("readout.bias", lambda w: w.fill_(torch.nan), "readout.bias must be finite"),
+        ("readout.bias", lambda w: w.to(torch.int32), r"readout.bias must be of .*int32"),
+        ("readout.bias", lambda w: w.to(torch.int8), r"readout.bias.scale .* \(9, 1\), got none"),
+        ("readout.bias", lambda w: w[:-1], r"readout.bias must .* shape \(9,\), got \(8,\)"),
+        ("readout.bias", None, r"readout.bias must .* shape \(9,\), got none"),
+        ("more", lambda w: torch.zeros(3), r"more must have the model's shape none, got \(3,\)"),
+        ("readout.bias.scale", lambda w: torch.ones(1, 10**6), r"shape none, got \(1, 1000000\)"),
+    ],
+)
+def test_weights_that_are_not_the_models_are_refused(tmp_path, name, change, said) -> None:
+    """Also by a file that is sealed as it should be."""
+    path = tmp_path / "w"
+    save_model(path, made(), VOCABULARY, SETTINGS)
+    tensors, about = unsealed(path)
+    before = tensors.pop(name, None)
+    if change is not None:
+        tensors[name] = change(before)
+    tensorfiles.save(path, tensors, about, checkpoints.KEY)
+    with pytest.raises(ValueError, match=said):
+        load_model(path)
+
+
+def test_what_a_killed_process_left_beside_the_file_is_removed(tmp_path) -> None:
+    """Not what a process that runs has there, nor what lies beside another file."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    stay = [f"w.{os.getppid()}.part", "w.x.part", f"other.{ended.pid}.part", f"ww.{ended.pid}.part"]
+    for name in (f"w.{ended.pid}.part", *stay):
+        (tmp_path / name).write_text("half")
+    save_model(tmp_path / "w", made(), VOCABULARY, SETTINGS)
+    assert {path.name for path in tmp_path.iterdir()} == {"w", *stay}
+
+
+def test_tensors_that_no_file_can_hold_are_refused(tmp_path) -> None:
+    with pytest.raises(ValueError, match="tensors cannot be stored"):
+        tensorfiles.save(tmp_path / "w", {"w": torch.zeros(2).to_sparse()}, {})
+    assert not list(tmp_path.iterdir())

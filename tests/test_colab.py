@@ -8,6 +8,7 @@ git ignores.
 
 import json
 import os
+import re
 import shutil
 import site
 import subprocess
@@ -19,11 +20,14 @@ import nbformat
 import pytest
 from live_moves import END, MOVES, SETUP
 
+import rnnlib
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 ADDRESS = PROJECT["urls"]["Repository"]
 NAMES = sorted(path.stem for path in ROOT.glob("notebooks/*.ipynb"))
 HIDDEN = ("rnnlib", "_rnnlib", "pooch", "safetensors")  # Colab must get these from the first cell
+WHO = ("-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
 MAY_BE_INSTALLED = {"rnnlib", "pooch", "safetensors"}
 
 pytestmark = [
@@ -56,10 +60,9 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file():
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, repository / name)
-    who = ("-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false")
     call("git", "init", "--quiet", "--initial-branch=main", repository)
     call("git", "-C", repository, "add", "--all", "--force")
-    call("git", "-C", repository, *who, "commit", "--quiet", "--no-verify", "-m", "snapshot")
+    call("git", "-C", repository, *WHO, "commit", "--quiet", "--no-verify", "-m", "snapshot")
     return repository
 
 
@@ -159,5 +162,27 @@ def test_the_first_cell_twice(colab: Path, content: Path, snapshot: Path, tmp_pa
     cell = (ROOT / "tools" / "first_cell.py").read_text("utf-8")
     around = environment(snapshot, tmp_path)
     run = (colab, "-I", "-c", f"{cell}\n{cell}")
-    assert call(*run, cwd=content, env=around) == f"Installing rnnlib from {ADDRESS}\n"
+    first, second = call(*run, cwd=content, env=around).splitlines()
+    assert first == f"Installing rnnlib from {ADDRESS}, version main"
+    assert "Save a copy in Drive" in second
     assert call(*run, cwd=content, env=around | {"PIP_NO_INDEX": "1", "PATH": ""}) == ""
+
+
+def test_the_first_cell_of_a_release_installs_its_tag(
+    colab: Path, content: Path, snapshot: Path, tmp_path: Path
+) -> None:
+    """Also when main has moved on; and beside a folder that is only called rnnlib."""
+    repository = Path(shutil.copytree(snapshot, tmp_path / "moved"))
+    call("git", "-C", repository, "tag", "v7.8.9")
+    init = repository / "rnnlib" / "__init__.py"
+    init.write_text(re.sub('__version__ = ".*"', '__version__ = "7.9.0"', init.read_text("utf-8")))
+    call("git", "-C", repository, *WHO, "commit", "--quiet", "--no-verify", "-am", "moved on")
+    (content / "rnnlib").mkdir()
+    cell = (ROOT / "tools" / "first_cell.py").read_text("utf-8")
+    around = environment(repository, tmp_path)
+    code = f"import sys; sys.path.insert(0, '')\n{cell}\nimport rnnlib; print(rnnlib.__version__)"
+    for version, expected in [("v7.8.9", rnnlib.__version__), ("main", "7.9.0")]:
+        call(colab, "-m", "pip", "uninstall", "--quiet", "--yes", "rnnlib")
+        source = code.replace('version = "main"', f'version = "{version}"')
+        said = call(colab, "-I", "-c", source, cwd=content, env=around)
+        assert said.splitlines()[-1] == expected

@@ -4,6 +4,7 @@ import base64
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -828,6 +829,26 @@ def test_weights_that_the_page_cannot_take_are_refused(
     with pytest.raises(ValueError, match=r"words_tiny.* LSTM layers"):
         page_weights.write(tmp_path, tmp_path / "c")
     assert not list(tmp_path.glob("*.js"))
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="runs the page's script in Node")
+def test_the_page_refuses_weights_that_do_not_fit_in_words(tmp_path: Path) -> None:
+    """Sizes alone: the script is made of a file whose checksum fitted."""
+    saved(tmp_path)
+    (path,) = page_weights.write(tmp_path, tmp_path)
+    command = ["node", str(ROOT / "tests" / "browser" / "model_sizes.mjs"), str(path), "tiny"]
+    found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert found.pop("whole") == ""
+    assert found == {
+        "a symbol less": "Its rnn.cells.0.W_x has 16 by 9 numbers, not 16 by 8.",
+        "fewer units": "Its rnn.cells.0.W_x has 16 by 9 numbers, not 0 by 9.",
+        "a tensor less": "It has no rnn.cells.0.W_h.",
+        "a bias less": "It has no readout.bias.",
+        "turned": "Its rnn.cells.0.W_x has 9 by 16 numbers, not 16 by 9.",
+        "a layer more": "It has no more.W_x.",
+        "bytes missing": found["bytes missing"],
+    }
+    assert re.fullmatch(r"It holds \d+ bytes of weights, not \d+\.", found["bytes missing"])
 
 
 def test_the_page_offers_the_models_that_there_are_and_says_their_size(tmp_path: Path) -> None:

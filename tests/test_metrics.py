@@ -341,3 +341,37 @@ def test_sequences_have_a_symbol_to_predict() -> None:
             metrics.separate(model(), wrong)
     with pytest.raises(ValueError, match="N must be at least 1, got 0"):
         metrics.separate(model(), LINES[1:2], 0)
+
+
+def test_the_nats_of_each_symbol_of_sequences_side_by_side_are_those_of_each_alone() -> None:
+    lines = [NUMBERS[a:b] for a, b in ((0, 9), (9, 11), (11, 30), (30, 34))]
+    nats, lengths = metrics.symbol_nats(model(), lines, N=3)
+    assert nats.shape == (4, 18) and lengths.tolist() == [8, 1, 18, 3]
+    for line, found, T in zip(lines, nats, lengths, strict=True):
+        log_p = model()(line[None, :-1])[0][0].log_softmax(-1)
+        expected = -log_p[torch.arange(len(line) - 1), line[1:]]
+        assert torch.allclose(found[:T], expected, rtol=1e-12) and not found[T:].any()
+    whole = metrics.separate(model(), lines)
+    assert nats.sum().item() / 30 == pytest.approx(whole["nats"], rel=1e-12)
+    assert torch.allclose(nats, metrics.symbol_nats(model(), lines, N=1)[0], rtol=1e-12)
+    for wrong, says in (([], "at least one, got none"), ([NUMBERS[:1]], "at least 2 symbols")):
+        with pytest.raises(ValueError, match=says):
+            metrics.symbol_nats(model(), wrong)
+
+
+def test_one_model_has_four_perplexities_by_what_is_counted_and_how_means_are_taken() -> None:
+    nats = torch.tensor([[2.0, 4.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]]).double()
+    found = metrics.perplexities(nats, torch.tensor([2, 1]))
+    assert found.padded == pytest.approx(math.exp(7 / 8))
+    assert found.sentence == pytest.approx((math.exp(3) + math.exp(1)) / 2)
+    assert found.sentence_padded == pytest.approx((math.exp(6 / 4) + math.exp(1 / 4)) / 2)
+    assert found.character == pytest.approx(math.exp(7 / 3))
+    learned = metrics.perplexities(nats.where(nats > 0, 0.5), torch.tensor([2, 1]))
+    assert learned.padded == pytest.approx(math.exp((7 + 5 * 0.5) / 8))  # padding costs something
+    assert learned.sentence_padded == pytest.approx((math.exp(7 / 4) + math.exp(2.5 / 4)) / 2)
+    assert (learned.sentence, learned.character) == (found.sentence, found.character)
+    even = metrics.perplexities(nats, torch.tensor([4, 4]))  # without padding
+    assert even.padded == even.character and even.sentence == even.sentence_padded
+    for lengths, says in ((torch.tensor([2, 0]), r"in \[1, 4\]"), (torch.tensor([2]), "shape")):
+        with pytest.raises(ValueError, match=says):
+            metrics.perplexities(nats, lengths)

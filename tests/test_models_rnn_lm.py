@@ -105,6 +105,38 @@ def test_the_loss_is_the_cross_entropy_of_the_logits(kind) -> None:
         assert torch.allclose(a, b, rtol=1e-10, atol=1e-15)
 
 
+@each_kind
+def test_padding_is_excluded_from_the_loss_and_changes_nothing(kind) -> None:
+    made = model(kind)
+    made.readout.bias.data.normal_(generator=seeded(2))
+    x, y, lengths = NUMBERS[:, :-1], NUMBERS[:, 1:], torch.tensor([11, 4, 7])
+    loss, after = made.loss(x, y, lengths=lengths)
+    kept = [(n, t) for n, T in enumerate(lengths.tolist()) for t in range(T)]
+    logits, state = made(x)
+    p, targets = (torch.stack([a[n, t] for n, t in kept]) for a in (logits, y))
+    reference = cross_entropy(p, targets)
+    assert len(kept) == 22 and loss.item() == pytest.approx(reference.item(), rel=1e-13)
+    assert loss.item() == pytest.approx(metrics.cross_entropy(logits, y, lengths).item(), rel=1e-13)
+    assert loss.item() != pytest.approx(made.loss(x, y)[0].item(), rel=1e-3)
+    assert same(tensors(after), tensors(state))
+    weights = list(made.parameters())
+    ours, theirs = torch.autograd.grad(loss, weights), torch.autograd.grad(reference, weights)
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.allclose(a, b, rtol=1e-10, atol=1e-14)
+    behind = torch.arange(11) >= lengths[:, None]  # other padding, more of it, one by one
+    for fill in (0, K - 1):
+        padded = [
+            nn.functional.pad(a.masked_fill(behind, fill), (0, 5), value=fill) for a in (x, y)
+        ]
+        assert made.loss(*padded, lengths=lengths)[0].item() == pytest.approx(
+            loss.item(), rel=1e-13
+        )
+    alone = [
+        made.loss(x[n : n + 1, :T], y[n : n + 1, :T])[0].item() * T for n, T in enumerate(lengths)
+    ]
+    assert sum(alone) / 22 == pytest.approx(loss.item(), rel=1e-13)
+
+
 @pytest.mark.parametrize("locked", [False, True])
 def test_dropout_leaves_out_a_share_and_keeps_the_mean(locked) -> None:
     drop = Dropout(0.3, locked=locked, generator=seeded(4))
@@ -212,20 +244,6 @@ def test_a_run_with_dropout_goes_on_to_the_same_last_digit(carried, tmp_path) ->
     assert Run(40, carried, seed=9).losses != whole.losses
 
 
-def test_a_checkpoint_of_before_dropout_had_a_generator_is_still_read(tmp_path) -> None:
-    file, made = tmp_path / "run", nn.Linear(2, 2)
-    things = (
-        optim.SGD(made.parameters(), lr=1.0),
-        Windows(NUMBERS[0], 2, 1, 0),
-        training.History(),
-    )
-    training.save_checkpoint(file, made, *things)
-    made.generator = seeded(7)  # type: ignore[assignment]
-    before = made.generator.get_state()
-    training.load_checkpoint(file, made, *things)
-    assert torch.equal(made.generator.get_state(), before)
-
-
 @pytest.mark.parametrize(
     ("wrong", "error", "says"),
     [
@@ -250,6 +268,8 @@ def test_wrong_numbers_targets_and_kernels_are_named() -> None:
         (lambda: made(NUMBERS + 3), ValueError, rf"numbers must be in \[0, {K}\)"),
         (lambda: made(NUMBERS.int()), TypeError, "numbers must hold integers as torch.int64"),
         (lambda: made(NUMBERS[0]), ValueError, r"numbers must have shape \(N, T\), got \(12,\)"),
+        (lambda: made.loss(NUMBERS, NUMBERS, lengths=torch.tensor([12, 0, 3])), ValueError, r"lengths must be in \[1, 12\]"),
+        (lambda: made.loss(NUMBERS, NUMBERS, lengths=torch.tensor([12, 13, 3])), ValueError, "lengths"),
         (lambda: made.loss(NUMBERS, NUMBERS[:, 1:]), ValueError, r"targets must have shape \(3, 12\)"),
         (lambda: made(NUMBERS, normal(2, 3, H)), TypeError, "state"),
         (lambda: made(NUMBERS, (normal(2, 2, H),) * 2), ValueError, "state h must have shape"),

@@ -28,7 +28,8 @@ ONLY_OURS = {"bias_correction", "decoupled_weight_decay"} - inspect.signature(
     torch.optim.Adam
 ).parameters.keys()
 # To the last bit. Older ones compute some means in another order.
-TOLERANCE = 0.0 if torch.__version__ >= "2.11" else 1e-12
+OLD = torch.__version__ < "2.11"
+TOLERANCE = 1e-12 if OLD else 0.0
 
 
 def one(value: float, dtype: torch.dtype = F64, shape: tuple[int, ...] = ()) -> Tensor:
@@ -130,7 +131,21 @@ def named(case: tuple[str, dict[str, Any]]) -> str:
     return ", ".join([case[0], *(f"{k}={v}" for k, v in case[1].items())])
 
 
-each_setting = pytest.mark.parametrize("case", SETTINGS, ids=named)
+def torch_takes(case: tuple[str, dict[str, Any]]) -> bool:
+    """Whether torch itself takes this: older ones have fewer arguments and take fewer tensors."""
+    name, settings = case
+    for dtype in (F64, torch.float32):
+        w = nn.Parameter(torch.ones(2, dtype=dtype))
+        w.grad = torch.ones(2, dtype=dtype)
+        try:
+            getattr(torch.optim, name)([w], **copy.deepcopy(settings)).step()
+        except (TypeError, ValueError, RuntimeError):
+            return False
+    return True
+
+
+TAKEN = [case for case in SETTINGS if not OLD or torch_takes(case)]
+each_setting = pytest.mark.parametrize("case", TAKEN, ids=named)
 
 
 # ---- the race: two equal networks, one moved by ours, one by torch's -----------------------------
@@ -693,8 +708,9 @@ def error_of(call: Callable[[], Any]) -> Exception:
 @pytest.mark.parametrize("name, argument, value", WRONG)
 def test_a_wrong_setting_raises_what_torch_raises_and_is_named(name, argument, value) -> None:
     ours = error_of(lambda: getattr(optim, name)([weight()], **{argument: value}))
-    torchs = error_of(lambda: getattr(torch.optim, name)([weight()], **{argument: value}))
-    assert type(ours) is type(torchs)
+    if not OLD:  # which refuse less
+        torchs = error_of(lambda: getattr(torch.optim, name)([weight()], **{argument: value}))
+        assert type(ours) is type(torchs)
     message = str(ours)
     assert message.startswith(argument)
     assert "must" in message and "got" in message
@@ -1162,6 +1178,8 @@ def test_infinity_does_what_it_does_in_torch(name) -> None:
 @pytest.mark.parametrize("dtype", [*HALF, F64], ids=str)
 def test_weights_that_change_their_type_between_steps(name, dtype) -> None:
     """An error, before anything moves, that says how to go on; then as a state that is loaded."""
+    if OLD and dtype is torch.bfloat16:
+        pytest.skip("nn.LSTM of this torch does not train in bfloat16 on every processor")
     eps = {} if name == "SGD" else {"eps": 1e-3}
     first, net = weight(), Net().float()
     method = make(optim, (name, KEEPING[name] | eps), net)

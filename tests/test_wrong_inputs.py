@@ -441,6 +441,7 @@ WRONG = [
     Wrong("no place told", train(checkpoint="c"), TypeError, "source", ("state_dict", "list_iterator")),
     Wrong("no way back", train(checkpoint="c", source=OneWay()), TypeError, "source", ("load_state_dict",)),
     Wrong("never written", train(checkpoint_every=0), ValueError, "checkpoint_every", ("1", "0")),
+    Wrong("settings that no file holds", train(settings={"a": {1}}), TypeError, "settings", ("plain data", "set")),
     Wrong("a word for progress", train(progress="no"), TypeError, "progress", ("True or False", "'no'")),
     Wrong(
         "number for path", train(checkpoint=3, source=tasks.PalindromeBatches(5, 2, 0)),

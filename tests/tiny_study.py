@@ -45,8 +45,10 @@ def main(chosen: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    # Ctrl-C is ignored in what a shell starts in the background, tests included.
+    # Ctrl-C is ignored in what a shell starts in the background, and HUP below nohup, tests included.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     study.data_dir = lambda: Path(sys.argv[1])
     command_line.STUDIES["tiny"] = sys.modules[__name__]
     raise SystemExit(command_line.main(sys.argv[2:]))

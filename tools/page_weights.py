@@ -32,7 +32,7 @@ def script(name: str, path: Path) -> str:
         if not isinstance(model.layers[0], layers.LSTM):
             raise ValueError(f"{path.name}: the page takes LSTM layers of an RNNLM")
         cells = [f"layers.{n}.cells.0." for n in range(len(model.layers))]
-    tensors, _ = tensorfiles.load(path)
+    tensors, _ = tensorfiles.load(path, checkpoints.KEY)
     data = b"".join(tensor.numpy().tobytes() for tensor in tensors.values())
     content = {
         "symbols": vocabulary.symbols,

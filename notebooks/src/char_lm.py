@@ -717,6 +717,60 @@ figures.table(["trained on", "bits a character"], [[k, f"{v:.2f}"] for k, v in t
 # The check: where in the book does the held-out text stand?
 # One piece, whose only neighbours are at its two ends, leaks next to nothing.
 #
+# ## Your own text
+#
+# Here the network learns to write like a text of yours.
+# Put the path of a plain text file between the quotation marks, or a link to one; in Colab the word `upload` lets you choose a file of your computer.
+# With nothing there, the tales that were written for this book stand in.
+
+# %%
+from rnnlib.experiments import own_text
+
+MY_TEXT = ""  # @param {type:"string"}
+if MY_TEXT == "upload":
+    from google.colab import files
+
+    MY_TEXT = next(iter(files.upload()))
+own = corpora.read_text(MY_TEXT) if MY_TEXT else corpora.load("tales")
+plan = own_text.plan(own)
+for sentence in own_text.describe(own, plan):
+    print(sentence)
+
+# %% [markdown]
+# A file that is no plain text is refused, with a word on what to do: a Word file or a PDF must be saved as plain text first.
+# The plan is for the command below; here are a few hundred steps, for a first look.
+
+# %%
+mine = text.Vocabulary.of(own)
+own_train, own_end = text.split(own, plan["held_out"])
+writer = models.CharacterModel(len(mine), H, num_layers=2, generator=torch.Generator().manual_seed(0)).fast()
+own_windows = text.Windows(mine.encode(own_train), T=30, N=64, seed=0)
+moves = optim.RMSprop(writer.parameters(), lr=2e-3)
+training.train(
+    writer, own_windows, metrics.next_character_loss, moves, 25 if FAST else 300, clip_norm=1.0
+)
+lost = metrics.carried(writer, mine.encode(own_end))["nats"]
+print(f"held-out loss {lost:.2f} nats; all {len(mine)} characters equally likely: {math.log(len(mine)):.2f}")
+print(own[:1] + sampling.generate(writer, mine, own[:1], 300, temperature=0.7, seed=0))
+
+# %% [markdown]
+# Raise the number of steps in the cell for a better one: above it stands how many suit the text.
+# To keep what it has learned, write it to a file, which any later session can load and write with:
+
+# %% tags=["nbval-check-output"]
+with tempfile.TemporaryDirectory() as folder:  # yours: a folder that stays
+    file = Path(folder) / "mine.safetensors"
+    checkpoints.save_model(file, writer, mine, {"text": MY_TEXT or "tales"})
+    again, characters, _ = checkpoints.load_model(file)
+    print("characters written with the file:", len(sampling.generate(again, characters, own[:1], 50)))
+
+# %% [markdown]
+# For a long training the command line is better: it shows how far it is, can be interrupted, and writes samples, weights and a record beside the text.
+#
+# ```
+# python -m rnnlib.experiments char_lm --text my.txt
+# ```
+#
 # ## Exercises
 #
 # Each exercise has a cell with a check, which needs the imports at the top and nothing else.

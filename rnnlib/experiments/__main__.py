@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import signal
 import sys
 from contextlib import suppress
@@ -48,6 +49,9 @@ STUDIES = {
 }
 
 
+DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)  # a file or folder that may not be written
+
+
 def positive(text: str) -> int:
     """An option's value that counts something."""
     return validate.positive_int("value", int(text))
@@ -86,6 +90,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 128 + number
     except study.Refused as refused:
         print(refused, file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in DENIED:
+            raise
+        print(
+            f"{chosen.study}: {error}\nA study writes beside rnnlib's data: run it in a checkout "
+            "of the book that is yours",
+            file=sys.stderr,
+        )
         return 2
     except WorkerLost as lost:
         print(

@@ -8,6 +8,10 @@ A run that was stopped, by Ctrl-C or otherwise, goes on from its checkpoint with
 to the same text at the end. The weights of the seed with the lowest held-out loss go to
 data/weights/char_CORPUS.safetensors, in float16; those of a trial, with --steps or --name, to
 data/checkpoints. The record is data/results/char_lm_CORPUS.json unless --name says otherwise.
+
+With --text my.txt, a file or a link, one network learns to write like a text of your own. Steps
+and held-out part suit its length; --seeds and --workers are not asked. What it makes lies beside
+the text: my_lstm.safetensors, the weights, and my_lstm.json, the record.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ from rnnlib.text import Vocabulary, Windows, split
 
 CORPORA: tuple[corpora.TextName, ...] = ("grimm", "democracy", "tinyshakespeare", "tales")
 #   as the course sets it, but for the clipping and the decay
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "T": 30, "hidden": 128, "layers": 2, "batch": 64, "optimizer": "rmsprop", "lr": 2e-3,
     "clip": 1.0, "decay": 0.2,
 }  # fmt: skip
@@ -57,9 +61,14 @@ def rate(step: int, steps: int, lr: float, decay: float) -> float:
 
 
 def samples(model: nn.Module, vocabulary: Vocabulary, seed: int) -> list[dict[str, Any]]:
-    """A text of each length, greedy and drawn at temperature 1, from the same capital letter."""
+    """A text of each length, greedy and drawn at temperature 1, from the same capital letter.
+
+    A vocabulary without capitals begins with any letter, one without letters with any character.
+    """
     generator = torch.Generator().manual_seed(2_000 + seed)
-    capitals = [c for c in vocabulary.symbols if c.isupper()]
+    kinds = (str.isupper, str.isalpha, lambda c: True)
+    found_starts = ([c for c in vocabulary.symbols if kind(c)] for kind in kinds)
+    capitals = next(filter(None, found_starts))
     found: list[dict[str, Any]] = []
     for length in LENGTHS:
         start = capitals[int(torch.randint(len(capitals), (), generator=generator))]
@@ -95,7 +104,8 @@ def train(text: str, checkpoint: Path, settings: dict[str, Any]) -> dict[str, An
     if steps % POINTS:
         raise ValueError(f"steps must be a multiple of {POINTS}, got {steps}")
     vocabulary = Vocabulary.of(text)
-    numbers, held_out = (vocabulary.encode(part) for part in split(text))
+    parts = split(text, settings.get("held_out", 0.05))
+    numbers, held_out = (vocabulary.encode(part) for part in parts)
     generator = torch.Generator().manual_seed(seed)
     model = CharacterModel(
         len(vocabulary), settings["hidden"], settings["layers"], generator=generator
@@ -178,6 +188,8 @@ def _file(folder: Path, settings: dict[str, Any]) -> Path:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's own options."""
     parser.add_argument("--corpus", choices=CORPORA, default="grimm")
+    parser.add_argument("--text", metavar="FILE", help="train on your own text, a file or a link")
+    parser.add_argument("--encoding", help="of your text, as cp1251; default: found out")
     parser.add_argument("--steps", type=int, help=f"other than {STEPS}, for a trial")
     for name in ("optimizer", "lr", "clip", "decay"):
         value = TRAINING[name]
@@ -186,7 +198,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(chosen: argparse.Namespace) -> None:
-    """Run the study over all seeds; keep the best seed's weights."""
+    """Run the study over all seeds; keep the best seed's weights. Or train on one's own text."""
+    if chosen.text:
+        from rnnlib.experiments import own_text  # which needs this module
+
+        return own_text.main(chosen)
     corpus = study.available(chosen.corpus, "char_lm")
     asked = {"corpus": corpus, "asked": chosen.corpus}
     settings = TRAINING | {name: getattr(chosen, name) for name in TRAINING if name in chosen}

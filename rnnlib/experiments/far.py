@@ -93,6 +93,10 @@ class Growing(tasks.Batches):
         self.options["T"] = self.T
         return super().__next__()
 
+    def describe(self) -> dict[str, Any]:
+        """What the source is made of: all lengths, in place of the one it has come to."""
+        return super().describe() | {"T": self.lengths}
+
     def state_dict(self) -> dict[str, Any]:
         """Where the source stands: the length, and the state of its generator."""
         return {"stage": self.stage, **super().state_dict()}

@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -310,7 +309,7 @@ def keep(model: NGramLM, settings: dict[str, Any], folder: Path | None) -> None:
     weights = {name: w.half().contiguous() for name, w in model.state_dict().items()}
     symbols = words.load(settings["corpus"]).vocabulary.symbols
     kept(folder).parent.mkdir(exist_ok=True)
-    about = {"symbols": json.dumps(symbols), "settings": json.dumps(settings)}
+    about = {"symbols": symbols, "settings": settings}
     tensorfiles.save(kept(folder), weights, about)
 
 

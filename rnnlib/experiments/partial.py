@@ -11,6 +11,8 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, FileLock
+
 from rnnlib.paths import written_beside
 
 Settings = dict[str, Any]
@@ -50,9 +52,12 @@ def read(path: Path) -> dict[str, Run]:
 
 
 def append(path: Path, run: Run) -> None:
-    """Put a run behind the others, safe from a kill or a power cut when this returns."""
+    """Put a run behind the others, safe from a kill or a power cut when this returns.
+
+    Several processes may do so at once.
+    """
     line = json.dumps(run).encode() + b"\n"
-    with open(path, "ab+", buffering=0) as file:
+    with _lock(path), open(path, "ab+", buffering=0) as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":  # a line cut off by a power cut does not spoil this one
@@ -63,13 +68,18 @@ def append(path: Path, run: Run) -> None:
 
 def drop(path: Path, used: Set[str]) -> None:
     """Take the runs with these keys out, and what is no run; without others the file goes."""
-    runs = [(line, parsed(line)) for line in _lines(path)]
-    kept = [line for line, run in runs if run is not None and key(run["settings"]) not in used]
-    if not kept:
-        path.unlink(missing_ok=True)
-        return
-    with written_beside(path) as beside:
-        beside.write_bytes(b"".join(line + b"\n" for line in kept))
+    with _lock(path):
+        runs = [(line, parsed(line)) for line in _lines(path)]
+        kept = [line for line, run in runs if run is not None and key(run["settings"]) not in used]
+        if not kept:
+            path.unlink(missing_ok=True)
+            return
+        with written_beside(path) as beside:
+            beside.write_bytes(b"".join(line + b"\n" for line in kept))
+
+
+def _lock(path: Path) -> BaseFileLock:
+    return FileLock(path.with_suffix(".lock"))
 
 
 def _lines(path: Path) -> list[bytes]:

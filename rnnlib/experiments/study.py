@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import math
 import os
 import platform
 import shlex
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
@@ -170,13 +172,12 @@ def run_study(
         not_lost(name, settings, folder)
         done = _taken_over(name, partial.read(unfinished), wanted)
         missing = [s for k, s in wanted.items() if k not in done]
+        one_run = functools.partial(_kept, run, unfinished, version.code())
         with (
-            closing(outcomes(run, missing, workers, threads, stop)) as found,
+            closing(outcomes(one_run, missing, workers, threads, stop)) as found,
             tqdm(total=len(missing), unit="run", desc=name) as bar,
         ):
             for one in found:
-                one["code"] = version.code()
-                partial.append(unfinished, one)
                 done[key(one["settings"])] = one
                 with suppress(OSError):  # nobody reads the bar any more
                     bar.update()
@@ -191,17 +192,33 @@ def run_study(
     return path
 
 
+def _kept(
+    run: Callable[..., dict[str, Any]], unfinished: Path, code: dict[str, str], settings: Settings
+) -> Run:
+    """One run; the worker that makes it keeps it, so that it outlives the process of the study."""
+    start = time.process_time()  # of all threads of this process: not those of a busy machine
+    result = run(**settings)
+    seconds = round(time.process_time() - start, 2)
+    one = {"settings": settings, "seconds": seconds, "result": result, "code": code}
+    partial.append(unfinished, one)
+    return one
+
+
 @contextmanager
 def _alone(lock: Path, name: str) -> Iterator[None]:
     """No other process is in such a block; the lock of a process that has ended counts no more."""
+    only = FileLock(lock, timeout=0)
     try:
-        with FileLock(lock, timeout=0):
-            yield
+        only.acquire()
     except Timeout:
         raise Refused(
             f"{name}: nothing was run. Another process is at this study: wait until it is done, or "
             "give this one another --name"
         ) from None
+    try:
+        yield
+    finally:
+        only.release()
 
 
 def _taken_over(name: str, kept: dict[str, Run], wanted: dict[str, Settings]) -> dict[str, Run]:

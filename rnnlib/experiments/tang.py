@@ -175,9 +175,13 @@ def measured(model: nn.Module, some: Sequence[str], vocabulary: text.Characters)
     return metrics.separate(model, sequences(some, vocabulary))
 
 
-def train(settings: Settings) -> tuple[RNNLM, dict[str, Any]]:
-    """A network at its best epoch, and what happened; every draw comes from the seed."""
+def train(settings: Settings, folder: Path | None = None) -> tuple[RNNLM, dict[str, Any]]:
+    """A network at its best epoch, and what happened; every draw comes from the seed.
+
+    Its checkpoint is in ``folder``, else in data/checkpoints.
+    """
     data = load(settings["corpus"])
+    folder = folder or study.checkpoints("tang", "tang")
     model = build(settings)
     source = tasks.Shuffled(rows(settings["corpus"]), settings["batch"], 1_000 + settings["seed"])
     epoch = len(source.rows) // settings["batch"]
@@ -198,7 +202,7 @@ def train(settings: Settings) -> tuple[RNNLM, dict[str, Any]]:
         model, source, Loss(data.vocabulary), optimizer, steps, clip_norm=settings["clip"],
         evaluate=evaluate, eval_every=epoch, stop_when=next_rate,
         patience=settings["patience"], monitor="validation",
-        checkpoint=checkpoint(settings), checkpoint_every=epoch,
+        checkpoint=checkpoint(settings, folder), checkpoint_every=epoch,
     )  # fmt: skip
     return model, {
         "parameters": sum(w.numel() for w in model.parameters()),
@@ -210,17 +214,10 @@ def train(settings: Settings) -> tuple[RNNLM, dict[str, Any]]:
     }
 
 
-def checkpoint(settings: Settings) -> Path:
+def checkpoint(settings: Settings, folder: Path) -> Path:
     """The checkpoint of a run: other settings have another file."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return folder() / f"tang_{digest[:16]}.checkpoint"
-
-
-def folder() -> Path:
-    """Where weights go."""
-    found = study.data_dir() / "checkpoints"
-    found.mkdir(exist_ok=True)
-    return found
+    return folder / f"tang_{digest[:16]}.checkpoint"
 
 
 def tested(model: RNNLM, data: Corpus) -> dict[str, Any]:
@@ -245,7 +242,7 @@ def copies(model: RNNLM, data: Corpus, seed: int) -> dict[str, Any]:
     return found
 
 
-def run(*, part: str, **settings: Any) -> dict[str, Any]:
+def run(*, part: str, folder: Path | None = None, **settings: Any) -> dict[str, Any]:
     """One run of a part."""
     match part:
         case "counts":
@@ -255,19 +252,20 @@ def run(*, part: str, **settings: Any) -> dict[str, Any]:
         case "zero":
             return beginning(settings)
     data = load(settings["corpus"])
-    model, result = train(settings)
+    folder = folder or study.checkpoints("tang", "tang")
+    model, result = train(settings, folder)
     result["test"] = tested(model, data)
     if part == "better" and settings["change"] == [*CHANGES][-1]:
         result["copied"] = copies(model, data, settings["seed"])
         if settings["seed"] == 0:
-            small, _, _ = checkpoints.load_model(keep(model, settings))
+            small, _, _ = checkpoints.load_model(keep(model, settings, folder))
             result["eight_bits"] = tested(cast(RNNLM, small).fast(), data)
     return result
 
 
-def keep(model: RNNLM, settings: Settings) -> Path:
+def keep(model: RNNLM, settings: Settings, folder: Path) -> Path:
     """Write the weights in eight bits, with vocabulary and settings beside them."""
-    path = folder() / "tang_best.safetensors"
+    path = folder / "tang_best.safetensors"
     vocabulary = load(settings["corpus"]).vocabulary
     checkpoints.save_model(path, model, vocabulary, settings, torch.int8)
     return path
@@ -532,5 +530,6 @@ def asked(chosen: argparse.Namespace) -> Iterator[tuple[str, list[Settings]]]:
 
 def main(chosen: argparse.Namespace) -> None:
     """Run the parts one after the other."""
+    every = functools.partial(run, folder=study.checkpoints(chosen.name, "tang"))
     for name, settings in asked(chosen):
-        run_study(name, run, settings, chosen.workers)
+        run_study(name, every, settings, chosen.workers)

@@ -170,6 +170,7 @@ def run(
         model, source, source.loss, optimizer, steps, clip_norm=settings["clip"],
         evaluate=look, eval_every=per_epoch, patience=epochs + 1, monitor="nats",
         stop_when=next_rate, checkpoint=folder / f"{file}.checkpoint", checkpoint_every=EVERY,
+        settings=settings,
     )  # fmt: skip
     best = min(history.evaluations, key=lambda found: found["nats"])  # its weights are put back
     test = evaluate(model, numbers["test"])

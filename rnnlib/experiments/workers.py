@@ -7,7 +7,6 @@ import os
 import pickle
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +18,7 @@ from tqdm import tqdm
 
 from rnnlib.experiments.signals import ENDING, unseen_by_children
 
-Run = Callable[..., dict[str, Any]]
-Settings = dict[str, Any]
+Call = Callable[[Any], Any]
 POLL = 0.2  # seconds between two looks at whether to stop
 
 
@@ -29,23 +27,23 @@ class WorkerLost(RuntimeError):
 
 
 def outcomes(
-    run: Run,
-    settings: Sequence[Settings],
+    call: Call,
+    arguments: Sequence[Any],
     workers: int,
     threads: int,
     stop: Callable[[], bool],
-) -> Generator[dict[str, Any], None, None]:
-    """``run(**s)`` for each s, as it ends: {"settings", "seconds" of processor time, "result"}.
+) -> Generator[Any, None, None]:
+    """``call(a)`` for each a of ``arguments``, by ``workers`` processes, each as it ends.
 
-    Ends early once ``stop()`` is true. An error of a run is raised here. Before either, what other
+    Ends early once ``stop()`` is true. An error of a call is raised here. Before either, what other
     workers have finished is yielded; what they are still at is given up.
 
     Raises:
         WorkerLost: a worker was killed.
     """
-    waiting = list(reversed(settings))
+    waiting = list(reversed(arguments))
     failed: BaseException | None = None
-    with _started(min(workers, len(waiting)), run, threads) as ends:
+    with _started(min(workers, len(waiting)), call, threads) as ends:
         busy: set[Connection] = set()
         for end in ends:
             _hand_out(end, waiting, busy)
@@ -73,7 +71,7 @@ def outcomes(
             raise failed
 
 
-def _hand_out(end: Connection, waiting: list[Settings], busy: set[Connection]) -> None:
+def _hand_out(end: Connection, waiting: list[Any], busy: set[Connection]) -> None:
     if waiting:
         busy.add(end)
         with suppress(OSError):  # it is gone: the next look finds that out
@@ -81,14 +79,14 @@ def _hand_out(end: Connection, waiting: list[Settings], busy: set[Connection]) -
 
 
 @contextmanager
-def _started(count: int, run: Run, threads: int) -> Iterator[list[Connection]]:
+def _started(count: int, call: Call, threads: int) -> Iterator[list[Connection]]:
     """A pipe to each of ``count`` workers; they are killed when the block is left."""
     context = multiprocessing.get_context("spawn")
     processes, ends = [], []
     try:
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, run, threads), daemon=True)
+            process = context.Process(target=_work, args=(theirs, call, threads), daemon=True)
             with unseen_by_children():
                 process.start()
             processes.append(process)
@@ -102,8 +100,8 @@ def _started(count: int, run: Run, threads: int) -> Iterator[list[Connection]]:
             process.join()
 
 
-def _work(end: Connection, run: Run, threads: int) -> None:
-    """A worker's life: runs, one after the other, until it is killed or its parent is gone."""
+def _work(end: Connection, call: Call, threads: int) -> None:
+    """A worker's life: calls, one after the other, until it is killed or its parent is gone."""
     for number in ENDING:  # whether to stop is the parent's to say
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
@@ -112,9 +110,9 @@ def _work(end: Connection, run: Run, threads: int) -> None:
     os.environ["RNNLIB_PROGRESS"] = "0"
     with suppress(EOFError, OSError):  # the parent is gone
         while True:
-            settings = end.recv()
+            argument = end.recv()
             try:
-                end.send(_timed(run, settings))
+                end.send(call(argument))
             except BaseException as error:
                 end.send(_portable(error))
 
@@ -124,13 +122,6 @@ def _end_with_the_parent() -> None:
     assert parent is not None
     parent.join()  # returns when it has ended, however that came
     os._exit(1)
-
-
-def _timed(run: Run, settings: Settings) -> dict[str, Any]:
-    start = time.process_time()  # of all threads of this process: not those of a busy machine
-    result = run(**settings)
-    seconds = round(time.process_time() - start, 2)
-    return {"settings": settings, "seconds": seconds, "result": result}
 
 
 def _portable(error: BaseException) -> BaseException:

@@ -22,13 +22,17 @@ class Batches:
     def __init__(self, draw: Callable[..., Any], seed: int, **options: Any):
         self.draw = validate.function("draw", draw)
         self.options = options
-        self.generator = validate.seed("seed", seed)
+        self.seed, self.generator = seed, validate.seed("seed", seed)
         state = self.state_dict()
         next(self)
         self.load_state_dict(state)
 
     def __next__(self) -> Any:
         return self.draw(generator=self.generator, **self.options)
+
+    def describe(self) -> dict[str, Any]:
+        """What the source is made of: a checkpoint of another is refused."""
+        return {"draw": self.draw, "seed": self.seed, **self.options}
 
     def state_dict(self) -> dict[str, Any]:
         """Where the source stands: the state of its generator."""
@@ -50,7 +54,7 @@ class Shuffled:
         self.N = validate.positive_int("N", N)
         if rows.ndim < 1 or len(rows) < N:
             raise ValueError(f"rows must be at least N={N}, got shape {tuple(rows.shape)}")
-        self.generator = validate.seed("seed", seed)
+        self.seed, self.generator = seed, validate.seed("seed", seed)
         self.order = torch.empty(0, dtype=torch.int64)  # of what is left of the round
 
     def __iter__(self) -> Self:
@@ -61,6 +65,10 @@ class Shuffled:
             self.order = torch.randperm(len(self.rows), generator=self.generator)
         chosen, self.order = self.order[: self.N], self.order[self.N :]
         return self.rows[chosen]
+
+    def describe(self) -> dict[str, Any]:
+        """What the source is made of: a checkpoint of another is refused."""
+        return {"rows": self.rows, "N": self.N, "seed": self.seed}
 
     def state_dict(self) -> dict[str, Any]:
         """Where the source stands: what is left of the round, and the generator's state."""

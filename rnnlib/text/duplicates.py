@@ -82,7 +82,7 @@ def split_groups(
         raise ValueError(f"shares must have sum 1, got {sum(shares)}")
     validate.generator("generator", generator)
     total = sum(map(len, groups))
-    ends = [share * total for share in accumulate(shares)]
+    ends = [round(share * total, 6) for share in accumulate(shares)]  # no rest of float sums
     parts: list[list[int]] = [[] for _ in shares]
     part = taken = 0
     for k in torch.randperm(len(groups), generator=generator).tolist():

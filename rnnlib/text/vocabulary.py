@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,7 +56,8 @@ class Vocabulary:
         """T symbols -> their numbers (T,), as int64; ``name`` is what an error calls them."""
         symbols = self.cut(validate.instance(name, text, str, "a str"))
         try:
-            return torch.tensor([self._numbers[s] for s in symbols], dtype=torch.int64)
+            numbers = map(self._numbers.__getitem__, symbols)
+            return torch.from_numpy(np.fromiter(numbers, np.int64, len(symbols)))  # without a list
         except KeyError as error:
             place = next(t for t, s in enumerate(symbols) if s not in self._numbers)
             raise ValueError(

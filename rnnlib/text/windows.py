@@ -75,6 +75,10 @@ class Contiguous:
         """Whether the window given last stands at the start of its strands."""
         return self.taken % self.rounds == 1 % self.rounds
 
+    def describe(self) -> dict[str, Any]:
+        """What the source is made of: a checkpoint of another is refused."""
+        return {"text": self.strands, "T": self.T}
+
     def state_dict(self) -> dict[str, Any]:
         """Where the source stands: how many windows it has given."""
         return {"taken": self.taken}

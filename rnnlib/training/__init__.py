@@ -3,7 +3,8 @@
 ``history`` is what a run records, ``losses`` what a classifier is trained and judged by,
 ``clipping`` shortens the gradient, ``stopping`` ends a run early or in alarm, ``modes`` keeps
 apart how a model trains and is evaluated, ``resume`` writes a run to a file and goes on from it,
-``truncated`` carries a state from window to window, ``arguments`` is what ``train`` asks for.
+``fingerprint`` says what a run is made of, ``truncated`` carries a state from window to window,
+``arguments`` is what ``train`` asks for.
 """
 
 from rnnlib.training.clipping import clip_gradient

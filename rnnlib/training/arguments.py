@@ -8,13 +8,13 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer, SparseAdam
 
-from rnnlib import validate
+from rnnlib import tensorfiles, validate
 
 
 def check(
     model: Any, source: Any, loss_fn: Any, optimizer: Any, steps: Any,
     clip_norm: Any, evaluate: Any, eval_every: Any, patience: Any, monitor: Any, stop_when: Any,
-    checkpoint: Any, checkpoint_every: Any, progress: Any,
+    checkpoint: Any, checkpoint_every: Any, settings: Any, progress: Any,
 ) -> None:  # fmt: skip
     """Raise TypeError or ValueError for the first argument that ``train`` cannot work with."""
     validate.instance("model", model, nn.Module, "a torch.nn.Module")
@@ -37,6 +37,8 @@ def check(
     if checkpoint is not None:
         validate.file("checkpoint", checkpoint)
     validate.positive_int("checkpoint_every", checkpoint_every)
+    if settings is not None:
+        tensorfiles.plain("settings", settings)
     if progress is not None:
         validate.boolean("progress", progress)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -55,11 +54,15 @@ def plain_metrics(name: str, value: Any) -> Metrics:
 
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, dict):
+        for key in value:
+            if not (key is None or isinstance(key, str | int | float)):
+                raise TypeError(f"{name} must have text or numbers as keys, got {key!r}")
         return {key: _plain(f"{name}[{key!r}]", v) for key, v in value.items()}
     if isinstance(value, list | tuple):
         items = [_plain(f"{name}[{k}]", v) for k, v in enumerate(value)]
         return items if isinstance(value, list) else tuple(items)
-    if value is not None and not isinstance(value, str | Real | np.bool_):
+    numbers = int | float | np.integer | np.floating | np.bool_  # that a checkpoint can hold
+    if value is not None and not isinstance(value, str | numbers):
         raise TypeError(
             f"{name} must be a number, text, or a list or dict of them, got "
             f"{type(value).__name__}; .item() makes a number of a tensor"

@@ -16,7 +16,7 @@ from rnnlib.training import arguments
 from rnnlib.training.clipping import clip_gradient
 from rnnlib.training.history import History, Metrics, plain_metrics
 from rnnlib.training.modes import begin_training, evaluated, mode_kept
-from rnnlib.training.resume import Checkpoint, Source
+from rnnlib.training.resume import Checkpoint, Source, settings_as
 from rnnlib.training.stopping import Best, stop_if_diverged
 
 END = object()  # in place of a batch, after the last
@@ -37,6 +37,7 @@ def train(
     stop_when: Callable[[History], bool] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1000,
+    settings: dict[str, Any] | None = None,
     progress: bool | None = None,
 ) -> History:
     """Train for ``steps`` steps in all, or until a rule or the source's end stops it.
@@ -55,7 +56,11 @@ def train(
         are put back.
     stop_when: called after each step with the history; True ends the run.
     checkpoint: a file; if it is there, training goes on from it, to the same last digit as an
-        uninterrupted run. It is written every ``checkpoint_every`` steps and at the end.
+        uninterrupted run, and schedulers of the optimizer go on too, wherever they are stepped. It
+        is written every ``checkpoint_every`` steps and at the end. A file of another run, with
+        other weights, another text or learning rate, is refused.
+    settings: plain data that say what else the run is, such as its corpus and its schedule; a
+        checkpoint keeps them, and is refused where they differ.
     progress: a bar with loss and rate; by default shown for 50 steps or more, unless
         ``RNNLIB_PROGRESS=0``.
 
@@ -69,7 +74,10 @@ def train(
     """
     arguments.check(**locals())
     history, best = History(), Best()
-    file = Checkpoint(checkpoint, model, optimizer, source, history, best)
+    about = settings_as(settings) | {"training": {"clip_norm": clip_norm}}
+    if patience is not None:
+        about["training"]["monitor"] = monitor
+    file = Checkpoint(checkpoint, steps, model, optimizer, source, history, best, about)
     start = time.perf_counter() - history.seconds
 
     def look() -> None:
@@ -99,6 +107,7 @@ def train(
             if stop_when is not None and mode_kept(model, stop_when, history):
                 history.stopped = "stop_when"
             history.seconds = time.perf_counter() - start
+            file.try_out()
             if history.steps < steps and not history.stopped:  # the last step comes below
                 if history.steps % eval_every == 0:
                     look()

@@ -63,6 +63,11 @@ class TruncatedBPTT:
         self.state = each(state, Tensor.detach)
         return loss, {}
 
+    def describe(self) -> dict[str, Any]:
+        """What the source is made of: a checkpoint of another is refused."""
+        own = {"resets": self.resets, "generator": self.generator is not None}
+        return own | self.windows.describe()
+
     def state_dict(self) -> dict[str, Any]:
         """Where the source stands, the model's state there, and the generator's."""
         random = self.generator.get_state() if self.generator else None
@@ -71,6 +76,7 @@ class TruncatedBPTT:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where ``state_dict`` was taken."""
         self.windows.load_state_dict(state["windows"])
-        self.state = state["state"]
+        device, kept = self.windows.strands.device, state["state"]  # a file's are on a processor
+        self.state = None if kept is None else each(kept, lambda part: part.to(device))
         if self.generator:
             self.generator.set_state(state["random"])

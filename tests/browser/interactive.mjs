@@ -1286,7 +1286,7 @@ const BROKEN = [
   ['rnn-perplexity', '(l * spread) ** 2 / 2', 'l * spread ** 2 / 2', 'numbers'],
   ['rnn-perplexity', '(1 - shares.padding) * H + shares', '(1 - shares.padding) * H - shares', 'numbers'],
   ['rnn-perplexity', 'lengths * Math.min(padding, 1 - padding)', 'lengths * padding', 'numbers'],
-  ['rnn-perplexity', '/ LENGTHS) ', '/ (LENGTHS - 1)) ', 'numbers'],
+  ['rnn-perplexity', '0) / LENGTHS),', '0) / (LENGTHS - 1)),', 'numbers'],
   ['rnn-perplexity', 'PAD + x(n), PAD + y(log)', 'PAD + x(n), PAD + y(log / 2)', 'drawn'],
   ['rnn-perplexity', 'cx="${px(PAD + x(at))}"', 'cx="${px(PAD + x(90 - at))}"', 'drawn'],
   ['rnn-perplexity', '10 ** power, ', '2 ** power, ', 'drawn'],

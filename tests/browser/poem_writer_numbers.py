@@ -41,8 +41,8 @@ TEMPERATURES = (0.3, 1.0, 2.0)
 def made() -> tuple[RNNLM, Words]:
     """Random weights so large that what was read matters; what is not Han is likelier than Han."""
     draw = Generator().manual_seed(0)
-    han = [*GIVEN, "々", "〇", "𠀋", *(chr(0x4E00 + n) for n in range(300))]
-    others = [UNK, START, END, "，", "。", "A", "、", "？", "□"]
+    han = [*GIVEN, "〇", "𠀋", "\uf900", *(chr(0x4E00 + n) for n in range(300))]
+    others = [UNK, START, END, "，", "。", "A", "、", "？", "□", "々"]
     words = Words(dict.fromkeys([*others, *han]))
     model = RNNLM(len(words), LSTM, 32, 32, 2, tied=True, generator=draw)
     with torch.no_grad():
@@ -55,9 +55,8 @@ def made() -> tuple[RNNLM, Words]:
 
 def is_han(symbol: str) -> bool:
     """Is it one Chinese character, and neither a sign nor a word of several letters?"""
-    return len(symbol) == 1 and (
-        symbol in "々〇" or unicodedata.name(symbol, "").startswith(("CJK UNIFIED", "CJK COMPAT"))
-    )
+    name = unicodedata.name(symbol, "") if len(symbol) == 1 else ""
+    return symbol == "〇" or name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH"))
 
 
 class Poet:

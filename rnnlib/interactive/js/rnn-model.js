@@ -79,6 +79,7 @@ globalThis.RnnModel ??= (() => {
   const called = (symbol) => NAMES[symbol] ?? symbol;
   const quoted = (symbol) => NAMES[symbol] ?? `“${symbol}”`;
   const coming = {}; // name: the promise of a model, one of each on a page
+  const failures = {}; // name: how many tries failed
 
   /** A symbol, one-hot or its row of a table; layers of LSTM cells; a readout, which may be that table. */
   return class RnnModel {
@@ -89,11 +90,12 @@ globalThis.RnnModel ??= (() => {
     /** The model whose weights the script rnn-weights-<name>.js beside `home` holds. */
     static fetch = (name, home, needs = []) => coming[name] ??= new Promise((done, failed) => {
       const script = document.createElement('script');
-      script.src = new URL(`rnn-weights-${name}.js`, home);
+      script.src = new URL(`rnn-weights-${name}.js`, home) + (failures[name] ? `?${failures[name]}` : ''); // not the request that still hangs
       const fail = (reason) => {
         clearTimeout(timer);
         script.onerror = script.onload = null; // what comes late is too late
         delete coming[name];
+        failures[name] = (failures[name] ?? 0) + 1;
         delete globalThis.RnnWeights?.[name];
         script.remove();
         failed(new Error(`tried ${script.src}. ${reason}`));

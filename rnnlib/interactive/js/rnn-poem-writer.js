@@ -9,7 +9,7 @@ if (!customElements.get('rnn-poem-writer')) {
   const { counted, share } = RnnWriter;
   const UNK = '<unk>', START = '<s>', END = '\n';
   const SIGNS = ['，', '。', '，', '。']; // one behind each line
-  const HAN = /^\p{Script=Han}$/u;
+  const HAN = /^[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{3ffff}]$/u; // a Chinese character
   const EXAMPLES = {
     first: { 日: 'sun', 紅: 'red', 山: 'mountain', 夜: 'night', 湖: 'lake', 海: 'sea', 月: 'moon' },
     acrostic: { 春夏秋冬: 'spring, summer, autumn, winter', 東西南北: 'east, west, south, north', 風花雪月: 'wind, flowers, snow, moon' },
