@@ -411,7 +411,7 @@ print("quatrains of 40 written at 1.5:", sum(poems.form_of(poem) is not None for
 
 # %% tags=["paste:seven"]
 SEVEN = "日紅山夜湖海月"
-seven = {c: [poems.write(writer, its_symbols, form, beginning=c, temperature=0.8, seed=0) for form in (5, 7)] for c in SEVEN}
+seven = {c: [poems.write(writer, its_symbols, form, beginning=c, temperature=0.8, seed=10 * form + n) for form in poems.FORMS] for n, c in enumerate(SEVEN)}
 figures.table(["", "five characters a line", "seven characters a line"], [[chinese(c), *(chinese(poem) for poem in both)] for c, both in seven.items()])
 
 # %% tags=["paste:acrostic"]
