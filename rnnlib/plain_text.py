@@ -22,6 +22,7 @@ _KINDS = {
     b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"\x7fELF": "a program",
 }  # fmt: skip
 
+NAME_IT = "name its encoding (encoding=..., --encoding ... on the command line)"
 _LETTER = re.compile(  # of UTF-8, beyond ASCII
     rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
 )
@@ -100,18 +101,18 @@ def _one_byte_each(data: bytes, name: str, error: UnicodeDecodeError) -> tuple[s
     controls = len(re.findall(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]", data))
     if b"\0" in data or controls > CONTROLS * len(data):
         raise ValueError(
-            f"{name} must be plain text, its bytes are none (neither UTF-8 nor one byte a "
-            "character): save it as plain text (.txt, UTF-8), or say its encoding"
+            f"{name} must be plain text, and its bytes are not: neither UTF-8 nor one byte a "
+            f"character. Save it as plain text (.txt, UTF-8), or {NAME_IT}"
         )
     high = len(re.findall(rb"[\x80-\xff]", data))
     if sum(map(len, _LETTER.findall(data))) > high / 2:  # so much of chance is none
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(
             f"{name} is in UTF-8 but for some bytes, the first {data[error.start]:#04x} at place "
-            f"{error.start} (line {line}): mend them, or say an encoding"
+            f"{error.start} (line {line}): mend them, or {NAME_IT}"
         )
     try:
         text, called = data.decode("cp1252"), "Windows-1252"
     except UnicodeDecodeError:
         text, called = data.decode("latin-1"), "Latin-1"
-    return text, [f"no UTF-8, read as {called}; if letters look wrong, say its encoding"]
+    return text, [f"no UTF-8, read as {called}; if letters look wrong, {NAME_IT}"]

@@ -76,7 +76,7 @@ def test_the_description_names_what_is_held_out_and_what_is_rare() -> None:
     text = "ab\n" * 100 + "z" * 9 + "é" + "ab\n" * 10
     said = own_text.describe(text, own_text.plan(text))
     assert said[0] == "The last 32 characters (9.4%) are held out."
-    assert said[1].endswith(f"is read about {1920 * 500 / 308:.3g} times.")
+    assert said[1].endswith(f"each of the others is read about {1920 * 500 / 308:,.0f} times.")
     assert said[2].startswith("2 of 5 characters come fewer than 10 times")
     assert said[2].endswith("learn them: 'é' 'z'")
     assert "short" in said[3]

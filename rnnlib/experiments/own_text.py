@@ -58,9 +58,10 @@ def describe(text: str, settings: dict[str, Any]) -> list[str]:
     """Sentences: what is held out, what is rare, how long the training is."""
     train, held_out = split(text, settings["held_out"])
     read = char_lm.TRAINING["batch"] * char_lm.TRAINING["T"] * settings["steps"] / len(train)
+    often = f"{read:.3g}" if read < 100 else f"{read:,.0f}"
     said = [
         f"The last {len(held_out):,} characters ({settings['held_out']:.1%}) are held out.",
-        f"In {settings['steps']:,} steps each of the others is read about {read:.3g} times.",
+        f"In {settings['steps']:,} steps each of the others is read about {often} times.",
     ]
     counts = Counter(train)
     rare = sorted(set(text), key=lambda c: (counts[c], c))

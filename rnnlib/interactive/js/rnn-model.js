@@ -117,7 +117,6 @@ globalThis.RnnModel ??= (() => {
         if (!type) throw new Error(`It has no ${name}.`);
         if (String(found) !== String(shape)) throw new Error(`Its ${name} has ${found.join(' by ')} numbers, not ${shape.join(' by ')}.`);
         if (type === 'I8') take(`${name}.scale`, shape[0], 1);
-        if (!weights[name].every(Number.isFinite)) throw new Error(`Its ${name} holds what is no number.`);
         taken.add(name);
         return weights[name];
       };
@@ -136,6 +135,7 @@ globalThis.RnnModel ??= (() => {
       this.b = take('readout.bias', K);
       const left = Object.keys(tensors).filter((name) => !taken.has(name));
       if (left.length) throw new Error(`It has ${left.join(', ')}, for which there is no layer.`);
+      for (const name of taken) if (!weights[name].every(Number.isFinite)) throw new Error(`Its ${name} holds what is no number.`);
     }
 
     /** The state before the first symbol: one h and one c (H) a layer, all zero. */
