@@ -18,7 +18,7 @@ import torch
 from helpers import HANGS
 
 from rnnlib import checkpoints, corpora, metrics, ngram, sampling
-from rnnlib.experiments import char_lm
+from rnnlib.experiments import char_lm, study
 from rnnlib.experiments.__main__ import main
 from rnnlib.text import Vocabulary, split
 
@@ -196,7 +196,7 @@ def test_the_best_seeds_weights_are_kept_and_the_rest_is_removed(monkeypatch, tm
     def run_study(name, run, settings, workers) -> Path:
         runs = []
         for s in settings[:-1]:
-            file = char_lm._file(tmp_path / "checkpoints", s)
+            file = study.checkpoint(tmp_path / "checkpoints", "char_lm", s)
             file.write_text("to go on")
             file.with_suffix(".weights").write_text(f"seed {s['seed']}")
             nats = [1.4, 1.3, 1.5][s["seed"]]
@@ -217,12 +217,14 @@ def test_the_best_seeds_weights_are_kept_and_the_rest_is_removed(monkeypatch, tm
 
 def test_other_settings_have_another_checkpoint(tmp_path) -> None:
     files = {
-        char_lm._file(tmp_path, SETTINGS | {"seed": s, "lr": lr}) for s in (0, 1) for lr in (1, 2)
+        study.checkpoint(tmp_path, "char_lm", SETTINGS | {"seed": s, "lr": lr})
+        for s in (0, 1)
+        for lr in (1, 2)
     }
     assert len(files) == 4
-    assert char_lm._file(tmp_path, dict(reversed(SETTINGS.items()))) == char_lm._file(
-        tmp_path, SETTINGS
-    )
+    assert study.checkpoint(
+        tmp_path, "char_lm", dict(reversed(SETTINGS.items()))
+    ) == study.checkpoint(tmp_path, "char_lm", SETTINGS)
 
 
 def test_steps_that_do_not_make_five_even_points_are_refused(tmp_path) -> None:

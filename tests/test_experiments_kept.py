@@ -331,7 +331,9 @@ def test_the_weights_of_a_trial_by_name_are_not_those_that_are_shipped(
 
     def run_study(name, run, settings, _) -> Path:
         runs = [{"settings": s, "result": {"held_out": {"carried": {"nats": 1}}}} for s in settings]
-        weights = char_lm._file(run.keywords["folder"], settings[0]).with_suffix(".weights")
+        weights = study.checkpoint(run.keywords["folder"], "char_lm", settings[0]).with_suffix(
+            ".weights"
+        )
         if name != "elsewhere":
             weights.write_text(name)
         path = tmp_path / "record.json"

@@ -124,7 +124,9 @@ def test_a_run_goes_on_to_the_same_last_digit(tmp_path, monkeypatch) -> None:
             far.run(folder=parts, **SMALL)
     found = far.run(folder=parts, **SMALL)
     assert without_seconds(found) == without_seconds(expected)
-    assert [file.name for file in parts.iterdir()] == [far.checkpoint(whole, SMALL).name]
+    assert [file.name for file in parts.iterdir()] == [
+        far.study.checkpoint(whole, "far", SMALL).name
+    ]
     again = far.run(folder=parts, **SMALL)  # a run that is done takes no step
     assert without_seconds(again) == without_seconds(expected)
 
@@ -132,7 +134,7 @@ def test_a_run_goes_on_to_the_same_last_digit(tmp_path, monkeypatch) -> None:
 def test_each_run_of_a_part_is_planned_once_and_one_thing_is_left_out() -> None:
     for part in far.PARTS:
         runs = far.plan(part, 3, far.CELLS, far.LENGTHS)
-        assert len({far.checkpoint(Path(), one).name for one in runs}) == len(runs)
+        assert len({far.study.checkpoint(Path(), "far", one).name for one in runs}) == len(runs)
         assert {one["seed"] for one in runs} == {0, 1, 2}
         assert {one["cell"] for one in runs} == {"lstm", "gru"}
     complete = {one["cell"]: one for one in far.plan("digits", 1, far.CELLS, [1000])}
@@ -155,7 +157,7 @@ def test_the_command_line_runs_the_parts_and_removes_what_is_done(monkeypatch, t
     def run_study(name: str, run: Any, settings: list[Any], workers: int | None) -> None:
         asked.append((name, settings))
         run(**settings[0])
-        assert far.checkpoint(tmp_path / "checkpoints", settings[0]).exists()
+        assert far.study.checkpoint(tmp_path / "checkpoints", "far", settings[0]).exists()
 
     monkeypatch.setattr(far, "run_study", run_study)
     monkeypatch.setattr(far.study, "data_dir", lambda: tmp_path)

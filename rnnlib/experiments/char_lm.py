@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import hashlib
 import json
 import lzma
 import os
@@ -95,7 +94,7 @@ def run(*, folder: Path, **settings: Any) -> dict[str, Any]:
     text = corpora.load(settings["corpus"])
     if settings["kind"] == "baselines":
         return baselines(text)
-    return train(text, _file(folder, settings), settings)
+    return train(text, study.checkpoint(folder, "char_lm", settings), settings)
 
 
 def train(text: str, checkpoint: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -179,12 +178,6 @@ def _xz(text: str) -> int:
     return len(lzma.compress(text.encode("utf-8"), preset=9 | lzma.PRESET_EXTREME))
 
 
-def _file(folder: Path, settings: dict[str, Any]) -> Path:
-    """The checkpoint of a run: other settings have another file."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return folder / f"char_lm_{digest[:16]}.checkpoint"
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The study's own options."""
     parser.add_argument("--corpus", choices=CORPORA, default="grimm")
@@ -222,8 +215,8 @@ def main(chosen: argparse.Namespace) -> None:
     trial = chosen.steps or name != own
     target = (folder if trial else study.data_dir() / "weights") / f"char_{corpus}"
     target.parent.mkdir(exist_ok=True)
-    files = [_file(folder, r) for r in runs]
-    weights = _file(folder, best["settings"]).with_suffix(".weights")
+    files = [study.checkpoint(folder, "char_lm", r) for r in runs]
+    weights = study.checkpoint(folder, "char_lm", best["settings"]).with_suffix(".weights")
     if not weights.exists():  # the run was made on another machine
         print(f"the weights of seed {best['settings']['seed']} are not here: no file is written")
         return

@@ -20,9 +20,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-import hashlib
 import itertools
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import process_time
@@ -161,7 +159,7 @@ def run(*, folder: Path, **settings: Any) -> dict[str, Any]:
     history = training.train(
         model, source, loss_fn, torch.optim.Adam(model.parameters(), lr=settings["lr"]),
         settings["steps"], clip_norm=settings["clip"], stop_when=grown,
-        checkpoint=checkpoint(folder, settings), checkpoint_every=EVERY,
+        checkpoint=study.checkpoint(folder, "far", settings), checkpoint_every=EVERY,
     )  # fmt: skip
     test = Generator().manual_seed(1_000_000 + seed)
     steps = history.metrics
@@ -177,12 +175,6 @@ def run(*, folder: Path, **settings: Any) -> dict[str, Any]:
         ],
         "accuracy_per_100_steps": means([step["accuracy"] for step in steps], 100, 4),
     }
-
-
-def checkpoint(folder: Path, settings: dict[str, Any]) -> Path:
-    """The file of a run: other settings have another."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return folder / f"far_{digest[:16]}.checkpoint"
 
 
 # ---- the study ----------------------------------------------------------------------------------
@@ -240,4 +232,4 @@ def main(chosen: argparse.Namespace) -> None:
     for name, settings in parts.items():
         run_study(name, functools.partial(run, folder=folder), settings, chosen.workers)
         for one in settings:
-            checkpoint(folder, one).unlink(missing_ok=True)
+            study.checkpoint(folder, "far", one).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import hashlib
 import json
 import math
 import os
@@ -131,6 +132,12 @@ def checkpoints(name: str, own: str) -> Path:
     folder = folder if name == own else folder / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def checkpoint(folder: Path, own: str, settings: Settings) -> Path:
+    """The checkpoint of a run of the study ``own``: other settings have another file."""
+    digest = hashlib.sha256(key(settings).encode()).hexdigest()
+    return folder / f"{own}_{digest[:16]}.checkpoint"
 
 
 def run_study(

@@ -22,9 +22,7 @@ from __future__ import annotations
 
 import argparse
 import functools
-import hashlib
 import itertools
-import json
 import lzma
 import math
 from collections import Counter
@@ -202,7 +200,7 @@ def train(settings: Settings, folder: Path | None = None) -> tuple[RNNLM, dict[s
         model, source, Loss(data.vocabulary), optimizer, steps, clip_norm=settings["clip"],
         evaluate=evaluate, eval_every=epoch, stop_when=next_rate,
         patience=settings["patience"], monitor="validation",
-        checkpoint=checkpoint(settings, folder), checkpoint_every=epoch,
+        checkpoint=study.checkpoint(folder, "tang", settings), checkpoint_every=epoch,
     )  # fmt: skip
     return model, {
         "parameters": sum(w.numel() for w in model.parameters()),
@@ -212,12 +210,6 @@ def train(settings: Settings, folder: Path | None = None) -> tuple[RNNLM, dict[s
         "evaluations": rounded(history.evaluations),
         "best": rounded(min(history.evaluations, key=lambda e: e["validation"])),
     }
-
-
-def checkpoint(settings: Settings, folder: Path) -> Path:
-    """The checkpoint of a run: other settings have another file."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    return folder / f"tang_{digest[:16]}.checkpoint"
 
 
 def tested(model: RNNLM, data: Corpus) -> dict[str, Any]:
