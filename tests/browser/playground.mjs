@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The playground's engine against rnnlib, in Node: no page and no browser.
 //
-//   node tests/browser/playground.mjs [--selftest[=WORDS]] [--speed] [--numbers FILE]
+//   node tests/browser/playground.mjs [--selftest[=WORDS]] [--only=PART,PART] [--speed] [--numbers FILE]
 //
 //   product    C += A B and C += A^T B, every size, both number types, in WebAssembly and without: as a plain triple loop
 //   forward    states, outputs, loss and accuracy of each case of playground_numbers.py: within 1e-10 of rnnlib's (of the largest number)
@@ -13,6 +13,7 @@
 //   tasks      each sequence by its definition; a text's windows as rnnlib.text's; the scores of a guess
 //   eigen      eigenvalues of matrices of up to 128 rows: within 1e-8 of NumPy's
 //   training   repeats by seed, learns, carries a text's state, names what does not fit
+//   worker     what it is told and what it answers: at most 20 snapshots a second, each step once, nothing lost, wrong settings refused
 // --selftest breaks the engine, one thing at a time, and wants each found by the part that should. --speed: steps a second, beside rnnlib's in the same minute.
 // --numbers reads what playground_numbers.py printed before. PYTHON names the Python that has rnnlib. Ends with "N passed, N failed".
 
@@ -24,14 +25,40 @@ import { fileURLToPath } from 'node:url';
 const HERE = dirname(fileURLToPath(import.meta.url)), ROOT = join(HERE, '..', '..');
 const PYTHON = process.env.PYTHON || join(ROOT, '.venv/bin/python');
 const NEAR = 1e-10; // of rnnlib's numbers in float64
-const FILES = ['rnn-playground-product', 'rnn-playground-engine'];
-const SOURCES = Object.fromEntries(FILES.map((name) => [name, readFileSync(join(ROOT, 'rnnlib/interactive/js', `${name}.js`), 'utf8')]));
+const FILES = ['rnn-playground-product', 'rnn-playground-engine'], WORKER = 'rnn-playground-worker';
+const SOURCES = Object.fromEntries([...FILES, WORKER].map((name) => [name, readFileSync(join(ROOT, 'rnnlib/interactive/js', `${name}.js`), 'utf8')]));
 
 /** The scripts in a world of their own; without WebAssembly where asked. */
 function load({ sources = SOURCES, plain = false } = {}) {
   const world = plain ? {} : { WebAssembly };
   for (const name of FILES) new Function('globalThis', sources[name])(world);
+  world.sources = sources;
   return world;
+}
+
+/** The worker in a world of its own, with a clock of ours: each time it looks, `tick` milliseconds have passed. */
+function employ(sources) {
+  const heard = [], world = {
+    WebAssembly, tick: 1, time: 0, later: [],
+    performance: { now: () => (world.time += world.tick) },
+    setTimeout: (act, wait) => { world.later.push({ act, at: world.time + wait }); return world.later.length; },
+    clearTimeout: (n) => { if (n) world.later[n - 1].act = null; },
+    MessageChannel: class { constructor() { this.port1 = {}; this.port2 = { postMessage: () => world.later.push({ act: () => this.port1.onmessage({}), at: 0 }) }; } },
+    importScripts: (...names) => names.forEach((name) => new Function('globalThis', sources[name.slice(0, -3)])(world)),
+    postMessage: (message) => heard.push({ ...structuredClone(message), at: world.time }),
+  };
+  world.importScripts(`${WORKER}.js`);
+  /** Tell it something, if anything, and let `time` milliseconds pass. Returns what it said. */
+  const pass = (data, time = 0) => {
+    const from = heard.length, until = world.time + time;
+    if (data) world.onmessage({ data });
+    while (world.time < until) {
+      const next = world.later.find(({ act, at }) => act && at <= world.time), { act } = next ?? {};
+      if (next) { next.act = null; act(); } else world.time++;
+    }
+    return heard.slice(from);
+  };
+  return { heard, pass, world };
 }
 
 const python = (name, ...words) => execFileSync(PYTHON, [join(HERE, name), ...words], { cwd: ROOT, maxBuffer: 1e9, env: { ...process.env, PYTHONPATH: ROOT, OMP_NUM_THREADS: '1' } });
@@ -110,6 +137,7 @@ const PARTS = {
       want(`flow: ${named(c)}`, all(flow, c.first.flow), NEAR);
       const single = network.space(c.x_steps, 1), each = x.length / c.x_steps / c.N;
       network.forward(single, x.filter((_, n) => n % (c.N * each) < each));
+      network.felt(single, c.x_steps - 1, 0);
       want(`felt: ${named(c)}`, off(network.felt(single, c.x_steps - 1, c.K - 1), c.first.felt), NEAR);
     }
   },
@@ -294,9 +322,11 @@ const PARTS = {
     want('seed 2^32 - 1', Number.isFinite(run({ ...small, seed: 2 ** 32 - 1 }, 2).last.loss));
     const measured = run({ ...small, seed: 4 }, 3).training, before = JSON.stringify(measured.measure()), after = (measured.measure(), measured.step(), measured.step().loss);
     want('measuring changes nothing', after === one && before !== JSON.stringify(measured.measure()));
-    const m = measured.measure();
+    want('its weights are copies', (() => { const { weights } = measured.measure(['weights']); weights.W_h.fill(9); return measured.network.weights.W_h.every((w) => w !== 9); })());
+    const m = measured.measure(), some = measured.measure(['felt']);
+    want('only what is wanted', Object.keys(some).join() === 'loss,accuracy,x,y,felt' && some.felt.join() === m.felt.join());
     want('eigenvalues of each block', Object.keys(m.eigenvalues).join('') === 'ifgo' && Object.values(m.eigenvalues).every((values) => values.length === 8));
-    want('gates of the first sequence', m.gates.i.length === 4 * 8 && m.gates.h.every((h, u) => Math.fround(h) === m.h[Math.floor(u / 8) * 64 + u % 8]) && m.gates.h.every((h, u) => Math.abs(h - Math.tanh(m.gates.c[u]) * m.gates.o[u]) < 1e-6));
+    want('gates of the first sequence', m.gates.i.length === 4 * 8 && m.gates.h.every((h, u) => Math.fround(h) === m.states[Math.floor(u / 8) * 64 + u % 8]) && m.gates.h.every((h, u) => Math.abs(h - Math.tanh(m.gates.c[u]) * m.gates.o[u]) < 1e-6));
     want('the first sequence', m.x.length === 4 && m.y.every((d) => d === m.x[0]) && m.felt.length === 4 && m.flow.c.length === 4);
     for (const cell of full ? ['RNN', 'GRU', 'LSTM'] : ['GRU']) {
       const { training, last } = run({ ...small, cell, H: 16, N: 32, start: 'orthogonal', seed: 1 }, 200);
@@ -324,6 +354,48 @@ const PARTS = {
       try { new Training({ ...small, ...chosen }); } catch (error) { message = error instanceof RangeError ? error.message : `${error}`; }
       want(`${JSON.stringify(chosen)} is refused`, message.startsWith(says));
     }
+  },
+
+  worker({ sources }, numbers, want) {
+    const settings = { task: 'parity', T: 3, cell: 'RNN', H: 4, N: 4, seed: 3 }, { Training } = load().RnnEngine;
+    const alone = (steps) => { const training = new Training(settings), losses = []; for (let n = 0; n < steps; n++) losses.push(training.step().loss); return Float32Array.from(losses); };
+    const losses = (said) => said.flatMap(({ curve }) => [...curve].filter((_, n) => n % 3 === 0));
+    const w = employ(sources);
+    want('nothing before configure', w.pass({ type: 'start' }).map(({ type, message }) => type + message).join() === 'refusedconfigure must come first, got start');
+    const [first, ...more] = w.pass({ type: 'configure', settings, show: ['flow'] }, 60);
+    want('configure: a snapshot', !more.length && first.type === 'snapshot' && first.run === 1 && !first.running && first.steps === 0 && first.finite && first.chance.accuracy === 0.5 && Object.keys(first.measured).join() === 'loss,accuracy,x,y,flow' && first.curve.length === 0);
+    const stepped = [w.pass({ type: 'step' }, 60), w.pass({ type: 'step' }, 60)].flat();
+    want('step: one each', stepped.map(({ steps }) => steps).join() === '1,2' && off(losses(stepped), alone(2)) === 0);
+    const hurried = [...Array.from({ length: 10 }, () => w.pass({ type: 'step' }, 1)).flat(), ...w.pass(null, 200)];
+    want('step: ten in a hurry', hurried.at(-1).steps === 12 && hurried.length <= 3);
+    const trained = w.pass({ type: 'start' }, 1000);
+    want('start: many steps', trained.length > 5 && trained.at(-1).running && trained.at(-1).steps > 200 && trained.every(({ speed }) => speed >= 0) && trained.at(-1).speed > 0);
+    const paused = w.pass({ type: 'pause' }, 100), still = w.pass(null, 500), all = [...stepped, ...hurried, ...trained, ...paused];
+    want('pause: it stops', paused.length === 1 && !paused[0].running && still.length === 0);
+    want('each step is told once', off(losses(all), alone(paused[0].steps)) === 0);
+    const apart = (said) => Math.min(...said.slice(1).map(({ at }, n) => at - said[n].at));
+    want('at most 20 a second', apart(w.heard.filter(({ type }) => type === 'snapshot')) >= 50);
+    w.pass({ type: 'start' });
+    w.pass({ type: 'pause' });
+    const waiting = w.world.later.length;
+    w.pass({ type: 'start' });
+    want('start twice: one loop', w.world.later.length === waiting);
+    w.world.tick = 40; // a machine so slow that a snapshot takes 80 ms
+    const slow = w.pass(null, 6000);
+    want('a slow snapshot leaves time to train', apart(slow.slice(1)) >= 160);
+    w.world.tick = 1;
+    const refused = w.pass({ type: 'configure', settings: { ...settings, H: 0 } }, 1), wrong = w.pass({ type: 'show', show: ['x'] }, 1), odd = w.pass({ type: 'jump' }, 1);
+    want('what does not fit is refused', [refused, wrong, odd].map((said) => said.find(({ type }) => type === 'refused')?.message.slice(0, 6)).join() === 'H must,wanted,type m');
+    const on = w.pass(null, 400);
+    want('and training goes on', on.length > 0 && on.at(-1).running && on.at(-1).run === 1 && on.at(-1).measured.flow.h.length === 3);
+    const again = w.pass({ type: 'reset' }, 400);
+    want('reset: the beginning, paused', again.length === 1 && again[0].steps === 0 && again[0].run === 2 && !again[0].running && again[0].curve.length === 0);
+    want('reset: the same again', off(losses(w.pass({ type: 'step' }, 400)), alone(1)) === 0);
+    const shown = w.pass({ type: 'show', show: ['eigenvalues', 'weights'] }, 400);
+    want('show', shown.length === 1 && Object.keys(shown[0].measured).join() === 'loss,accuracy,x,y,eigenvalues,weights' && shown[0].measured.eigenvalues.h.length === 4);
+    w.pass({ type: 'configure', settings: { ...settings, task: 'adding', method: 'SGD', settings: { lr: 1e30 } }, show: ['eigenvalues'] }, 400);
+    const wild = w.pass({ type: 'start' }, 2000).at(-1), after = w.pass({ type: 'start' }, 400).at(-1);
+    want('no number any more: it stops, and says so', wild.finite === false && !wild.running && wild.measured === null && wild.run === 3 && after.steps === wild.steps && !after.running);
   },
 };
 
@@ -409,7 +481,7 @@ const BROKEN = [ // file, what, by what, the part that should find it
   [ENGINE, 's[3] = turn(s[3], 11);', 's[3] = turn(s[3], 12);', 'random'],
   [ENGINE, '0x85EBCA6B', '0x85EBCA6D', 'random'],
   [ENGINE, '(this.bits() >>> 6)) / 2 ** 53', '0) / 2 ** 53', 'random'],
-  [ENGINE, 'Math.cos(2 * Math.PI', 'Math.cos(Math.PI', 'random'],
+  [ENGINE, 'Math.cos(2 * Math.PI', 'Math.cos(1.5 * Math.PI', 'random'],
   [ENGINE, 'Math.sqrt(-2 * Math.log', 'Math.sqrt(-Math.log', 'random'],
   [ENGINE, 'left[Math.min(t, T - 1 - t)]', 'left[t % left.length]', 'tasks'],
   [ENGINE, 'random.integer(half, T)]', 'random.integer(half, T - 1)]', 'tasks'],
@@ -429,6 +501,18 @@ const BROKEN = [ // file, what, by what, the part that should find it
   [ENGINE, '{ k: this.steps, oneHot, Float });\n      if', '{ k: 0, oneHot, Float });\n      if', 'training'],
   [ENGINE, 'new Random(0x7E57)', 'this.random ?? new Random(1)', 'training'],
   [ENGINE, '=== this.network.every ?', '=== false ?', 'training'],
+  [ENGINE, '&& Object.values(network.weights).every((w) => Number.isFinite(length(w)))', '', 'worker'],
+  [WORKER, 'APART = 50', 'APART = 40', 'worker'],
+  [WORKER, 'SHARE = 4', 'SHARE = 1', 'worker'],
+  [WORKER, 'if (!running) return tell(); // no', 'if (!running) return; // no', 'worker'],
+  [WORKER, 'running = finite;', 'running = true;', 'worker'],
+  [WORKER, 'queued = true;', '', 'worker'],
+  [WORKER, 'curve = [];\n    taken', 'taken', 'worker'],
+  [WORKER, "    if (wait > 0) timer", '    if (wait > 50) timer', 'worker'],
+  [WORKER, 'run + 1, false, true', 'run + 1, running, true', 'worker'],
+  [WORKER, 'run + 1, false', 'run, false', 'worker'],
+  [WORKER, '[chosen, begun, wanted,', '[chosen, begun, [],', 'worker'],
+  [WORKER, 'pause() { running = false; }', 'pause() {}', 'worker'],
 ];
 
 /** Each break must change the source, and be found by its part. */
@@ -462,7 +546,7 @@ function speed() {
   }
 }
 
-const words = process.argv.slice(2), after = (name) => (words.includes(name) ? words[words.indexOf(name) + 1] : null);
+const words = process.argv.slice(2), only = words.find((word) => word.startsWith('--only='))?.slice(7).split(','), after = (name) => (words.includes(name) ? words[words.indexOf(name) + 1] : null);
 const breaks = words.find((word) => word.startsWith('--selftest'));
 if (words.includes('--speed')) speed();
 else {
@@ -472,7 +556,7 @@ else {
     const worlds = { 'with WebAssembly': load(), 'without': load({ plain: true }) }, some = { without: ['forward', 'gradients', 'steps', 'central'] };
     let passed = 0, failed = 0;
     for (const [name, world] of Object.entries(worlds)) {
-      const found = check(world, numbers, some[name]);
+      const found = check(world, numbers, only ?? some[name]);
       passed += found.passed;
       failed += found.failed.length;
       for (const line of found.failed) console.log(`FAIL ${name}: ${line}`);

@@ -638,7 +638,7 @@ globalThis.RnnEngine ??= (() => {
       this.single = this.network.space(steps, 1);
     }
 
-    /** One batch and one step: the loss and the accuracy before it, and the gradient's norm before clipping. finite: false once there is no number any more. */
+    /** One batch and one step: the loss and the accuracy before it, and the gradient's norm before clipping. finite: false once one of them, or a weight, is no number. */
     step() {
       const { network, task, space, N, oneHot, Float } = this;
       const { x, y } = batch(task, N, this.random, { k: this.steps, oneHot, Float });
@@ -650,25 +650,36 @@ globalThis.RnnEngine ??= (() => {
       const norm = clip(network.gradients, this.clip);
       this.optimizer.step(network.gradients);
       this.steps++;
-      return { ...found, norm, finite: Number.isFinite(found.loss) && Number.isFinite(norm) };
+      const finite = Number.isFinite(found.loss + norm) && Object.values(network.weights).every((w) => Number.isFinite(length(w)));
+      return { ...found, norm, finite };
     }
 
     /**
-     * What can be seen now, on the same sequences each time: { loss, accuracy } of them, flow, the gradient's length at each step, without truncation;
-     * h (T, N, H); gates of the first; felt (T), which of its inputs its last answer feels; and eigenvalues of each (H, H) block of W_h.
+     * What can be seen now, on the same sequences each time; `wanted` names parts of it:
+     *   flow         the gradient's length at each step, without truncation: { h: (T), c: (T) for the LSTM }
+     *   states       h (T, N, H)
+     *   gates        of the first sequence: { name: (T, H) }, with its h and c
+     *   felt         (T): how much the likeliest of its last outputs feels each of its inputs
+     *   eigenvalues  of each (H, H) block of W_h: { name: [[re, im], ..] }
+     *   weights      copies of all of them
+     * Always: { loss, accuracy } of the sequences, and x and y (T) of the first.
      */
-    measure() {
-      const { network, probe, shown, single, task: { steps: T, D } } = this, { H, K, N = this.N } = network, { x, y } = probe, each = x.length / T / N;
+    measure(wanted = ['flow', 'states', 'gates', 'felt', 'eigenvalues', 'weights']) {
+      const { network, probe: { x, y }, shown, single, N, task: { steps: T } } = this, { H, K, weights, cell: { gates } } = network, each = x.length / T / N;
       network.forward(shown, x);
-      const found = network.judge(shown, y);
-      network.sweep(shown);
-      const first = x.constructor.from({ length: T * each }, (_, n) => x[Math.floor(n / each) * N * each + n % each]);
+      const found = network.judge(shown, y), first = x.filter((_, n) => n % (N * each) < each);
       network.forward(single, first);
-      const p = single.p.subarray(-K), eigen = (g) => eigenvalues(network.weights.W_h.subarray(g * H * H, (g + 1) * H * H), H);
-      return {
-        ...found, flow: network.flow(shown), h: Float32Array.from(shown.h.subarray(N * H)), x: first, y: y.filter((_, n) => n % N === 0), gates: network.seen(single),
-        felt: network.felt(single, T - 1, p.indexOf(Math.max(...p))), eigenvalues: Object.fromEntries(network.cell.gates.map((name, g) => [name, eigen(g)])),
+      const parts = {
+        flow: () => { network.sweep(shown); return network.flow(shown); },
+        states: () => Float32Array.from(shown.h.subarray(N * H)),
+        gates: () => network.seen(single),
+        felt: () => { const p = single.p.subarray(-K); return network.felt(single, T - 1, p.indexOf(Math.max(...p))); },
+        eigenvalues: () => Object.fromEntries(gates.map((name, g) => [name, eigenvalues(weights.W_h.subarray(g * H * H, (g + 1) * H * H), H)])),
+        weights: () => Object.fromEntries(Object.entries(weights).map(([name, w]) => [name, w.slice()])),
       };
+      const unknown = wanted.filter((name) => !parts[name]);
+      if (unknown.length) refuse('wanted', unknown, `among ${Object.keys(parts)}`);
+      return { ...found, x: first, y: y.filter((_, n) => n % N === 0), ...Object.fromEntries(wanted.map((name) => [name, parts[name]()])) };
     }
   }
 
