@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import init, layers, tasks
-from rnnlib.cells import hidden
+from rnnlib.cells import each, hidden
 from rnnlib.optim import METHODS
 from rnnlib.text import Contiguous, Vocabulary
 from rnnlib.training import clip_gradient
@@ -87,7 +87,7 @@ class Reader(nn.Module):
         for window in x.split([size for size in (T % k, *[k] * (T // k)) if size], dim=1):
             h, state = self.rnn(window, state)
             outputs.append(h)
-            state = state.detach() if isinstance(state, Tensor) else tuple(s.detach() for s in state)
+            state = each(state, Tensor.detach)
         h = torch.cat(outputs, dim=1)
         return h, self.readout(h), state
 
