@@ -18,6 +18,7 @@ from rnnlib.tasks import (
     copying,
     copying_baseline,
     palindromes,
+    parity,
 )
 
 LENGTHS = [2, 3, 4, 5, 10, 11, 40]
@@ -162,10 +163,10 @@ def test_one_hot_is_yes_or_no(one_hot) -> None:
 
 
 def test_tasks_are_float32_whatever_torch_s_default_is() -> None:
-    before = [adding(9, 5, seeded()), copying(9, 5, seeded()), palindromes(9, 5, seeded())]
+    before = [draw(9, 5, seeded()) for draw in (adding, copying, palindromes, parity)]
     torch.set_default_dtype(torch.float64)
     try:
-        after = [adding(9, 5, seeded()), copying(9, 5, seeded()), palindromes(9, 5, seeded())]
+        after = [draw(9, 5, seeded()) for draw in (adding, copying, palindromes, parity)]
     finally:
         torch.set_default_dtype(torch.float32)
     for a, b in zip(before, after, strict=True):
@@ -236,7 +237,40 @@ def test_the_baseline_of_copying_is_the_loss_of_blanks_and_a_guess() -> None:
     assert copying_baseline(200) == pytest.approx(10 * math.log(8) / 220)
 
 
-@pytest.mark.parametrize("draw", [adding, copying])
+@pytest.mark.parametrize("T", [1, 2, 9])
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_parity_asks_whether_the_ones_so_far_are_odd(T, one_hot) -> None:
+    x, y = parity(T, 400, seeded(), one_hot=one_hot)
+    assert x.shape == (400, T, 2 if one_hot else 1)
+    assert x.dtype == torch.float32 and y.dtype == torch.int64
+    bits = (x.argmax(dim=2) if one_hot else x[:, :, 0].long()).tolist()
+    assert y.tolist() == [[sum(row[: t + 1]) % 2 for t in range(T)] for row in bits]
+    assert torch.tensor(bits).float().mean().item() == pytest.approx(0.5, abs=0.1)
+    assert same(parity(T, 400, seeded()), parity(T, 400, seeded()))
+    if one_hot:
+        assert (x.sum(dim=2) == 1).all()
+
+
+def test_the_parity_of_the_whole_does_not_follow_from_a_part() -> None:
+    x, y = parity(6, 20_000, seeded())
+    for t in range(6):  # each bit alone, and with it the parity of the first five, say nothing
+        agrees = (x[:, t, 0] == y[:, -1]).float().mean().item()
+        assert agrees == pytest.approx(0.5, abs=0.02)
+    assert (y[:, 4] == y[:, 5]).float().mean().item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_parity_refuses_what_does_not_fit() -> None:
+    for call, error, says in [
+        (lambda: parity(0, 2), ValueError, "T must be at least 1, got 0"),
+        (lambda: parity(2, 0), ValueError, "N must be at least 1, got 0"),
+        (lambda: parity(2, 2, one_hot=1), TypeError, "one_hot must be True or False, got 1"),
+        (lambda: parity(2, 2, 3), TypeError, "generator must be"),
+    ]:
+        with pytest.raises(error, match=says):
+            call()
+
+
+@pytest.mark.parametrize("draw", [adding, copying, parity])
 def test_batches_follow_their_seed_and_go_on_from_where_they_stood(draw) -> None:
     source, same, other = (Batches(draw, seed, T=12, N=3) for seed in (5, 5, 6))
     first = next(source)

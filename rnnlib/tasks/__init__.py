@@ -5,6 +5,7 @@ from rnnlib.tasks.batches import Batches, Shuffled
 from rnnlib.tasks.copying import copying, copying_baseline
 from rnnlib.tasks.frequency import frequency, frequency_chance
 from rnnlib.tasks.palindrome import PalindromeBatches, PalindromeDataset, palindromes
+from rnnlib.tasks.parity import parity
 
 __all__ = [
     "Batches",
@@ -18,4 +19,5 @@ __all__ = [
     "frequency",
     "frequency_chance",
     "palindromes",
+    "parity",
 ]

@@ -1,0 +1,94 @@
+// The playground's worker: it trains, so that the page does not wait. It loads the two scripts beside it.
+//
+// It is told   { type: 'configure', settings, show }   a new network; settings as RnnEngine.Training takes them, show: what to measure, as its measure() does
+//              { type: 'start' | 'pause' | 'step' | 'reset' }   reset: the same settings from the beginning, paused
+//              { type: 'show', show }                   measure something else
+// It answers   { type: 'snapshot', run, running, steps, finite, chance, curve, speed, measured }   after what it was told, and while it trains, at most 20 times a second
+//              { type: 'refused', message }             what did not fit; the network before is still there
+// run counts the networks, so that a page can tell old snapshots. curve: (3 x steps since the last snapshot), loss, accuracy and norm of each. speed: steps a second, training only.
+// Training stops by itself once a number is none: finite is false then, and measured is null.
+
+(() => {
+  const APART = 50, SLICE = 12; // milliseconds between snapshots at least, and of training until messages are looked at
+  const SHARE = 4; // training gets this many times the time of a snapshot
+
+  globalThis.importScripts('rnn-playground-product.js', 'rnn-playground-engine.js');
+  const now = () => globalThis.performance.now();
+  let settings = null, training = null, show = [], run = 0, running = false, finite = true;
+  let curve = [], taken = 0, spent = 0; // since the last snapshot: what each step found, steps, milliseconds
+  let next = 0, timer = 0, queued = false; // when the next snapshot may be sent; what waits for that; whether a slice of training waits
+
+  /** Another network, if all of it fits; else an error, and the one before goes on. */
+  const begin = (chosen, wanted) => {
+    const begun = new globalThis.RnnEngine.Training(chosen);
+    begun.measure(wanted);
+    [settings, training, show, run, running, finite, curve, taken, spent] = [chosen, begun, wanted, run + 1, false, true, [], 0, 0];
+  };
+
+  const snapshot = () => {
+    globalThis.clearTimeout(timer);
+    timer = 0;
+    const from = now();
+    const measured = finite ? training.measure(show) : null, values = Float32Array.from(curve);
+    globalThis.postMessage({ type: 'snapshot', run, running, steps: training.steps, finite, chance: training.chance, curve: values, speed: spent && 1000 * taken / spent, measured }, [values.buffer]);
+    curve = [];
+    taken = spent = 0;
+    next = now() + Math.max(APART, SHARE * (now() - from));
+  };
+
+  /** A snapshot now, or as soon as one may be sent. */
+  const tell = () => {
+    if (timer) return;
+    const wait = next - now();
+    if (wait > 0) timer = globalThis.setTimeout(snapshot, wait);
+    else snapshot();
+  };
+
+  const step = () => {
+    const from = now(), { loss, accuracy, norm, finite: sound } = training.step();
+    spent += now() - from;
+    taken++;
+    curve.push(loss, accuracy, norm);
+    finite = sound;
+    if (!sound) running = false;
+  };
+
+  const { port1, port2 } = new globalThis.MessageChannel(); // a timer would wait 4 ms each time
+  const goOn = () => {
+    if (!queued) port2.postMessage(0);
+    queued = true;
+  };
+  port1.onmessage = () => {
+    queued = false;
+    if (!running) return;
+    const until = now() + SLICE;
+    while (running && now() < until) step();
+    if (!running) return tell(); // no number any more
+    if (now() >= next) snapshot();
+    goOn();
+  };
+
+  const TOLD = {
+    configure(message) { begin(message.settings, message.show ?? []); },
+    show(message) {
+      training.measure(message.show); // refused before it is kept
+      show = message.show;
+    },
+    start() {
+      running = finite;
+      if (running) goOn();
+    },
+    pause() { running = false; },
+    step() { if (!running && finite) step(); },
+    reset() { begin(settings, show); },
+  };
+
+  globalThis.onmessage = ({ data }) => {
+    try {
+      if (!TOLD[data.type]) throw new RangeError(`type must be ${Object.keys(TOLD).join(', ')}, got ${data.type}`);
+      if (!training && data.type !== 'configure') throw new RangeError(`configure must come first, got ${data.type}`);
+      TOLD[data.type](data);
+      tell();
+    } catch (error) { globalThis.postMessage({ type: 'refused', message: error.message }); }
+  };
+})();
