@@ -5,7 +5,9 @@
 //              { type: 'show', show }                   measure something else
 // It answers   { type: 'snapshot', run, running, steps, finite, chance, curve, speed, measured }   after what it was told, and while it trains, at most 20 times a second
 //              { type: 'refused', message }             what did not fit; the network before is still there
-// run counts the networks, so that a page can tell old snapshots. curve: (3 x steps since the last snapshot), loss, accuracy and norm of each. speed: steps a second, training only.
+// run counts the networks, so that a page can tell old snapshots. curve: (3 x steps since the last snapshot), loss,
+  accuracy and norm of each.
+// speed: steps a second, training only.
 // Training stops by itself once a number is none: finite is false then, and measured is null.
 
 (() => {
@@ -30,7 +32,8 @@
     timer = 0;
     const from = now();
     const measured = finite ? training.measure(show) : null, values = Float32Array.from(curve);
-    globalThis.postMessage({ type: 'snapshot', run, running, steps: training.steps, finite, chance: training.chance, curve: values, speed: spent && 1000 * taken / spent, measured }, [values.buffer]);
+    const { steps, chance } = training, speed = spent && 1000 * taken / spent;
+    globalThis.postMessage({ type: 'snapshot', run, running, steps, finite, chance, curve: values, speed, measured }, [values.buffer]);
     curve = [];
     taken = spent = 0;
     next = now() + Math.max(APART, SHARE * (now() - from));
