@@ -5,8 +5,7 @@
 //              { type: 'show', show }                   measure something else
 // It answers   { type: 'snapshot', run, running, steps, finite, chance, curve, speed, measured }   after what it was told, and while it trains, at most 20 times a second
 //              { type: 'refused', message }             what did not fit; the network before is still there
-// run counts the networks, so that a page can tell old snapshots. curve: (3 x steps since the last snapshot), loss,
-  accuracy and norm of each.
+// run counts the networks, so that a page can tell old snapshots. curve: (3 x steps since the last snapshot), loss, accuracy and norm of each.
 // speed: steps a second, training only.
 // Training stops by itself once a number is none: finite is false then, and measured is null.
 
