@@ -83,7 +83,10 @@ def test_the_tree_of_logs_equals_a_loop_of_logs_with_all_gradients(T, scale) -> 
 def test_logs_give_the_states_of_the_linear_scan(T) -> None:
     log_a, log_b, log_h_0 = given_logs(T)
     h = scan.parallel_log(log_a, log_b, log_h_0).exp()
-    assert largest_error({0: h}, {0: scan.sequential(log_a.exp(), log_b.exp(), log_h_0.exp())}) <= 1e-12
+    assert (
+        largest_error({0: h}, {0: scan.sequential(log_a.exp(), log_b.exp(), log_h_0.exp())})
+        <= 1e-12
+    )
 
 
 @pytest.mark.parametrize("function", [scan.sequential, scan.parallel])
@@ -142,7 +145,9 @@ def test_vmap_maps_over_any_of_the_arguments(function) -> None:
     expected = torch.stack([function(a, v, h_0) for v in more.unbind(1)], dim=1)
     assert torch.equal(found, expected)
     grad = torch.func.grad(lambda h_0: function(a, b, h_0).square().sum())
-    assert torch.equal(torch.vmap(lambda k: grad(k * h_0))(torch.tensor([1.0, -2.0]))[1], grad(-2 * h_0))
+    assert torch.equal(
+        torch.vmap(lambda k: grad(k * h_0))(torch.tensor([1.0, -2.0]))[1], grad(-2 * h_0)
+    )
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch's own
@@ -154,11 +159,15 @@ def test_a_forward_mode_derivative_raises(function) -> None:
 
 
 @pytest.mark.parametrize(("function", "times"), [(scan.parallel, 2), (scan.parallel_log, 3)])
-def test_what_is_kept_for_the_gradient_does_not_grow_with_the_levels_of_the_tree(function, times) -> None:
+def test_what_is_kept_for_the_gradient_does_not_grow_with_the_levels_of_the_tree(
+    function, times
+) -> None:
     for T in (8, 1000):
         kept: list[int] = []
         values = [v.requires_grad_() for v in given_logs(T)]
-        with torch.autograd.graph.saved_tensors_hooks(lambda v: kept.append(v.numel()) or v, lambda v: v):
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda v: kept.append(v.numel()) or v, lambda v: v
+        ):
             function(*values)
         assert sum(kept) == times * N * T * H + N * H
 
@@ -302,5 +311,7 @@ def test_a_wrong_argument_is_named(function, place, wrong, error, says) -> None:
     values: list[Any] = given(5)
     values[place] = wrong(values[place])
     log = "log_" if function is scan.parallel_log else ""
-    with pytest.raises(error, match=f"^{log}{NAMES[place]} {says}|^{log}{NAMES[place]} must.*{says}"):
+    with pytest.raises(
+        error, match=f"^{log}{NAMES[place]} {says}|^{log}{NAMES[place]} must.*{says}"
+    ):
         function(*values)
