@@ -33,6 +33,7 @@ def _forget_what_was_compiled() -> Any:
 
 @every_kind
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own
 @new_torch
 def test_compile_takes_the_whole_graph_and_gives_numbers_and_gradients(kind, backend) -> None:
     net, x, state = layer(kind), x_of(), state_of(N, kind)
