@@ -32,24 +32,28 @@ from rnnlib import validate
 Compose = Callable[[Tensor, Tensor, Tensor, Tensor], None]
 
 
-def sequential(a: Tensor, b: Tensor, h_0: Tensor | None = None) -> Tensor:
+def sequential(a: Tensor, b: Tensor, h_0: Tensor | None = None, *, back: bool = False) -> Tensor:
     r"""$h_t = a_t \odot h_{t-1} + b_t$, one step after the other: what ``parallel`` must equal.
 
     a, b (N, T, H), first state h_0 (N, H) or zeros -> h (N, T, H), all T states.
+    ``back``: from step T to step 1, $h_t = a_t \odot h_{t+1} + b_t$, and h_0 is what comes
+    before step T.
     Raises TypeError or ValueError that names an argument of the wrong type, shape or device.
     """
     a, b, h = _checked(a, b, h_0)
+    steps = list(zip(a.unbind(dim=1), b.unbind(dim=1), strict=True))  # T times (N, H) each
     states = []
-    for a_t, b_t in zip(a.unbind(dim=1), b.unbind(dim=1), strict=True):  # (N, H), T times
+    for a_t, b_t in reversed(steps) if validate.boolean("back", back) else steps:
         h = a_t * h + b_t
         states.append(h)
-    return torch.stack(states, dim=1)
+    return torch.stack(states[::-1] if back else states, dim=1)
 
 
-def parallel(a: Tensor, b: Tensor, h_0: Tensor | None = None) -> Tensor:
+def parallel(a: Tensor, b: Tensor, h_0: Tensor | None = None, *, back: bool = False) -> Tensor:
     r"""$h_t = a_t \odot h_{t-1} + b_t$ for all t, by a tree of pairs.
 
     a, b (N, T, H), first state h_0 (N, H) or zeros -> h (N, T, H), all T states.
+    ``back``: from step T to step 1, as in ``sequential``.
 
     The gradient is the same scan, backwards in time. $\partial^{+}L / \partial h_t$ is what the
     loss says of $h_t$ itself, and $a_{T+1} = 0$:
@@ -66,7 +70,7 @@ def parallel(a: Tensor, b: Tensor, h_0: Tensor | None = None) -> Tensor:
     Raises TypeError or ValueError that names an argument of the wrong type, shape or device;
     torch raises for forward-mode derivatives.
     """
-    return _Scan.apply(*_checked(a, b, h_0), False)
+    return _Scan.apply(*_checked(a, b, h_0), validate.boolean("back", back))
 
 
 def parallel_log(log_a: Tensor, log_b: Tensor, log_h_0: Tensor | None = None) -> Tensor:

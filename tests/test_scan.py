@@ -72,6 +72,28 @@ def test_the_tree_equals_the_loop_with_all_gradients(T) -> None:
 
 
 @each_T
+def test_backwards_in_time_they_are_equal_too_and_mirror_the_way_forward(T) -> None:
+    values = given(T)
+    ways = [lambda *v, way=way: way(*v, back=True) for way in (scan.parallel, scan.sequential)]
+    found, expected = (results(way, values) for way in ways)
+    assert largest_error(found, expected) <= 1e-12
+    a, b, h_0 = values
+    assert torch.equal(scan.sequential(a.flip(1), b.flip(1), h_0).flip(1), expected["h"])
+
+
+def test_the_gradient_is_the_scan_backwards_in_time() -> None:
+    """The docstring's equations, one by one."""
+    a, b, h_0 = given(9)
+    found = results(scan.parallel, [a, b, h_0])
+    h, dh = found.pop("h"), normal(N, 9, H, seed=9)
+    a_next = torch.cat([a[:, 1:], torch.zeros(N, 1, H, dtype=F64)], dim=1)
+    delta = scan.sequential(a_next, dh, back=True)
+    before = torch.cat([h_0[:, None], h[:, :-1]], dim=1)
+    expected = {"a": delta * before, "b": delta, "h_0": a[:, 0] * delta[:, 0]}
+    assert largest_error(found, expected) <= 1e-13
+
+
+@each_T
 @pytest.mark.parametrize("scale", [1.0, 40.0])
 def test_the_tree_of_logs_equals_a_loop_of_logs_with_all_gradients(T, scale) -> None:
     values = given_logs(T, scale)  # 40: numbers from e^-200 to e^200, and their products
@@ -124,6 +146,13 @@ def test_first_and_second_derivatives_by_differences(function, T) -> None:
     leaves = [v.requires_grad_() for v in leaves]
     assert torch.autograd.gradcheck(function, leaves)
     assert torch.autograd.gradgradcheck(function, leaves)
+
+
+def test_derivatives_of_the_way_back_by_differences() -> None:
+    leaves = [v[:2, :, :2].requires_grad_() for v in given(4)[:2]]
+    leaves.append(given(4)[2][:2, :2].requires_grad_())
+    assert torch.autograd.gradcheck(lambda *v: scan.parallel(*v, back=True), leaves)
+    assert torch.autograd.gradgradcheck(lambda *v: scan.parallel(*v, back=True), leaves)
 
 
 @pytest.mark.parametrize("function", [scan.parallel, scan.parallel_log])
@@ -254,12 +283,16 @@ def test_the_data_type_is_kept_and_near_float64(function, dtype) -> None:
     assert error < 20 * torch.finfo(dtype).eps
 
 
-def test_under_autocast_the_widest_data_type_is_taken() -> None:
-    a, b, h_0 = given(5)
+@pytest.mark.parametrize("wide", [0, 1, 2])
+def test_under_autocast_the_widest_data_type_is_taken(wide) -> None:
+    values = [v.bfloat16() for v in given(5)]
+    values[wide] = given(5)[wide].float()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        h = scan.parallel(a.bfloat16(), b.bfloat16(), h_0.float())
-    assert h.dtype == torch.float32
-    assert torch.equal(h, scan.parallel(a.bfloat16().float(), b.bfloat16().float(), h_0.float()))
+        found = results(scan.parallel, values)
+    expected = results(scan.parallel, [v.float() for v in values])
+    assert found["h"].dtype == torch.float32 and torch.equal(found["h"], expected["h"])
+    for name, v in zip(NAMES, values, strict=True):
+        assert torch.equal(found[name], expected[name].to(v.dtype))
 
 
 @pytest.mark.parametrize("function", [scan.sequential, scan.parallel, scan.parallel_log])
@@ -289,6 +322,18 @@ def test_a_nan_goes_forward_in_its_unit_only(function) -> None:
     h = function(a, b, h_0)
     assert h[1, 7:, 2].isnan().all()
     assert h.isnan().sum() == 13
+
+
+def test_an_infinite_first_state_leaves_the_gradients_of_the_rest_as_they_are() -> None:
+    a, b, h_0 = given(9)
+    found, finite = (results(scan.parallel, [a, b, v]) for v in (h_0 + torch.inf, h_0))
+    assert same([found["b"], found["h_0"]], [finite["b"], finite["h_0"]])
+
+
+@pytest.mark.parametrize("function", [scan.sequential, scan.parallel])
+def test_back_is_true_or_false(function) -> None:
+    with pytest.raises(TypeError, match=r"^back must be True or False, got 'yes'"):
+        function(*given(2), back="yes")
 
 
 @pytest.mark.parametrize("function", [scan.sequential, scan.parallel, scan.parallel_log])
