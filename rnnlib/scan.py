@@ -116,7 +116,7 @@ class _Scan(Function):
 
     @staticmethod
     def forward(a: Tensor, b: Tensor, h_0: Tensor, back: bool) -> Tensor:
-        a, h, first = _own(a), _own(b), -1 if back else 0
+        a, h, first = a.clone(), b.clone(), -1 if back else 0
         h[:, first].addcmul_(a[:, first], h_0)
         return _tree_(a, h, _compose_, back)
 
@@ -142,7 +142,7 @@ class _LogScan(Function):
 
     @staticmethod
     def forward(log_a: Tensor, log_b: Tensor, log_h_0: Tensor) -> Tensor:
-        a, h = _own(log_a), _own(log_b)
+        a, h = log_a.clone(), log_b.clone()
         h[:, 0] = torch.logaddexp(a[:, 0] + log_h_0, h[:, 0])
         return _tree_(a, h, _log_compose_, back=False)
 
@@ -186,8 +186,8 @@ def _pairs(T: int, first: int, d: int, back: bool) -> tuple[slice, slice]:
     """Steps first, first + 2d, ... up to T, and those d before; counted from the end if back."""
     last = T - (T - first) % (2 * d)
     if back:
-        return slice(T - last, T - first + 1, 2 * d), slice(T - last + d, T - first + d + 1, 2 * d)
-    return slice(first - 1, last, 2 * d), slice(first - d - 1, last - d, 2 * d)
+        return slice(T - last, T - first + 1, 2 * d), slice(T - last + d, None, 2 * d)
+    return slice(first - 1, None, 2 * d), slice(first - d - 1, last - d, 2 * d)
 
 
 def _compose_(a_2: Tensor, b_2: Tensor, a_1: Tensor, b_1: Tensor) -> None:
@@ -198,11 +198,6 @@ def _compose_(a_2: Tensor, b_2: Tensor, a_1: Tensor, b_1: Tensor) -> None:
 def _log_compose_(a_2: Tensor, b_2: Tensor, a_1: Tensor, b_1: Tensor) -> None:
     b_2.copy_(torch.logaddexp(a_2 + b_1, b_2))
     a_2.add_(a_1)
-
-
-def _own(value: Tensor) -> Tensor:
-    """A copy, in memory of its own that may be written."""
-    return value.clone(memory_format=torch.contiguous_format)
 
 
 def _next(a: Tensor, back: bool = False) -> Tensor:
