@@ -1,5 +1,6 @@
 """The live cell of a notebook, and which cells before it it needs."""
 
+import ast
 import symtable
 from pathlib import Path
 
@@ -16,11 +17,32 @@ def code_cells(name: str) -> tuple[list[str], int]:
     return [cell.source for cell in cells], place
 
 
+def of_comprehensions(source: str) -> set[str]:
+    """The names that nothing but comprehensions bind, outside functions and classes.
+
+    Since Python 3.12 symtable counts these among the cell's own.
+    """
+    theirs, others, nodes = set(), set(), [(node, False) for node in ast.parse(source).body]
+    while nodes:
+        node, inside = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            others.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            (theirs if inside else others).add(node.id)
+        elif not isinstance(node, ast.Lambda):
+            for child in ast.iter_child_nodes(node):
+                target = isinstance(node, ast.comprehension) and child is node.target
+                nodes.append((child, inside or target))
+    return theirs - others
+
+
 def bound_and_read(source: str) -> tuple[set[str], set[str]]:
     """The notebook's names that a cell binds, and those that it reads, in functions too."""
     top = symtable.symtable(source, "cell", "exec")
-    bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
-    read = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
+    theirs = of_comprehensions(source)
+    own = [s for s in top.get_symbols() if s.get_name() not in theirs]
+    bound = {s.get_name() for s in own if s.is_assigned() or s.is_imported()}
+    read = {s.get_name() for s in own if s.is_referenced()}
     inner = list(top.get_children())
     while inner:
         scope = inner.pop()

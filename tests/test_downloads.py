@@ -332,7 +332,9 @@ def test_a_tar_header_that_claims_gigabytes_takes_no_memory(world, monkeypatch, 
 
 def test_a_tar_that_goes_round_in_circles_ends(world, monkeypatch) -> None:  # noqa: F811
     back = lzma.compress(header("poet.1.json", 0) + header("poet.0.json", -512) + bytes(2048))
-    assert "has no size that can be" in archive(world, monkeypatch, "tang", back)
+    said = archive(world, monkeypatch, "tang", back)
+    # some versions of tarfile stop at such a header by themselves
+    assert "has no size that can be" in said or "'poet.0.json' not found" in said
 
 
 def test_xz_that_wants_much_memory_is_refused(world, monkeypatch) -> None:  # noqa: F811
