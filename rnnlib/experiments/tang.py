@@ -49,7 +49,7 @@ SHINGLE, NEAR = 3, 0.2  # characters of a shingle; Jaccard similarity of near-du
 LONGEST = 5  # order of the counts
 COURSE: dict[str, Any] = {
     "embedding": 128, "hidden": 256, "tied": False, "dropout": 0.0, "frequencies": False,
-    "batch": 256, "lr": 1e-3, "decay": False, "clip": None, "epochs": 24, "patience": 2,
+    "batch": 256, "lr": 1e-3, "decay": False, "clip": None, "epochs": 100, "patience": 2,
 }  # fmt: skip
 #   each with all changes of those before it
 CHANGES: dict[str, dict[str, Any]] = {
