@@ -1,8 +1,8 @@
 """Take tagged outputs out of the executed notebooks, so that pages can show them.
 
 A cell tagged `paste:NAME` in notebooks/STEM.ipynb gives book/_generated/STEM/NAME.png for a
-figure, or NAME.md for a table, verse or text. `tools/build_book.py` calls this before each build: the
-files are build products and always agree with the notebook that a reader can open.
+figure, or NAME.md for a table, verse or text. `tools/build_book.py` calls this before each build:
+the files are build products and always agree with the notebook that a reader can open.
 """
 
 import base64

@@ -61,11 +61,11 @@ CHANGES: dict[str, dict[str, Any]] = {
 WRITTEN = 100  # quatrains of each form, written to be looked at for copies
 RATES = {  # of the sweep
     "Adam": (1e-3, 3e-3, 1e-2, 3e-2),
-    "RMSprop": (3e-4, 1e-3, 3e-3, 1e-2),
+    "RMSprop": (1e-3, 3e-3, 1e-2, 3e-2),
     "momentum": (0.3, 1.0, 3.0, 10.0),
     "SGD": (3.0, 10.0, 30.0, 100.0),
     "Adagrad": (0.01, 0.03, 0.1, 0.3),
-    "Adadelta": (3.0, 10.0, 30.0, 100.0),
+    "Adadelta": (30.0, 100.0, 300.0, 1000.0),
 }
 EQUAL: dict[str, Any] = {"batch": 32, "clip": 1.0}  # what all optimizers share, beside COURSE
 SWEEP = {"steps": 100, "points": 1}  # steps, and after how many even stretches of them is evaluated
