@@ -315,7 +315,7 @@ def _own_file(path: Path) -> bytes:
     """The bytes of a reader's file; a link leads to it, but not to a pipe or a device."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise OSError("it is a folder, a pipe or a device")
+            raise OSError(f"it is {'a folder' if path.is_dir() else 'a pipe or a device'}")
         with open(path, "rb") as file:
             return file.read(plain_text.LARGEST + 1)
     except FileNotFoundError as error:

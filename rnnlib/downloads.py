@@ -19,7 +19,8 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.compat import urljoin
+from requests.compat import urljoin, urlsplit
+from urllib3.exceptions import NewConnectionError
 
 CHUNK = 2**16  # bytes read at a time
 REDIRECTS = 10  # followed one after the other
@@ -63,6 +64,10 @@ def fetch(
     if got:
         return got[0]
     (error,) = failed
+    if isinstance(getattr(next(iter(error.args), None), "reason", None), NewConnectionError):
+        raise ConnectionError(
+            f"no connection to {urlsplit(url).netloc}: is the address right, is there a network?"
+        ) from error
     if isinstance(error, OSError):  # those of requests are
         raise error
     raise ConnectionError(f"{type(error).__name__}: {error}") from error

@@ -72,6 +72,12 @@ def test_a_text_that_is_too_short_says_how_long_it_must_be() -> None:
         own_text.plan("a" * 99)
 
 
+@pytest.mark.parametrize("steps", [0, -5, 7])
+def test_steps_that_cannot_be_looked_at_in_even_parts_are_refused(steps) -> None:
+    with pytest.raises(ValueError, match=f"steps must be a positive multiple of 5, got {steps}"):
+        own_text.plan("a" * 1000, steps)
+
+
 def test_the_description_names_what_is_held_out_and_what_is_rare() -> None:
     text = "ab\n" * 100 + "z" * 9 + "é" + "ab\n" * 10
     said = own_text.describe(text, own_text.plan(text))

@@ -37,8 +37,11 @@ RARE = 10  # times: a character that comes less often is called rare
 def plan(text: str, steps: int | None = None) -> dict[str, Any]:
     """The chapter's settings, with a held-out share and steps that suit the length of a text.
 
-    Raises ValueError for a text that is too short.
+    Raises ValueError for a text that is too short, and for ``steps`` without so many even parts
+    as the training is looked at.
     """
+    if steps is not None and (steps < char_lm.POINTS or steps % char_lm.POINTS):
+        raise ValueError(f"steps must be a positive multiple of {char_lm.POINTS}, got {steps}")
     if len(validate.instance("text", text, str, "a str")) < LEAST:
         raise ValueError(
             f"text must have at least {LEAST} characters to train on, got {len(text)}; "
