@@ -309,7 +309,7 @@ CHANGED = {
     "tied": "$E = 256$, tied", "dropout": "dropout 0.3, ten epochs",
 }
 found = []
-for label, runs in {"the course's setting": course, **{label: results("tang_better", change=change) for change, label in CHANGED.items()}}.items():
+for label, runs in {"the course's setting": course, **{f"+ {change}: {label}": results("tang_better", change=change) for change, label in CHANGED.items()}}.items():
     of = {"epochs": [len(r["evaluations"]) for r in runs], "steps": [len(r["evaluations"]) * r["steps_per_epoch"] for r in runs]}
     best_of = {"validation": [math.exp(r["best"]["validation"]) for r in runs], "test": [r["test"]["character"] for r in runs]}
     found.append([label, f"{runs[0]['parameters']:,}", len(runs), *(figures.spread(n, 0) for n in of.values()), *(figures.spread(n, 1) for n in best_of.values())])
