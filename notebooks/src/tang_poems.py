@@ -128,8 +128,8 @@ if corpus == "tang":
 # %% tags=["paste:vocabulary"]
 lost = counted["fall_out"]
 Markdown(
-    f"The poems to train on have {counted['characters']:,} different characters. "
-    f"The vocabulary keeps {counted['K']:,} symbols, START, END, UNK and punctuation among them; {lost['characters']:,} characters fall out. "
+    f"The poems to train on have {counted['characters']:,} different symbols, END and punctuation among them. "
+    f"The vocabulary keeps {counted['K']:,}, with START and UNK; {lost['characters']:,} characters fall out. "
     f"None of these comes more than {lost['most']} times, {lost['once']:,} come once. "
     f"UNK is {counted['unk']['train']:.2%} of the symbols in training, {counted['unk']['validation']:.2%} in validation and {counted['unk']['test']:.2%} in test."
 )
@@ -306,7 +306,7 @@ Markdown(f"Padded to {tang.LENGTH}, {real:.1%} of the places are real, and paddi
 # %% tags=["paste:better"]
 CHANGED = {
     "schedule": "batches of 64, Adam from $3 \\cdot 10^{-3}$ to zero, clipping at 1", "frequencies": "$b_p$ begins at the log frequencies",
-    "tied": "$E = 256$, tied", "dropout": "dropout 0.3, ten epochs",
+    "tied": "$E = 256$, $W_{ph}$ is the table", "dropout": "a share of 0.3, ten epochs",
 }
 found = []
 for label, runs in {"the course's setting": course, **{f"+ {change}: {label}": results("tang_better", change=change) for change, label in CHANGED.items()}}.items():
