@@ -14,6 +14,7 @@ globalThis.RnnViews ??= (() => {
   const MOST = 600;
   const TRAIL = 4; // steps that the trail of a mean goes back
   const TINY = 1e-30; // shorter than this is drawn as this
+  const mean = (values) => { const all = sum(values) / values.length; return Number.isFinite(all) ? fixed(all) : two(all); };
   const range = (n, value) => Array.from({ length: n }, (_, k) => value(k));
   const sum = (values) => values.reduce((all, value) => all + value, 0);
   const most = (values) => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
@@ -22,6 +23,7 @@ globalThis.RnnViews ??= (() => {
   const raised = (power) => [...String(power)].map((sign) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(sign)]).join('');
   /** Two digits of a number, as 0.036 or 3.5·10⁻⁷. */
   const two = (value) => {
+    if (!Number.isFinite(value)) return 'no finite number';
     const size = Math.abs(value), digits = Number(value.toPrecision(2));
     if (!size || (size >= 0.0095 && size < 9950)) return String(digits).replace('-', '−');
     return value.toExponential(1).replace('-', (sign, at) => (at ? sign : '−')).replace(/e\+?(.+)/, (_, power) => `·10${raised(power)}`);
@@ -84,14 +86,15 @@ globalThis.RnnViews ??= (() => {
   const power = (log) => (log >= -2 && log <= 3 ? String(10 ** log) : `10${raised(log)}`);
 
   /**
-   * Axes in a box { left, top, right, bottom }; x, y: { low, high, label, log, whole }, of a log axis low and high are powers of ten.
+   * Axes in a box { left, top, right, bottom }; x, y: { low, high, label, log, whole, bare }, of a log axis low and high are powers of ten;
+   * bare: without marks.
    * Returns where a pair of numbers stands.
    */
   const axes = (c, { left, top, right, bottom }, x, y) => {
     const at = ({ low, high, log }, from, to) => (value) => from + (to - from) * ((log ? Math.log10(Math.max(value, TINY)) : value) - low) / (high - low);
     const X = at(x, left, right), Y = at(y, bottom, top), place = (axis, tick) => (axis.log ? 10 ** tick : tick);
     const marks = ({ low, high, log, whole }, count) => ticks(low, high, log || whole ? Math.min(count, Math.max(1, high - low)) : count);
-    for (const tick of marks(x, Math.max(2, Math.floor((right - left) / 60)))) {
+    for (const tick of x.bare ? [] : marks(x, Math.max(2, Math.floor((right - left) / 60)))) {
       stroke(c, [[X(place(x, tick)), bottom], [X(place(x, tick)), bottom + 4]], { colour: GREY });
       write(c, x.log ? power(tick) : plain(tick), X(place(x, tick)), bottom + 16, { align: 'center' });
     }
@@ -161,12 +164,12 @@ globalThis.RnnViews ??= (() => {
     c.strokeRect(box.left, box.top, box.right - box.left, box.bottom - box.top);
   };
 
-  /** What the colours stand for, at the top right. */
+  /** What the colours stand for, at the top right: low and high in words. */
   const bar = (c, right, low, high) => {
-    const end = right - 4 - (c.font = `12px ${FONT}`, c.measureText(two(high)).width);
-    write(c, two(high), right, 14, { align: 'right' });
+    write(c, high, right, 14, { align: 'right' });
+    const end = right - 5 - c.measureText(high).width;
     image(c, { left: end - 70, right: end, top: 4, bottom: 15 }, 1, 64, (_, k) => k, 0, 63);
-    write(c, two(low), end - 75, 14, { align: 'right' });
+    write(c, low, end - 75, 14, { align: 'right' });
   };
 
   /** Images in a grid of two columns: [{ title, rows, columns, value, low, high, below }]. */
@@ -310,7 +313,7 @@ globalThis.RnnViews ??= (() => {
           blocks.forEach(([, values], n) => values.forEach((value) => mark(n, ...at(value))));
           if (blocks.length > 1) blocks.forEach(([name], n) => { mark(n, box.left + 12, box.top + 14 + 16 * n); write(c, name, box.left + 22, box.top + 18 + 16 * n); });
         });
-        return `The circle is of radius 1. Largest ${blocks.map(([name], n) => `${blocks.length > 1 ? `of ${name} ` : ''}${fixed(sizes[n])}`).join(', ')}.`;
+        return `The circle is of radius 1. The largest in size: ${blocks.map(([name], n) => `${blocks.length > 1 ? `${name} ` : ''}${fixed(sizes[n])}`).join(', ')}.`;
       },
     },
 
@@ -349,15 +352,14 @@ globalThis.RnnViews ??= (() => {
       parts: ['gates'],
       draw(c, box, { measured: { gates: seen }, settings: { H } }) {
         const list = Object.entries(seen), T = seen.h.length / H;
-        const limit = seen.c ? Math.max(1, most(seen.c)) : 1;
-        bar(c, box.width - 14, -1, 1);
+        const limit = Math.ceil(most(seen.c ?? [1])) || 1;
+        bar(c, box.width - 14, 'low', 'high');
         images(c, box, list.map(([name, values]) => {
-          const high = name === 'c' ? limit : 1;
-          return { title: name === 'c' && limit > 1 ? `cell c, ±${two(limit)}` : GATES[name], rows: H, columns: T, value: (row, t) => values[t * H + row], low: -high, high };
+          const high = name === 'c' ? limit : 1, low = 'rzifo'.includes(name) ? 0 : -high;
+          return { title: `${GATES[name]}, ${two(low)} to ${two(high)}`, rows: H, columns: T, value: (row, t) => values[t * H + row], low, high };
         }), 18);
         write(c, `across: step 1 to ${T} of the sequence; down: ${H} units`, box.width / 2, box.height - 5, { align: 'center' });
-        const mean = (name) => `${GATES[name]} ${fixed(sum([...seen[name]]) / seen[name].length)}`;
-        return `One sequence, every unit and step. On average: ${Object.keys(seen).map(mean).join(', ')}.`;
+        return `One sequence, every unit and step. On average: ${Object.keys(seen).map((name) => `${GATES[name]} ${mean([...seen[name]])}`).join(', ')}.`;
       },
     },
 
@@ -365,10 +367,9 @@ globalThis.RnnViews ??= (() => {
       parts: ['felt'],
       draw(c, { width, height }, { measured: { felt, x }, sign, settings: { task } }) {
         const T = felt.length, high = Math.max(...felt), left = 48, right = width - 10, bottom = height - 52, box = { left, top: 24, right, bottom };
-        const at = axes(c, box, { low: 0.5, high: T + 0.5, whole: true, label: '' }, { low: 0, high: 1, label: 'gradient of the last output by each input, largest 1' });
+        const at = axes(c, box, { low: 0.5, high: T + 0.5, bare: true }, { low: 0, high: 1, label: 'gradient of the last output by each input, largest 1' });
         const wide = (right - left) / T, numbers = x.length > T, read = (t) => (numbers ? (x[2 * t + 1] ? fixed(x[2 * t], 1) : '') : sign(x[t]));
         const foot = at([0, 0])[1];
-        c.clearRect(left - 20, bottom + 1, width, 20); // the inputs stand there instead of numbers
         c.fillStyle = BLUE;
         felt.forEach((value, t) => { const [from, top] = at([t + 0.5, high ? value / high : 0]); c.fillRect(from + 0.1 * wide, top, 0.8 * wide, foot - top); });
         if (wide >= 7) for (let t = 0; t < T; t++) write(c, read(t), left + wide * (t + 0.5), bottom + 15, { align: 'center', size: Math.min(12, Math.max(9, wide)) });
@@ -383,7 +384,7 @@ globalThis.RnnViews ??= (() => {
       parts: ['weights'],
       draw(c, box, { measured: { weights }, gates, settings: { H } }) {
         const { W_x, W_h, W_ph } = weights, D = W_x.length / gates.length / H, K = W_ph.length / H, high = most([most(W_x), most(W_h), most(W_ph)]) || 1;
-        bar(c, box.width - 14, -high, high);
+        bar(c, box.width - 14, two(-high), two(high));
         const of = (title, values, rows, columns) => ({ title, rows, columns, value: (r, k) => values[r * columns + k], low: -high, high });
         images(c, box, [...gates.map((name, g) => of(gates.length > 1 ? `W_h of ${name}: ${H} x ${H}` : `W_hh: ${H} x ${H}`, W_h.subarray(g * H * H, (g + 1) * H * H), H, H)),
           of(`W_x: ${gates.length * H} x ${D}`, W_x, gates.length * H, D), of(`W_ph: ${K} x ${H}`, W_ph, K, H)], 0);

@@ -10,13 +10,14 @@ if (!customElements.get('rnn-playground')) {
   const { INK, BLUE, RED, GREY } = RnnFigure;
   const HOME = document.currentScript?.src || document.baseURI;
   const FILES = ['product', 'engine', 'views', 'worker'];
-  const KB = 77; // of these four
+  const KB = 73; // of these four
   const SLICE = 8; // milliseconds of training at once, where the page itself trains
   const TOLD = 5000, SLOW = 2000, FAST = 50; // milliseconds between spoken lines, and between drawings: with reduced motion, and without
   const LATER = 400; // milliseconds until a change stands in the address
   const HIGH = 340; // of a view, in CSS pixels
   const BESIDE = 620; // a card this wide shows two views
   const LARGEST = 1e6; // T x N x H
+  const LETTERS = 2000; // of one's own text, which stands in the address
   const VIEW_NAMES = {
     loss: 'loss and accuracy', flow: 'gradient back through time', eigenvalues: 'eigenvalues of the recurrent matrix', states: 'states in a plane', gates: 'gates of one sequence',
     felt: 'which inputs are still felt', weights: 'weights as an image', norm: 'length of the whole gradient',
@@ -41,7 +42,8 @@ if (!customElements.get('rnn-playground')) {
     start: { label: 'initialisation', options: { uniform: 'uniform', xavier: 'Xavier', orthogonal: 'orthogonal', identity: 'identity', chrono: 'chrono', zero: 'zero' }, value: 'orthogonal' },
     method: { label: 'optimizer', options: Object.fromEntries(['SGD', 'momentum', 'Nesterov', 'Adagrad', 'Adadelta', 'RMSprop', 'Adam'].map((name) => [name, name])), value: 'Adam' },
   };
-  const TEXT = 'How much wood would a woodchuck chuck if a woodchuck could chuck wood? He would chuck, he would, as much as he could. ';
+  const TEXT = ['', 'malt that lay in', 'rat that ate', 'cat that killed', 'dog that worried', 'cow with the crumpled horn that tossed', 'maiden all forlorn that milked']
+    .map((_, n, all) => `This is the ${all.slice(1, n + 1).reverse().map((line) => `${line} the `).join('')}house that Jack built.`).join(' '); // a rhyme of the eighteenth century
   const SETTINGS = ['task', 'T', 'text', 'cell', 'H', 'start', 'forgetBias', 'method', 'lr', 'momentum', 'clip', 'truncation', 'N', 'seed']; // as they stand in the address
   const ENGINE = { settings: 'lr', T_max: 'T' }; // the engine's names that are no control's
   const usual = { ...Object.fromEntries(Object.entries({ ...CHOICES, ...FIELDS }).map(([name, { value }]) => [name, value])), text: TEXT };
@@ -108,6 +110,7 @@ if (!customElements.get('rnn-playground')) {
     .bad { padding-left: 0.6rem; border-left: 4px solid ${RED}; }
     .story { margin: 0.5rem 0.25rem; padding-left: 0.6rem; border-left: 4px solid ${BLUE}; max-width: 42rem; }
     .story:empty { display: none; }
+    .twin { margin: 0 0.25rem; }
     .numbers { margin: 0.25rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
     .views { display: grid; grid-template-columns: repeat(auto-fit, minmax(0, 1fr)); gap: 0 1rem; margin: 0.25rem; }
     .views[data-count="2"] { grid-template-columns: 1fr 1fr; }
@@ -190,7 +193,7 @@ if (!customElements.get('rnn-playground')) {
         this.inputs[name] = row.querySelector('input');
         this.inputs[name].value = value;
       }
-      const row = this.addRow('<span>your text</span><textarea name="text" maxlength="2000" spellcheck="false"></textarea>');
+      const row = this.addRow(`<span>your text</span><textarea name="text" maxlength="${LETTERS}" spellcheck="false"></textarea>`);
       row.classList.add('wide');
       this.inputs.text = row.querySelector('textarea');
       this.inputs.text.value = TEXT;
@@ -271,14 +274,16 @@ if (!customElements.get('rnn-playground')) {
       const given = Object.fromEntries(Object.keys(CHOICES).map((name) => [name, this.inputs[name].value]));
       for (const [name, { none, most = Infinity }] of Object.entries(FIELDS)) {
         if (this.idle(name)) continue;
-        const typed = this.inputs[name].value.trim().replace('−', '-'), number = typed ? Number(typed) : none ?? NaN;
+        const typed = this.inputs[name].value.trim().replace('−', '-'), number = typed ? Number(typed) : none === undefined ? NaN : none;
         if (Number.isNaN(number) || (number === Infinity && typed)) throw new RangeError(`${name} must be a number, got ${typed || 'nothing'}`);
         if (number > most) throw new RangeError(`${name} must be at most ${most}, got ${typed}`);
-        given[name] = typed || none === undefined ? number : none;
+        given[name] = number;
       }
+      const text = given.task === 'text' ? this.inputs.text.value : '';
+      if (text.length > LETTERS) throw new RangeError(`text must be at most ${LETTERS} characters long, got ${text.length}`);
       const { lr, momentum, forgetBias = null, ...rest } = given, size = given.T * given.N * given.H;
       if (size > LARGEST) throw new RangeError(`T must be smaller, or N or H: T x N x H is at most ${LARGEST}, got ${size}`);
-      return { ...rest, forgetBias, settings: { lr, ...(momentum !== undefined && { momentum }) }, text: given.task === 'text' ? this.inputs.text.value : '' };
+      return { ...rest, forgetBias, settings: { lr, ...(momentum !== undefined && { momentum }) }, text };
     }
 
     /** Takes settings by the names of the controls, and begins a new network if one of its settings is among them. */
@@ -448,8 +453,7 @@ if (!customElements.get('rnn-playground')) {
       if (!snapshot) return '';
       const { chance, speed } = snapshot, { two } = globalThis.RnnViews, percent = (p) => `${RnnFigure.fixed(100 * p, p < 0.0995 ? 1 : 0)} %`;
       if (!last) return `Step 0. By chance: loss ${two(chance.loss)}, accuracy ${percent(chance.accuracy)}.`;
-      const number = (value) => (Number.isFinite(value) ? two(value) : 'not a number');
-      return `Step ${steps}: loss ${number(last[0])} (chance ${two(chance.loss)}), accuracy ${percent(last[1])} (chance ${percent(chance.accuracy)})`
+      return `Step ${steps}: loss ${two(last[0])} (chance ${two(chance.loss)}), accuracy ${percent(last[1])} (chance ${percent(chance.accuracy)})`
         + `${speed ? `, ${two(speed)} steps a second` : ''}.`;
     }
 
@@ -462,7 +466,8 @@ if (!customElements.get('rnn-playground')) {
       this.one.disabled = Boolean(this.problem) || !finite;
       this.shadowRoot.querySelector('.reset').disabled = Boolean(this.problem);
       if (!finite) this.report(`Step ${this.steps}: the loss or a weight is no finite number any more, so training has stopped. Reset begins anew; a smaller rate or clipping may help.`, true);
-      else if (this.status.textContent.startsWith('Step ')) this.report('');
+      else if (this.broken) this.report('');
+      this.broken = !finite;
     }
 
     /** A drawing soon, if none is on its way. */
