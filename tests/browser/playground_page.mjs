@@ -54,7 +54,7 @@ async function ready(browser, book, note, options = {}) {
     e.hear = (message) => { if (message.curve) e.kept.push(...message.curve); hear(message); };
   });
   w.now = () => w.host.evaluate((e) => ({
-    steps: e.steps, running: e.running, run: e.run, kept: e.kept, problem: e.problem, numbers: e.numbers.textContent, heard: e.heard.textContent, status: e.status.textContent,
+    steps: e.steps, running: e.running, run: e.run, problem: e.problem, numbers: e.numbers.textContent, heard: e.heard.textContent, status: e.status.textContent,
     notes: Object.fromEntries([...e.shadowRoot.querySelectorAll('[id^=wrong-]')].filter((note) => note.textContent).map((note) => [note.id.slice(6), note.textContent])),
     captions: [...e.shadowRoot.querySelectorAll('figcaption')].map((caption) => caption.textContent), story: e.story.textContent,
   }));
@@ -71,8 +71,8 @@ async function ready(browser, book, note, options = {}) {
 }
 
 /** The settings of the engine for those of the page. */
-const SMALL = { page: { task: 'palindrome', T: 6, cell: 'LSTM', H: 12, start: 'orthogonal', forgetBias: 1, method: 'Adam', lr: 0.01, clip: 1, truncation: 3, N: 16, seed: 5 },
-  engine: { task: 'palindrome', T: 6, cell: 'LSTM', H: 12, start: 'orthogonal', forgetBias: 1, method: 'Adam', settings: { lr: 0.01 }, clip: 1, truncation: 3, N: 16, seed: 5 } };
+const SMALL = { page: { task: 'palindrome', T: 6, cell: 'LSTM', H: 12, start: 'orthogonal', forgetBias: 1, method: 'Adam', lr: 0.01, clip: 1, truncation: '', N: 16, seed: 5 },
+  engine: { task: 'palindrome', T: 6, cell: 'LSTM', H: 12, start: 'orthogonal', forgetBias: 1, method: 'Adam', settings: { lr: 0.01 }, clip: 1, N: 16, seed: 5 } };
 const WANTED = ['flow', 'states', 'answers', 'gates', 'felt', 'eigenvalues', 'weights'];
 
 /** The largest difference between two trees of numbers; of more numbers or other names it is Infinity. */
@@ -84,7 +84,7 @@ const off = (a, b) => {
 
 /** The page's numbers beside the engine's. */
 async function numbers(w, note, kind) {
-  const { kept, steps } = await w.now();
+  const [kept, steps] = await w.host.evaluate((e) => [e.kept, e.steps]);
   const training = new Training(SMALL.engine), alone = [];
   for (let n = 0; n < steps; n++) { const { loss, accuracy, norm } = training.step(); alone.push(...Float32Array.of(loss, accuracy, norm)); }
   const far = off(kept, alone);
@@ -189,7 +189,7 @@ async function addresses(browser, book, name, note, swap) {
 
 const WRONG = [ // settings, the control, the sentence beside it
   [{ H: 0 }, 'H', 'Units H must be a whole number above 0, got 0.'], [{ H: 129 }, 'H', 'Units H must be at most 128, got 129.'], [{ H: 'many' }, 'H', 'Units H must be a number, got many.'], [{ H: '' }, 'H', 'Units H must be a number, got nothing.'],
-  [{ H: '1e999' }, 'H', 'Units H must be a number, got 1e999.'], [{ T: 1 }, 'T', 'Length T must be'], [{ T: 200, N: 256, H: 128 }, 'T', 'Length T must be smaller'], [{ N: 2.5 }, 'N', 'Batch size N must be a whole number from 1 up, got 2.5.'],
+  [{ H: '1e999' }, 'H', 'Units H must be a number, got 1e999.'], [{ task: 'palindrome', T: 1 }, 'T', 'Length T must be a whole number from 2 up, got 1.'], [{ T: 200, N: 256, H: 128 }, 'T', 'Length T must be smaller'], [{ N: 2.5 }, 'N', 'Batch size N must be a whole number from 1 up, got 2.5.'],
   [{ lr: -1 }, 'lr', 'Learning rate must be a number from 0 up, got -1.'], [{ method: 'momentum', momentum: 'x' }, 'momentum', 'Momentum must be'], [{ clip: 0 }, 'clip', 'Clip norm at must be above 0, got 0.'], [{ truncation: 1.5 }, 'truncation', 'Truncate after must be'],
   [{ seed: -1 }, 'seed', 'Seed must be'], [{ cell: 'RNN', start: 'chrono' }, 'start', 'Initialisation must be another for the RNN: it has no gates, got chrono.'], [{ cell: 'LSTM', forgetBias: 'no' }, 'forgetBias', 'Forget bias must be a number'],
   [{ cell: 'GRU', start: 'chrono', T: 2 }, 'T', 'Length T must be at least 3, got 2.'], [{ task: 'text', text: 'short' }, 'text', 'Your text must be 5 characters'.slice(0, 17)], [{ task: 'text', text: 'a'.repeat(2001) }, 'text', 'Your text must be at most 2000 characters long, got 2001.'],
@@ -404,8 +404,12 @@ async function looks(browser, book, name, note, swap, shots) {
       if (view === 'phone') {
         await w.part('.turn').tap();
         if (await w.part('figure.right').isVisible()) note('phone', 'two views beside each other');
+        if (await w.named('H').isVisible()) note('phone', 'the settings are open at first');
         await w.set({ H: 1000 }); // a message
         await w.until('e.problem');
+        if (!await w.part('#wrong-H').isVisible()) note('phone', 'a message is hidden with the settings');
+        await w.part('summary').tap();
+        await w.part('summary').tap();
         for (const width of [320, options.viewport.width]) {
           await w.page.setViewportSize({ ...options.viewport, width });
           await w.page.waitForTimeout(100);
@@ -417,6 +421,8 @@ async function looks(browser, book, name, note, swap, shots) {
         await w.pause();
       } else if (!await w.part('figure.right').isVisible()) note('views', 'one view on a wide page');
       if (shots) await w.host.screenshot({ path: join(shots, `${view}.png`) });
+      const blurred = await w.host.evaluate((e) => e.shown.map((side) => e[side].canvas).map((c) => [c.width, c.height, c.getBoundingClientRect().width * devicePixelRatio, c.getBoundingClientRect().height * devicePixelRatio]));
+      if (blurred.some(([a, b, c, d]) => Math.abs(a - c) > 1 || Math.abs(b - d) > 1)) note('views', `canvases of other sizes than they are shown: ${blurred.join('; ')} [${view}]`);
       for (const text of await audit(w, book)) note('a11y', `${text} [${view}]`);
     } finally {
       await w.close();
@@ -473,7 +479,43 @@ const playground = {
     [without, ['as a file, and what is missing', 'file missing']],
   ]),
   first: 'made',
-  broken: [],
+  broken: [
+    ['rnn-playground', 'const KB = 73;', 'const KB = 72;', 'load'],
+    ['rnn-playground', "for (const name of FILES.slice(0, 3)) await script(name);", 'for (const name of FILES) await script(name).catch(() => {});', 'missing'],
+    ['rnn-playground', 'seed: { label:', 'seed: { none: 3, label:', 'wrong'],
+    ['rnn-playground-worker', 'curve.push(loss, accuracy, norm);', 'curve.push(loss, accuracy, norm * 1.000001);', 'numbers'],
+    ['rnn-playground-worker', 'step() { if (!running && finite) step(); }', 'step() { step(); step(); }', 'stop'],
+    ['rnn-playground', "step() { if (this.post && !this.problem) this.post({ type: this.running ? 'pause' : 'step' }); }", "step() { this.post({ type: 'step' }); }", 'stop'],
+    ['rnn-playground', "given[name] = number;", "given[name] = Math.min(number, 6);", 'numbers'],
+    ['rnn-playground', 'history.replaceState(history.state, \'\', this.link), LATER)', 'history.pushState(history.state, \'\', this.link), LATER)', 'address'],
+    ['rnn-playground', "addEventListener('hashchange', () => this.follow());", '', 'address'],
+    ['rnn-playground', 'for (const [name, value] of Object.entries({ ...usual, left:', 'for (const [name, value] of Object.entries({ left:', 'address'],
+    ['rnn-playground', "if (!input) { strange.push(`“${name}” is no setting here`); continue; }", 'if (!input) continue;', 'address'],
+    ['rnn-playground', 'if (number > most) throw', 'if (number > 9 * most) throw', 'wrong'],
+    ['rnn-playground', 'if (size > LARGEST) throw', 'if (size > 9 * LARGEST) throw', 'wrong'],
+    ['rnn-playground', 'if (message && this.running) this.pause();', '', 'wrong'],
+    ['rnn-playground', 'const ENGINE = { settings:', 'const ENGINE = { T_max: \'T_max\' } ?? { settings:', 'wrong'],
+    ['rnn-playground', "this.inputs[own].setAttribute('aria-invalid', bad);", '', 'wrong'],
+    ['rnn-playground', 'reset() { if (this.post && !this.problem)', 'reset() { if (this.post)', 'wrong'],
+    ['rnn-playground-views', "if (!Number.isFinite(value)) return 'no finite number';", '', 'wrong'],
+    ['rnn-playground-views', 'along(row, e); for (let k = 0; k < H; k++) row[k] -= a * e[k]; }', 'along(row, e); }', 'views'],
+    ['rnn-playground', 'this.plane = null;\n      this.ranges', 'this.ranges', 'views'],
+    ['rnn-playground', 'if (flat) this.plane ??= {', 'if (flat) this.plane = {', 'views'],
+    ['rnn-playground', 'if (!this.seen || document.hidden) return [];', '', 'hidden'],
+    ['rnn-playground', 'if (!this.seen || document.hidden) return;', '', 'hidden'],
+    ['rnn-playground', 'this.twin.hidden = !other;', 'this.twin.hidden = true;', 'stories'],
+    ['rnn-playground', '...settings, ...(twin && other), left, right });', '...settings, left, right });', 'stories'],
+    ['rnn-playground', 'running && now - this.said >= TOLD', 'running', 'spoken'],
+    ['rnn-playground', 'if (ended || !running) this.paint();', 'this.paint();', 'motion'],
+    ['rnn-playground', 'else if (ended) this.speak(', 'else if (!this) this.speak(', 'spoken'],
+    ['rnn-playground', "if (this.go.textContent !== text) this.go.textContent = text;", "if (this.go.textContent !== text) { this.go.blur(); this.go.textContent = text; }", 'keyboard'],
+    ['rnn-playground', 'if (focused) this.go.focus();', '', 'keyboard'],
+    ['rnn-playground', 'this.settings.open = true;', '', 'phone'],
+    ['rnn-playground', '.row.wide { grid-column: 1 / -1; }', '.row { min-width: 24rem; }', 'phone'],
+    ['rnn-playground', '.row small { grid-column: 2; color: #595959;', '.row small { grid-column: 2; color: #aaa;', 'a11y'],
+    ['rnn-playground', '} catch { await here(); }', '} catch {}', 'file'],
+    ['rnn-playground', ':host(:not([loaded])) ::slotted(.fallback) { display: block !important; }', '', 'fallback'],
+  ],
 };
 
 const words = process.argv.slice(2), breaks = words.find((word) => word.startsWith('--selftest')), folder = mkdtempSync(join(tmpdir(), 'playground-'));

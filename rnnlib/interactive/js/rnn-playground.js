@@ -126,7 +126,7 @@ if (!customElements.get('rnn-playground')) {
     .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
     :host(:not([loaded])) .loaded { display: none; }
     :host(:not([loaded])) ::slotted(.fallback) { display: block !important; }
-    @media print { .load, .plane, textarea, .views .row { display: none; } figure, .story { break-inside: avoid; } }`;
+    @media print { .load, details, .plane, textarea, .views .row { display: none; } figure, .story { break-inside: avoid; } }`;
   const BODY = `<button type="button" class="load"></button><p class="note status" role="status"></p>
     <div class="loaded"><p class="story" aria-live="polite"></p><button type="button" class="twin" hidden></button>
     <div class="presets run" role="group" aria-label="training"><button type="button" class="go">Start</button><button type="button" class="one">One step</button>
@@ -136,7 +136,7 @@ if (!customElements.get('rnn-playground')) {
       <span class="hidden" id="${side}-name"></span><figcaption id="${side}-says"></figcaption></figure>`).join('')}</div>
     <div class="plane"><label class="row"><span>step <i>t</i></span><input type="range" name="t" min="1" max="1" step="1"><span class="value" aria-hidden="true"></span></label>
       <button type="button" class="turn">Plane of now</button></div>
-    <details open><summary>Settings</summary></details></div>`;
+    <details class="details"><summary>Settings</summary></details></div>`;
 
   const script = (name) => new Promise((done, failed) => {
     const element = document.createElement('script');
@@ -166,7 +166,7 @@ if (!customElements.get('rnn-playground')) {
       find('.card').insertAdjacentHTML('afterbegin', BODY);
       find('.loaded').prepend(stories);
       find('details').append(find('.sliders'));
-      for (const name of ['loader=load', 'status', 'heard', 'numbers', 'story', 'twin', 'go', 'one']) { const [own, part = own] = name.split('='); this[own] = find(`.${part}`); }
+      for (const name of ['loader=load', 'status', 'heard', 'numbers', 'story', 'twin', 'go', 'one', 'settings=details']) { const [own, part = own] = name.split('='); this[own] = find(`.${part}`); }
       this.furnish(find);
       this.loader.textContent = `Load the playground (${KB} kB)`;
       this.loader.addEventListener('click', () => this.load());
@@ -228,6 +228,7 @@ if (!customElements.get('rnn-playground')) {
         this.report(this.strange ?? '', Boolean(this.strange));
         if (focused) this.go.focus();
         this.redraw();
+        this.settings.open = this.beside; // a phone shows the views first
         this.renew();
       } catch (error) {
         this.report(`The playground could not be loaded: ${error.message} What still works: the rest of the page, and the notebooks.`, true);
@@ -320,7 +321,10 @@ if (!customElements.get('rnn-playground')) {
         note.textContent = bad ? `${label[0].toUpperCase()}${label.slice(1)} ${rest.replace(/\bnull\b/, 'empty')}.` : '';
         note.classList.toggle('bad', bad);
         this.inputs[own].setAttribute('aria-invalid', bad);
-        if (bad) this.heard.textContent = note.textContent;
+        if (bad) {
+          this.settings.open = true;
+          this.heard.textContent = note.textContent;
+        }
       }
       if (message && !known) this.report(message, true);
       this.problem = message;
