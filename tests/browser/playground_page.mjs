@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The playground on a page made here, by mouse, keyboard and touch; its numbers against the same engine in Node (which playground.mjs holds against rnnlib).
 //
-//   node tests/browser/playground_page.mjs [--selftest[=WORDS]] [--shots DIR]
+//   node tests/browser/playground_page.mjs [--only=KIND] [--selftest[=WORDS]] [--shots DIR] [--write]
 //
 //   load      nothing is asked for before the button; then four scripts, as large as the button says and of at most 150 kB
 //   numbers   the loss, accuracy and norm of every step, and what is measured after the last, as the engine's in Node: within 1e-10
@@ -13,6 +13,7 @@
 //   spoken    steps, loss, accuracy at most every five seconds, and when it is paused or ends;  motion: a drawing every two seconds if less motion is wanted
 //   keyboard, phone, missing, file, fallback, a11y, errors, offline   as in char_writer.mjs
 // --selftest breaks the scripts, one thing at a time, and wants each found by the part that should. --shots writes light, dark and phone.png.
+// --write makes the still picture, book/_static/figures/playground.png: the story of the wheel after 300 steps.
 // Ends with "N passed, N failed".
 
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -24,6 +25,7 @@ import { audit, check, cramped, DESKTOP, focused, open, PHONE, selftest, still, 
 const SCRIPTS = resolve(dirname(fileURLToPath(import.meta.url)), '../../rnnlib/interactive/js');
 const LATER = ['product', 'engine', 'views', 'worker'].map((name) => `rnn-playground-${name}.js`); // what the button loads
 const LARGEST = 150_000; // bytes, of the playground's five scripts
+const STILL = resolve(SCRIPTS, '../../../book/_static/figures/playground.png');
 const NEAR = 1e-10;
 
 /** The engine in Node. */
@@ -462,6 +464,26 @@ async function without(browser, book, name, note, swap) {
   }
 }
 
+/** The two views of the story of the wheel, beside each other, at three dots for two pixels. */
+async function picture(browser, book, name, note) {
+  const w = await ready(browser, book, note, { options: { ...DESKTOP, deviceScaleFactor: 1.5 } });
+  await w.begun(() => w.host.evaluate((e) => { e.tell('the wheel'); e.pause(); e.reset(); }));
+  await w.until('!e.running && e.steps === 0');
+  await w.host.evaluate((e) => { for (let n = 0; n < 300; n++) e.post({ type: 'step' }); });
+  await w.until('e.steps === 300');
+  await w.host.evaluate((e) => e.turn());
+  const url = await w.host.evaluate((e) => {
+    const [a, b] = [e.left.canvas, e.right.canvas], both = Object.assign(document.createElement('canvas'), { width: a.width + b.width, height: a.height }), c = both.getContext('2d');
+    c.fillStyle = '#fff';
+    c.fillRect(0, 0, both.width, both.height);
+    c.drawImage(a, 0, 0);
+    c.drawImage(b, a.width, 0);
+    return both.toDataURL('image/png');
+  });
+  writeFileSync(STILL, Buffer.from(url.split(',')[1], 'base64'));
+  await w.close();
+}
+
 const playground = {
   tag: 'rnn-playground',
   shown: '<rnn-playground',
@@ -481,7 +503,8 @@ const playground = {
   first: 'made',
   broken: [
     ['rnn-playground', 'const KB = 73;', 'const KB = 72;', 'load'],
-    ['rnn-playground', "for (const name of FILES.slice(0, 3)) await script(name);", 'for (const name of FILES) await script(name).catch(() => {});', 'missing'],
+    ['rnn-playground', 'could not be loaded: ${error.message} What', 'could not be loaded. What', 'missing'],
+    ['rnn-playground', "this.toggleAttribute('loaded', true);", "this.toggleAttribute('loaded', !this.strange);", 'address'],
     ['rnn-playground', 'seed: { label:', 'seed: { none: 3, label:', 'wrong'],
     ['rnn-playground-worker', 'curve.push(loss, accuracy, norm);', 'curve.push(loss, accuracy, norm * 1.000001);', 'numbers'],
     ['rnn-playground-worker', 'step() { if (!running && finite) step(); }', 'step() { step(); step(); }', 'stop'],
@@ -522,6 +545,7 @@ const words = process.argv.slice(2), breaks = words.find((word) => word.startsWi
 try {
   make(folder);
   const shots = words.includes('--shots') ? resolve(words[words.indexOf('--shots') + 1]) : '', only = words.find((word) => word.startsWith('--only='))?.slice(7) ?? '';
+  if (words.includes('--write')) Object.assign(playground, { steps: new Map([[picture, ['the still picture', 'picture']]]) });
   process.exitCode = (breaks ? await selftest(playground, { made: null }, folder, breaks.slice('--selftest='.length)) : (await check(playground, { made: null }, folder, { shots, only })).failed) ? 1 : 0;
 } catch (error) {
   console.error(`rnn-playground: ${['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes(error.code) ? 'run tools/vendor.sh first (playwright-core and axe-core are not installed)' : error.message}`);

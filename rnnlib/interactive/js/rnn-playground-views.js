@@ -94,7 +94,7 @@ globalThis.RnnViews ??= (() => {
     const at = ({ low, high, log }, from, to) => (value) => from + (to - from) * ((log ? Math.log10(Math.max(value, TINY)) : value) - low) / (high - low);
     const X = at(x, left, right), Y = at(y, bottom, top), place = (axis, tick) => (axis.log ? 10 ** tick : tick);
     const marks = ({ low, high, log, whole }, count) => ticks(low, high, log || whole ? Math.min(count, Math.max(1, high - low)) : count);
-    for (const tick of x.bare ? [] : marks(x, Math.max(2, Math.floor((right - left) / 60)))) {
+    for (const tick of x.bare ? [] : marks(x, Math.max(2, Math.floor((right - left) / 45)))) {
       stroke(c, [[X(place(x, tick)), bottom], [X(place(x, tick)), bottom + 4]], { colour: GREY });
       write(c, x.log ? power(tick) : plain(tick), X(place(x, tick)), bottom + 16, { align: 'center' });
     }
@@ -299,11 +299,6 @@ globalThis.RnnViews ??= (() => {
         const at = axes(c, box, { ...both, label: 'real part' }, { ...both, label: 'imaginary part' });
         const [x0, y0] = at([0, 0]), unit = at([1, 0])[0] - x0;
         inside(c, box, () => {
-          c.beginPath();
-          c.arc(x0, y0, unit, 0, 2 * Math.PI);
-          c.strokeStyle = GREY;
-          c.lineWidth = 1.5;
-          c.stroke();
           const MARKS = [
             (x, y) => c.arc(x, y, 3.5, 0, 2 * Math.PI), (x, y) => c.rect(x - 3, y - 3, 6, 6),
             (x, y) => { c.moveTo(x, y - 4); c.lineTo(x + 4, y + 3.5); c.lineTo(x - 4, y + 3.5); c.closePath(); },
@@ -311,6 +306,11 @@ globalThis.RnnViews ??= (() => {
           ];
           const mark = (n, x, y) => { c.beginPath(); MARKS[n](x, y); c.strokeStyle = LOOKS[n].colour; c.lineWidth = 1.5; c.stroke(); };
           blocks.forEach(([, values], n) => values.forEach((value) => mark(n, ...at(value))));
+          c.beginPath();
+          c.arc(x0, y0, unit, 0, 2 * Math.PI);
+          c.strokeStyle = INK;
+          c.lineWidth = 1;
+          c.stroke();
           if (blocks.length > 1) blocks.forEach(([name], n) => { mark(n, box.left + 12, box.top + 14 + 16 * n); write(c, name, box.left + 22, box.top + 18 + 16 * n); });
         });
         return `The circle is of radius 1. The largest in size: ${blocks.map(([name], n) => `${blocks.length > 1 ? `${name} ` : ''}${fixed(sizes[n])}`).join(', ')}.`;

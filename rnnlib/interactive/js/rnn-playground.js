@@ -112,8 +112,8 @@ if (!customElements.get('rnn-playground')) {
     .story:empty { display: none; }
     .twin { margin: 0 0.25rem; }
     .numbers { margin: 0.25rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
-    .views { display: grid; grid-template-columns: repeat(auto-fit, minmax(0, 1fr)); gap: 0 1rem; margin: 0.25rem; }
-    .views[data-count="2"] { grid-template-columns: 1fr 1fr; }
+    .views { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0 1rem; margin: 0.25rem; }
+    .views[data-count="2"] { grid-template-columns: repeat(2, minmax(0, 1fr)); }
     figure { margin: 0; min-width: 0; }
     canvas { display: block; width: 100%; height: ${HIGH}px; }
     figcaption { min-height: 4.2em; font-size: 0.875rem; }
@@ -176,6 +176,8 @@ if (!customElements.get('rnn-playground')) {
       new IntersectionObserver((entries) => { this.seen = entries.at(-1).isIntersecting; this.show(); }).observe(find('.views'));
       document.addEventListener('visibilitychange', () => this.show());
       addEventListener('hashchange', () => this.follow());
+      const sizes = new ResizeObserver(() => this.paint()); // a canvas is stretched until it is drawn anew
+      for (const side of ['left', 'right']) sizes.observe(this[side].canvas);
       this.redraw();
       this.follow();
     }
@@ -455,7 +457,7 @@ if (!customElements.get('rnn-playground')) {
     get line() {
       const { steps, last, snapshot } = this;
       if (!snapshot) return '';
-      const { chance, speed } = snapshot, { two } = globalThis.RnnViews, percent = (p) => `${RnnFigure.fixed(100 * p, p < 0.0995 ? 1 : 0)} %`;
+      const { chance, speed } = snapshot, { two } = globalThis.RnnViews, percent = (p) => `${RnnFigure.fixed(100 * p, p < 0.0995 ? 1 : 0)}\u00a0%`;
       if (!last) return `Step 0. By chance: loss ${two(chance.loss)}, accuracy ${percent(chance.accuracy)}.`;
       return `Step ${steps}: loss ${two(last[0])} (chance ${two(chance.loss)}), accuracy ${percent(last[1])} (chance ${percent(chance.accuracy)})`
         + `${speed ? `, ${two(speed)} steps a second` : ''}.`;
