@@ -27,6 +27,7 @@ const LATER = ['product', 'engine', 'views', 'worker'].map((name) => `rnn-playgr
 const LARGEST = 150_000; // bytes, of the playground's five scripts
 const STILL = resolve(SCRIPTS, '../../../book/_static/figures/playground.png');
 const NEAR = 1e-10;
+const SOON = 20000; // milliseconds: much longer than anything takes here
 
 /** The engine in Node. */
 const { RnnEngine: { Training, Random } } = (() => {
@@ -60,10 +61,12 @@ async function ready(browser, book, note, options = {}) {
     notes: Object.fromEntries([...e.shadowRoot.querySelectorAll('[id^=wrong-]')].filter((note) => note.textContent).map((note) => [note.id.slice(6), note.textContent])),
     captions: [...e.shadowRoot.querySelectorAll('figcaption')].map((caption) => caption.textContent), story: e.story.textContent,
   }));
-  w.begun = async (act) => { // after a new network
+  w.within = (what, kind) => w.page.waitForFunction(([tag, code]) => new Function('e', `return ${code}`)(document.querySelector(tag)), [book.tag, what], { timeout: SOON })
+    .catch(() => note(kind, `not in ${SOON / 1000} seconds: ${what}`));
+  w.begun = async (act, kind = 'page') => { // after a new network
     const { run } = await w.now();
     await act();
-    await w.until(`(e.run > ${run} && e.steps === e.snapshot.steps) || e.problem`);
+    await w.within(`e.run > ${run} || e.problem`, kind);
   };
   w.pause = async () => {
     await w.host.evaluate((e) => e.pause());
@@ -141,7 +144,9 @@ async function trains(browser, book, name, note, swap) {
     await w.press('Start');
     await w.until('e.steps > 20');
     await w.press('One step'); // while it runs
-    await w.until('!e.running');
+    await w.page.waitForTimeout(500);
+    if ((await w.now()).running) note('stop', 'One step does not pause a run');
+    await w.pause();
     await numbers(w, note, 'stop');
     return `${steps} steps`;
   } finally {
@@ -152,7 +157,7 @@ async function trains(browser, book, name, note, swap) {
 async function addresses(browser, book, name, note, swap) {
   const w = await ready(browser, book, note, { swap, quiet: true });
   try {
-    const { length } = await w.page.evaluate(() => history);
+    const length = await w.page.evaluate(() => history.length);
     const text = 'to be & not = to be? #1 + 100 %; '.repeat(4);
     const settings = { task: 'text', T: 5, text, cell: 'LSTM', H: 7, start: 'chrono', forgetBias: -1.5, method: 'Nesterov', lr: 0.25, momentum: 0.5, clip: 2, truncation: 4, N: 3, seed: 11, left: 'felt', right: 'weights' };
     await w.begun(() => w.set(settings));
@@ -163,13 +168,13 @@ async function addresses(browser, book, name, note, swap) {
     for (const n of [3, 4, 5, 6]) { await w.named('H').fill(String(n)); await w.named('H').press('Enter'); }
     await w.page.waitForTimeout(700);
     if (!w.page.url().includes('H=6&')) note('address', `after typing: ${w.page.url()}`);
-    const after = (await w.page.evaluate(() => history)).length;
+    const after = await w.page.evaluate(() => history.length);
     if (after !== length) note('address', `${after - length} new entries in the history`);
     await w.page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await w.press('Copy link');
     await w.until('e.status.textContent');
     if (await w.page.evaluate(() => navigator.clipboard.readText()) !== w.page.url()) note('address', 'Copy link copies something else');
-    await w.begun(() => w.page.evaluate(() => { location.hash = '#playground?cell=GRU&T=9'; }));
+    await w.begun(() => w.page.evaluate(() => { location.hash = '#playground?cell=GRU&T=9'; }), 'address');
     const taken = await w.host.evaluate((e) => [e.inputs.cell.value, e.inputs.T.value, e.inputs.task.value, e.inputs.H.value, e.snapshot.settings.cell, e.snapshot.settings.T]);
     if (String(taken) !== 'GRU,9,palindrome,32,GRU,9') note('address', `another address gives ${taken}`);
 
@@ -193,8 +198,8 @@ const WRONG = [ // settings, the control, the sentence beside it
   [{ H: 0 }, 'H', 'Units H must be a whole number above 0, got 0.'], [{ H: 129 }, 'H', 'Units H must be at most 128, got 129.'], [{ H: 'many' }, 'H', 'Units H must be a number, got many.'], [{ H: '' }, 'H', 'Units H must be a number, got nothing.'],
   [{ H: '1e999' }, 'H', 'Units H must be a number, got 1e999.'], [{ task: 'palindrome', T: 1 }, 'T', 'Length T must be a whole number from 2 up, got 1.'], [{ T: 200, N: 256, H: 128 }, 'T', 'Length T must be smaller'], [{ N: 2.5 }, 'N', 'Batch size N must be a whole number from 1 up, got 2.5.'],
   [{ lr: -1 }, 'lr', 'Learning rate must be a number from 0 up, got -1.'], [{ method: 'momentum', momentum: 'x' }, 'momentum', 'Momentum must be'], [{ clip: 0 }, 'clip', 'Clip norm at must be above 0, got 0.'], [{ truncation: 1.5 }, 'truncation', 'Truncate after must be'],
-  [{ seed: -1 }, 'seed', 'Seed must be'], [{ cell: 'RNN', start: 'chrono' }, 'start', 'Initialisation must be another for the RNN: it has no gates, got chrono.'], [{ cell: 'LSTM', forgetBias: 'no' }, 'forgetBias', 'Forget bias must be a number'],
-  [{ cell: 'GRU', start: 'chrono', T: 2 }, 'T', 'Length T must be at least 3, got 2.'], [{ task: 'text', text: 'short' }, 'text', 'Your text must be 5 characters'.slice(0, 17)], [{ task: 'text', text: 'a'.repeat(2001) }, 'text', 'Your text must be at most 2000 characters long, got 2001.'],
+  [{ seed: -1 }, 'seed', 'Seed must be'], [{ seed: '' }, 'seed', 'Seed must be a number, got nothing.'], [{ cell: 'RNN', start: 'chrono' }, 'start', 'Initialisation must be another for the RNN: it has no gates, got chrono.'], [{ cell: 'LSTM', forgetBias: 'no' }, 'forgetBias', 'Forget bias must be a number'],
+  [{ cell: 'GRU', start: 'chrono', T: 2 }, 'T', 'Length T must be at least 3, got 2.'], [{ task: 'text', text: 'short' }, 'text', 'Your text must be longer than T x N'], [{ task: 'text', text: 'a'.repeat(2001) }, 'text', 'Your text must be at most 2000 characters long, got 2001.'],
 ];
 const GOOD = { task: 'parity', T: 4, text: 'abc', cell: 'RNN', H: 4, start: 'uniform', forgetBias: '', method: 'Adam', lr: 0.01, momentum: 0.9, clip: 1, truncation: '', N: 4, seed: 0 };
 
@@ -206,8 +211,8 @@ async function wrongs(browser, book, name, note, swap) {
       await w.host.evaluate((e) => e.train());
       await w.until('e.running');
       await w.set(settings);
-      await w.until('e.problem');
-      await w.until('!e.running');
+      await w.within('e.problem', 'wrong');
+      await w.within('!e.running', 'wrong');
       const { notes, heard, run } = await w.now(), what = JSON.stringify(settings).slice(0, 60);
       if (String(Object.keys(notes)) !== control || !notes[control].startsWith(sentence)) note('wrong', `${what}: says ${JSON.stringify(notes)}`);
       const marked = await w.host.evaluate((e) => [...e.shadowRoot.querySelectorAll('[aria-invalid=true]')].map((input) => input.name));
@@ -221,7 +226,7 @@ async function wrongs(browser, book, name, note, swap) {
     }
     await w.begun(() => w.set({ ...GOOD, method: 'SGD', lr: 1e30, clip: '', task: 'adding' }));
     await w.host.evaluate((e) => e.train());
-    await w.until('e.finite === false');
+    await w.within('e.finite === false', 'wrong');
     const { status, heard, numbers: line } = await w.now();
     if (!/no finite number/.test(status) || !/ended/.test(heard) || /NaN|Infinity/.test(line)) note('wrong', `at the end of a run: "${status}", "${heard}", "${line}"`);
     await w.begun(() => w.press('Reset'));
@@ -252,7 +257,7 @@ async function views(browser, book, name, note, swap) {
         await w.set({ left: names[n], right: names[n + 1] });
         for (const side of ['left', 'right']) await w.host.evaluate((e, at) => { e[at].caption.textContent = ''; e[at].canvas.width = 1; }, side);
         await w.host.evaluate((e) => e.show());
-        await w.until('e.left.caption.textContent && e.right.caption.textContent').catch(() => note('views', `${cell}, ${task}: ${names[n]} or ${names[n + 1]} is not drawn`));
+        await w.within('e.left.caption.textContent && e.right.caption.textContent', 'views');
         for (const [side, view] of [['left', names[n]], ['right', names[n + 1]]]) {
           const ink = await inked(w, side), text = await w.host.evaluate((e, at) => e[at].caption.textContent, side), title = await w.host.evaluate((e, at) => e[at].name.textContent, side);
           if (ink < 300) note('views', `${cell}, ${task}: ${view} has ${ink} dark pixels`);
@@ -281,11 +286,11 @@ async function views(browser, book, name, note, swap) {
     // out of sight
     await w.press('Start');
     await w.page.evaluate(() => scrollTo(0, document.body.scrollHeight));
-    await w.until('!e.seen && e.snapshot.measured && !e.snapshot.measured.states').catch(() => note('hidden', 'measured out of sight'));
+    await w.within('!e.seen && e.snapshot.measured && !e.snapshot.measured.states', 'hidden');
     const painted = await w.host.evaluate((e) => new Promise((done) => { e.left.caption.textContent = ''; setTimeout(() => done(e.left.caption.textContent), 400); }));
     if (painted) note('hidden', 'drawn out of sight');
     await w.page.evaluate(() => scrollTo(0, 0));
-    await w.until('e.left.caption.textContent').catch(() => note('hidden', 'not drawn again'));
+    await w.within('e.left.caption.textContent', 'hidden');
   } finally {
     await w.close();
   }
@@ -382,7 +387,7 @@ async function byKeyboard(browser, book, name, note, swap) {
     await keyboard.press('Control+A');
     await keyboard.type('5');
     await keyboard.press('Tab');
-    await w.until('e.snapshot.settings.T === 5').catch(() => note('keyboard', 'a typed length is not taken'));
+    await w.within('e.snapshot.settings.T === 5', 'keyboard');
     for (const control of ['H', 'start', 'method', 'lr', 'clip', 'truncation', 'N', 'seed']) await tabTo(w, control, note);
     await w.part('.go').focus();
     await keyboard.press('Enter');
@@ -419,7 +424,7 @@ async function looks(browser, book, name, note, swap, shots) {
         }
         const { run } = await w.now();
         await w.part('.presets button').first().tap();
-        await w.until(`e.run > ${run} && e.running`).catch(() => note('phone', 'a tap does not start a story'));
+        await w.within(`e.run > ${run} && e.running`, 'phone');
         await w.pause();
       } else if (!await w.part('figure.right').isVisible()) note('views', 'one view on a wide page');
       if (shots) await w.host.screenshot({ path: join(shots, `${view}.png`) });
@@ -504,7 +509,6 @@ const playground = {
   broken: [
     ['rnn-playground', 'const KB = 73;', 'const KB = 72;', 'load'],
     ['rnn-playground', 'could not be loaded: ${error.message} What', 'could not be loaded. What', 'missing'],
-    ['rnn-playground', "this.toggleAttribute('loaded', true);", "this.toggleAttribute('loaded', !this.strange);", 'address'],
     ['rnn-playground', 'seed: { label:', 'seed: { none: 3, label:', 'wrong'],
     ['rnn-playground-worker', 'curve.push(loss, accuracy, norm);', 'curve.push(loss, accuracy, norm * 1.000001);', 'numbers'],
     ['rnn-playground-worker', 'step() { if (!running && finite) step(); }', 'step() { step(); step(); }', 'stop'],
