@@ -19,7 +19,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.compat import urljoin, urlsplit
+from requests.compat import urljoin
 from urllib3.exceptions import NewConnectionError
 
 CHUNK = 2**16  # bytes read at a time
@@ -64,9 +64,11 @@ def fetch(
     if got:
         return got[0]
     (error,) = failed
-    if isinstance(getattr(next(iter(error.args), None), "reason", None), NewConnectionError):
+    given_up: Any = next(iter(error.args), None)  # urllib3's, which knows where a redirect had led
+    if isinstance(getattr(given_up, "reason", None), NewConnectionError):
+        where = f"{given_up.pool.host}:{given_up.pool.port}"
         raise ConnectionError(
-            f"no connection to {urlsplit(url).netloc}: is the address right, is there a network?"
+            f"no connection to {where}: is the address right, is there a network?"
         ) from error
     if isinstance(error, OSError):  # those of requests are
         raise error

@@ -124,6 +124,12 @@ def test_redirects_are_followed_to_the_end_but_not_for_ever(raw) -> None:
     raw.answers["/start"] = to("/0")
     with pytest.raises(OSError, match="more than 10 redirects"):
         downloads.fetch(f"{raw.url}/start", 9, HANGS, HANGS)
+    with socket.socket() as nobody:  # bound, and nobody listens
+        nobody.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{nobody.getsockname()[1]}"
+        raw.answers["/away"] = to(f"http://{place}/")
+        with pytest.raises(ConnectionError, match=f"no connection to {place}: is the address"):
+            downloads.fetch(f"{raw.url}/away", 9, HANGS, HANGS)
 
 
 ODD = {
