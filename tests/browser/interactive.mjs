@@ -23,28 +23,21 @@
 // --selftest breaks the scripts, one thing at a time, and wants each found (a quarter of an hour; WORDS: only breaks that hold these).
 // PYTHON names the Python that has rnnlib (default: .venv/bin/python). Ends with "N passed, N failed" (pages).
 
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AXE_TAGS, BASE, FLAGS, browserPath, pagesOf, serve, settle } from './check.mjs';
+import { expectations } from './expectations.mjs';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const ROOT = resolve(HERE, '../..');
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const TOUCH_SIZE = 44;
 const SMALLEST = 11.5; // CSS pixels of text
 const DESKTOP = { viewport: { width: 1280, height: 900 } };
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 const ELSEWHERE = /<rnn-(char|word|poem)-writer[\s>]/g; // char_writer.mjs, word_writer.mjs and poem_writer.mjs look at them
 const drawingFile = (tag) => join(ROOT, 'book/_static/figures', `${tag.replace(/^rnn-/, '')}.svg`);
-
-function expectations() {
-  const python = process.env.PYTHON || join(ROOT, '.venv/bin/python');
-  const json = execFileSync(python, [join(HERE, 'interactive_numbers.py')], { cwd: ROOT, maxBuffer: 1e8, env: { ...process.env, OMP_NUM_THREADS: '1' } });
-  return JSON.parse(json);
-}
 
 // ---- pages made here ------------------------------------------------------------------------------
 
@@ -1392,7 +1385,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
   const root = words.find((word) => !word.startsWith('--'));
   try {
     if (root && !existsSync(root)) throw new Error(`no such folder: ${root} (build the book first: make book)`);
-    const expected = expectations();
+    const expected = expectations('interactive_numbers.py');
     const breaks = words.find((word) => word.startsWith('--selftest'));
     const failed = breaks ? await selftest(expected, breaks.slice('--selftest='.length)) : (await check(expected, { root: root && resolve(root), write: words.includes('--write') })).failed;
     process.exitCode = failed ? 1 : 0;

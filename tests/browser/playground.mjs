@@ -17,13 +17,12 @@
 // --selftest breaks the engine, one thing at a time, and wants each found by the part that should. --speed: steps a second, beside rnnlib's in the same minute.
 // --numbers reads what playground_numbers.py printed before. PYTHON names the Python that has rnnlib. Ends with "N passed, N failed".
 
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expectations } from './expectations.mjs';
 
-const HERE = dirname(fileURLToPath(import.meta.url)), ROOT = join(HERE, '..', '..');
-const PYTHON = process.env.PYTHON || join(ROOT, '.venv/bin/python');
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const NEAR = 1e-10; // of rnnlib's numbers in float64
 const FILES = ['rnn-playground-product', 'rnn-playground-engine'], WORKER = 'rnn-playground-worker';
 const SOURCES = Object.fromEntries([...FILES, WORKER].map((name) => [name, readFileSync(join(ROOT, 'rnnlib/interactive/js', `${name}.js`), 'utf8')]));
@@ -60,8 +59,6 @@ function employ(sources) {
   };
   return { heard, pass, world };
 }
-
-const python = (name, ...words) => execFileSync(PYTHON, [join(HERE, name), ...words], { cwd: ROOT, maxBuffer: 1e9, env: { ...process.env, PYTHONPATH: ROOT, OMP_NUM_THREADS: '1' } });
 
 /** The largest difference of two arrays, of the largest number in the second; Infinity where one is no number. */
 function off(found, wanted) {
@@ -407,8 +404,8 @@ function check(world, numbers, names = Object.keys(PARTS), full = true) {
   let passed = 0;
   for (const name of names) {
     const want = (what, found, limit) => {
-      const good = limit === undefined ? found === true : found <= limit;
-      if (limit !== undefined) worst[`${name} ${what.split(/[:(]/)[0].replace(/\d+ /g, '')}`.trim()] = Math.max(worst[`${name} ${what.split(/[:(]/)[0].replace(/\d+ /g, '')}`.trim()] ?? 0, found);
+      const good = limit === undefined ? found === true : found <= limit, kind = `${name} ${what.split(/[:(]/)[0].replace(/\d+ /g, '')}`.trim();
+      if (limit !== undefined) worst[kind] = Math.max(worst[kind] ?? 0, found);
       good ? passed++ : failed.push(`${name}: ${what}${limit === undefined ? '' : `: ${found} > ${limit}`}`);
     };
     try { PARTS[name](world, numbers, want, full); } catch (error) { failed.push(`${name}: ${error.stack}`); }
@@ -541,7 +538,7 @@ function speed() {
     run(30);
     return Math.max(...[1, 2, 3].map(() => run(plain ? 10 : 40)));
   };
-  const rnnlib = JSON.parse(python('playground_speed.py'));
+  const rnnlib = expectations('playground_speed.py');
   for (const cell of ['LSTM', 'GRU', 'RNN']) {
     const fast = pass(false, cell), plain = pass(true, cell);
     console.log(`${cell}: ${fast.toFixed(0)} steps a second, ${plain.toFixed(0)} without WebAssembly; rnnlib ${rnnlib[cell].toFixed(0)}: ${(fast / rnnlib[cell]).toFixed(2)} and ${(plain / rnnlib[cell]).toFixed(2)} of it`);
@@ -552,7 +549,7 @@ const words = process.argv.slice(2), only = words.find((word) => word.startsWith
 const breaks = words.find((word) => word.startsWith('--selftest'));
 if (words.includes('--speed')) speed();
 else {
-  const numbers = JSON.parse(after('--numbers') ? readFileSync(after('--numbers')) : python('playground_numbers.py'));
+  const numbers = after('--numbers') ? JSON.parse(readFileSync(after('--numbers'))) : expectations('playground_numbers.py');
   if (breaks) process.exitCode = selftest(numbers, breaks.slice('--selftest='.length)) ? 1 : 0;
   else {
     const worlds = { 'with WebAssembly': load(), 'without': load({ plain: true }) }, some = { without: ['forward', 'gradients', 'steps', 'central'] };

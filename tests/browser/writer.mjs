@@ -1,26 +1,19 @@
 // What the checks of the writers share (char_writer.mjs, word_writer.mjs, poem_writer.mjs): a page with the writer on it, and the walk through the steps.
 
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { AXE_TAGS, BASE, openBook, pagesOf, settle } from './check.mjs';
+import { expectations } from './expectations.mjs';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const ROOT = resolve(HERE, '../..');
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 export const NEAR = 1e-3; // of a logit
 export const WAIT = 60000;
 const NARROW = 320; // CSS pixels: the narrowest phone
 export const DESKTOP = { viewport: { width: 1280, height: 900 } };
 export const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-
-/** What torch has, as the script tests/browser/<name> prints it. */
-function expectations(name) {
-  const python = process.env.PYTHON || join(ROOT, '.venv/bin/python');
-  return JSON.parse(execFileSync(python, [join(HERE, name)], { cwd: ROOT, maxBuffer: 1e9, env: { ...process.env, OMP_NUM_THREADS: '1' } }));
-}
 
 /** A page of the book with the writer on it, and what goes wrong there. `swap` replaces a script: [file, source]. */
 export async function open(browser, book, note, { options = DESKTOP, address = book.url, swap = null, quiet = false } = {}) {
