@@ -375,6 +375,31 @@ assert f"{60 * 16 * 8:,} characters" in shown()
 assert abs(spent() - 60 * multiply_adds(16, 8, 16, K + 1, K) / 1e9) < 0.01
 """,
     ],
+    "tang_poems": [
+        """
+def five():
+    return _re.findall(r"(\\S) (\\d\\.\\d{3})", shown().splitlines()[-1])
+
+panel.knobs["beginning"].value = "山"
+expected = poems.write(writer, its_symbols, 5, beginning="山", temperature=0.8, seed=0)
+assert shown().startswith(expected) and figures_shown() and len(five()) == 5
+assert all(poems.is_han(c) for c, _ in five()), "the form leaves characters only"
+warm = five()
+panel.knobs["temperature"].value = 0.1
+assert five()[0][0] == warm[0][0] and float(five()[0][1]) > float(warm[0][1])
+panel.knobs["temperature"].value = 0.8
+panel.knobs["beginning"].value = "山高水長日"
+assert shown()[:6] == "山高水長日，" and len(five()) == 5, "the first free place is in the second line"
+panel.knobs["form"].value, panel.knobs["acrostic"].value = 7, "春江花月"
+assert "".join(line[0] for line in poems.lines(shown().splitlines()[0])) == "春江花月"
+""",
+        """
+panel.knobs["acrostic"].value, panel.knobs["form"].value = "", 5
+complains("beginning", "abc", "must be Han characters")
+complains("acrostic", "春江", "must be 4 characters")
+complains("beginning", "龘", "characters that the model knows")
+""",
+    ],
     "graphs": [
         """
 assert "layers needed: A 2, B 1, C 0, D 3, E 4, F 1" in shown() and figures_shown()

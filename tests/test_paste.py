@@ -28,12 +28,14 @@ def test_tagged_outputs_are_written_and_others_are_not(tmp_path):
         tmp_path,
         cell("paste:plot", **{"image/png": png}),
         cell("paste:table", **{"text/markdown": "| a |\n|---|\n| 1 |"}),
+        cell("paste:verse", **{"text/html": "<p>春</p>", "text/plain": "<HTML object>"}),
         cell("other", **{"text/markdown": "not pasted"}),
     )
     written = paste(tmp_path)
-    assert [p.name for p in written] == ["plot.png", "table.md"]
+    assert [p.name for p in written] == ["plot.png", "table.md", "verse.md"]
     assert written[0].read_bytes() == b"a picture"
     assert written[1].read_text() == "| a |\n|---|\n| 1 |"
+    assert written[2].read_text("utf-8") == "```{raw} html\n<p>春</p>\n```\n"
 
 
 def test_a_tagged_cell_without_output_is_named(tmp_path):

@@ -404,6 +404,41 @@ WRONG = {
             "the last step only": [("da.reshape(-1, da.shape[2])", "da[-1]"), ("h[:-1].reshape(-1, h.shape[2])", "h[-2]")],
         },
     },
+    "tang_poems": {
+        1: {
+            "padding counted everywhere": [("nats * real", "nats")],
+            "one place too many": [("nats.shape[1]) < ", "nats.shape[1]) <= ")],
+            "a mean of means": [
+                ("known.sum() / lengths.sum()", "(known.sum(axis=1) / lengths).mean()")
+            ],
+            "the exponential of a mean of means": [
+                ("np.exp(known.sum(axis=1) / lengths).mean()", "np.exp((known.sum(axis=1) / lengths).mean())")
+            ],
+            "poems over the padded length": [("known.sum(axis=1) / lengths", "known.mean(axis=1)")],
+            "along the poems": [("nats.mean(axis=1)", "nats.mean(axis=0)")],
+        },
+        2: {
+            "the largest of all": [("scaled[may].max()", "scaled.max()")],
+            "nothing subtracted": [("scaled - scaled[may].max()", "scaled")],
+            "shares of all symbols": [("return e / e.sum()", "return np.where(may, e, 0) / np.exp(scaled - scaled[may].max()).sum()")],
+            "not divided by the sum": [("return e / e.sum()", "return e")],
+            "no temperature": [("logits / tau", "logits")],
+            "the temperature multiplied": [("logits / tau", "logits * tau")],
+            "what is forbidden at zero": [("-np.inf", "0.0")],
+            "no mask": [("np.where(may, scaled - scaled[may].max(), -np.inf)", "scaled - scaled.max()")],
+        },
+        3: {
+            "only the text of the pair": [
+                ("group = [low if g == high else g for g in group]", "group[k] = group[j] = low")
+            ],
+            "over the smaller set": [("len(sets[j] | sets[k])", "min(len(sets[j]), len(sets[k]))")],
+            "over both sets together": [("len(sets[j] | sets[k])", "(len(sets[j]) + len(sets[k]))")],
+            "one character less": [("t : t + n]", "t : t + n - 1]")],
+            "the last of its group": [("low if g == high", "high if g == low")],
+            "a number for each group": [("return group", "return [sorted(set(group)).index(g) for g in group]")],
+            "the text before it only": [("range(k)", "range(max(0, k - 1), k)")],
+        },
+    },
     "graphs": {
         1: {
             "no self-connections": [("A + lam * np.eye(len(A))", "A")],

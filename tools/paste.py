@@ -1,8 +1,8 @@
 """Take tagged outputs out of the executed notebooks, so that pages can show them.
 
 A cell tagged `paste:NAME` in notebooks/STEM.ipynb gives book/_generated/STEM/NAME.png for a
-figure, or NAME.md for a table or text. `tools/build_book.py` calls this before each build: the
-files are build products and always agree with the notebook that a reader can open.
+figure, or NAME.md for a table, verse or text. `tools/build_book.py` calls this before each build:
+the files are build products and always agree with the notebook that a reader can open.
 """
 
 import base64
@@ -40,13 +40,15 @@ def paste(root: Path = ROOT) -> list[Path]:
 
 
 def output(cell: nbformat.NotebookNode, where: str) -> tuple[str, bytes]:
-    """The cell's one figure, table or text, as a file suffix and the file's content."""
+    """The cell's one figure, table, verse or text, as a file suffix and the file's content."""
     for item in cell.outputs:
         data = item.get("data", {})
         if "image/png" in data:
             return ".png", base64.b64decode(data["image/png"])
         if "text/markdown" in data:
             return ".md", data["text/markdown"].encode()
+        if "text/html" in data:
+            return ".md", f"```{{raw}} html\n{data['text/html'].strip()}\n```\n".encode()
         if item.output_type == "stream":
             return ".md", f"```text\n{item.text.rstrip()}\n```\n".encode()
     raise ValueError(f"{where}: expected a figure, a table or text as output, got none")

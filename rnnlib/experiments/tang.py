@@ -49,7 +49,7 @@ SHINGLE, NEAR = 3, 0.2  # characters of a shingle; Jaccard similarity of near-du
 LONGEST = 5  # order of the counts
 COURSE: dict[str, Any] = {
     "embedding": 128, "hidden": 256, "tied": False, "dropout": 0.0, "frequencies": False,
-    "batch": 256, "lr": 1e-3, "decay": False, "clip": None, "epochs": 24, "patience": 2,
+    "batch": 256, "lr": 1e-3, "decay": False, "clip": None, "epochs": 100, "patience": 2,
 }  # fmt: skip
 #   each with all changes of those before it
 CHANGES: dict[str, dict[str, Any]] = {
@@ -61,11 +61,11 @@ CHANGES: dict[str, dict[str, Any]] = {
 WRITTEN = 100  # quatrains of each form, written to be looked at for copies
 RATES = {  # of the sweep
     "Adam": (1e-3, 3e-3, 1e-2, 3e-2),
-    "RMSprop": (3e-4, 1e-3, 3e-3, 1e-2),
+    "RMSprop": (1e-3, 3e-3, 1e-2, 3e-2),
     "momentum": (0.3, 1.0, 3.0, 10.0),
     "SGD": (3.0, 10.0, 30.0, 100.0),
     "Adagrad": (0.01, 0.03, 0.1, 0.3),
-    "Adadelta": (3.0, 10.0, 30.0, 100.0),
+    "Adadelta": (30.0, 100.0, 300.0, 1000.0),
 }
 EQUAL: dict[str, Any] = {"batch": 32, "clip": 1.0}  # what all optimizers share, beside COURSE
 SWEEP = {"steps": 100, "points": 1}  # steps, and after how many even stretches of them is evaluated
