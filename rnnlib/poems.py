@@ -108,14 +108,13 @@ def allowed(form: int, vocabulary: Characters) -> Tensor:
     START never.
     """
     symbols = validate.instance("vocabulary", vocabulary, Characters, "Characters").symbols
-    characters = torch.tensor([is_han(symbol) for symbol in symbols])
-    rows = []
-    for mark in [*places(form), END]:
-        row = torch.tensor([symbol == mark for symbol in symbols]) if mark else characters
-        if not row.any():
+    characters = [is_han(symbol) for symbol in symbols]
+    marks = [*places(form), END]
+    may = [[symbol == mark for symbol in symbols] if mark else characters for mark in marks]
+    for mark, row in zip(marks, may, strict=True):
+        if not any(row):
             raise ValueError(f"vocabulary must hold {mark or 'a Han character'!r}, it does not")
-        rows.append(row)
-    return torch.stack(rows)
+    return torch.tensor(may)
 
 
 def write(

@@ -67,6 +67,11 @@ CODE = '''    @shapes(x="N")
             raise ValueError(
                 "x"
             )
+        for k in y:
+            if k < 0:
+                raise ValueError("y")
+        for k in y:
+            x += k
         if x > 9:
             x = 9
         z = [x,  y]  # fmt: skip
@@ -75,6 +80,8 @@ CODE = '''    @shapes(x="N")
 SHOWN = """    @shapes(x="N")
     def f(self, x, y, K=None):
         K = validate.positive_int("H", H)
+        for k in y:
+            x += k
         if x > 9:
             x = 9
         z = [x,  y]

@@ -19,7 +19,7 @@ TOOLS = re.compile(r"\s*#\s*(fmt|type|noqa|pragma|ruff|mypy)\b[^#\n]*")
 def is_check(statement: ast.stmt) -> bool:
     """Whether a statement only checks arguments: it calls `validate`, or raises."""
     match statement:
-        case ast.If(body=body, orelse=[]):
+        case ast.If(body=body, orelse=[]) | ast.For(body=body, orelse=[]):
             return all(map(is_check, body))
         case ast.Raise():
             return True

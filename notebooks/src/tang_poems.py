@@ -284,15 +284,14 @@ figures.table(
 )
 
 # %% tags=["paste:four"]
-def ways_of(runs):
-    """Means and ranges of the four perplexities."""
-    return [figures.spread([r["test"][way] for r in runs]) for way in ("padded", "sentence_padded", "sentence", "character")]
-
-
 best = results("tang_better", change=[*tang.CHANGES][-1])
+WAYS = [  # of counting, and what one report has
+    ("padded", "padding counted", "7.9"), ("sentence_padded", "mean of poems, padding counted", "22.1?"),
+    ("sentence", "mean of poems", ""), ("character", "per character", "104.4"),
+]
 figures.table(
-    ["", "padding counted", "mean of poems, padding counted", "mean of poems", "per character"],
-    [["the course's setting", *ways_of(course)], ["the best below", *ways_of(best)], ["one report, for one model", "7.9", "22.1?", "", "104.4"]],
+    ["", "the course's setting", "the best below", "one report"],
+    [[name, *(figures.spread([r["test"][way] for r in runs]) for runs in (course, best)), report] for way, name, report in WAYS],
 )
 
 # %%
@@ -304,20 +303,16 @@ Markdown(f"Padded to {tang.LENGTH}, {real:.1%} of the places are real, and paddi
 # ### Better, and what bought it
 
 # %% tags=["paste:better"]
-CHANGED = {
-    "schedule": "batches of 64, Adam from $3 \\cdot 10^{-3}$ to zero, clipping at 1", "frequencies": "$b_p$ begins at the log frequencies",
-    "tied": "$E = 256$, $W_{ph}$ is the table", "dropout": "a share of 0.3, ten epochs",
-}
+lines = {"the course's": course} | {f"+ {change}": results("tang_better", change=change) for change in tang.CHANGES}
 found = []
-for label, runs in {"the course's setting": course, **{f"+ {change}: {label}": results("tang_better", change=change) for change, label in CHANGED.items()}}.items():
-    of = {"epochs": [len(r["evaluations"]) for r in runs], "steps": [len(r["evaluations"]) * r["steps_per_epoch"] for r in runs]}
+for label, runs in lines.items():
+    steps = np.mean([len(r["evaluations"]) * r["steps_per_epoch"] for r in runs])
     best_of = {"validation": [math.exp(r["best"]["validation"]) for r in runs], "test": [r["test"]["character"] for r in runs]}
-    found.append([label, f"{runs[0]['parameters']:,}", len(runs), *(figures.spread(n, 0) for n in of.values()), *(figures.spread(n, 1) for n in best_of.values())])
-figures.table(["", "parameters", "seeds", "epochs", "steps", "validation", "test"], found)
+    found.append([label, f"{runs[0]['parameters']:,}", len(runs), f"{steps:,.0f}", *(figures.spread(n, 1) for n in best_of.values())])
+figures.table(["", "parameters", "seeds", "steps", "validation", "test"], found)
 
 # %% mystnb={"image": {"alt": "Validation perplexity against the epoch for the course's setting and four that each add a change."}} tags=["paste:better_figure"]
 fig, ax = plt.subplots(figsize=(7, 3.6))
-lines = {"the course's": course} | {f"+ {change}": results("tang_better", change=change) for change in CHANGED}
 for (name, runs), mark in zip(lines.items(), "os^vD", strict=True):
     n = min(len(r["evaluations"]) for r in runs)
     values = [np.exp([e["validation"] for e in r["evaluations"][:n]]) for r in runs]
@@ -353,9 +348,9 @@ figures.table(
 
 # %% tags=["paste:zero"]
 figures.table(
-    ["weights begin at", "spread between units, first", "last", "validation, first", "last", "perplexity, last"],
+    ["weights begin at", "spread, first", "spread, last", "validation, nats, first", "validation, nats, last"],
     [
-        [{"xavier": "Xavier's", "constant": "one constant", "zero": "zero"}[begins], *(figures.spread([r["curve"][k]["spread"] for r in runs], 3) for k in (0, -1)), *(figures.spread([r["curve"][k]["validation"] for r in runs], 2) for k in (0, -1)), figures.spread([math.exp(r["curve"][-1]["validation"]) for r in runs], 0)]
+        [{"xavier": "Xavier's", "constant": "one constant", "zero": "zero"}[begins], *(entry for what, digits in (("spread", 3), ("validation", 2)) for entry in (f"{np.mean([r['curve'][0][what] for r in runs]):.{digits}f}", figures.spread([r["curve"][-1][what] for r in runs], digits)))]
         for begins in tang.BEGINNINGS
         for runs in [results("tang_zero", begins=begins)]
     ],
