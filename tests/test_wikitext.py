@@ -99,6 +99,28 @@ def test_a_run_goes_on_to_the_same_last_digit(variant, tmp_path, monkeypatch) ->
     assert "/random/model drops.0" in a and "/source/state/0" in a
 
 
+def test_a_second_fall_goes_on_where_the_first_ended(tmp_path) -> None:
+    small = of("resets")
+    per_epoch, lr = 34, small["lr"]
+    once = wikitext.run(folder=tmp_path, **small)
+    twice = wikitext.run(folder=tmp_path, **small, again=2)
+    in_one = wikitext.run(folder=tmp_path / "..", **small, again=2)
+    assert [e["nats"] for e in twice["epochs"][:3]] == [e["nats"] for e in once["epochs"]]
+    assert [e["nats"] for e in twice["epochs"]] == [e["nats"] for e in in_one["epochs"]]
+    assert twice["test_nats"] == in_one["test_nats"]
+    rates = [e["lr"] for e in twice["epochs"]]
+    assert rates[:2] == [wikitext.rate(k * per_epoch, 3 * per_epoch, lr) for k in (1, 2)]
+    assert rates[3] == wikitext.rate(per_epoch, 2 * per_epoch, lr / 2) > rates[4] == 0
+
+
+def test_an_evaluation_every_few_epochs(tmp_path) -> None:
+    small = of("resets") | {"epochs": 4}
+    found = wikitext.run(folder=tmp_path, **small, every=2)
+    each = wikitext.run(folder=tmp_path / "..", **small)
+    assert [e["step"] for e in found["epochs"]] == [68, 136]
+    assert [e["nats"] for e in found["epochs"]] == [e["nats"] for e in each["epochs"][1::2]]
+
+
 def test_the_rate_is_divided_when_validation_does_not_improve(tmp_path) -> None:
     found = wikitext.run(folder=tmp_path, **SMALL | {"epochs": 8, "lr": 20.0})
     epochs = found["epochs"]
@@ -188,5 +210,10 @@ def test_epochs_are_one_number_for_all_variants_or_one_for_each() -> None:
     one = [("published", 6, 0), ("resets", 12, 4096)]
     assert found == [(v, seed, n, sample) for seed in (0, 1) for v, n, sample in one]
     assert [r["epochs"] for r in wikitext.plan(chosen(*both, "--epochs", "3"))] == [3, 3]
+    assert not {"every", "again"} & runs[0].keys()  # as in older records
+    (other,) = wikitext.plan(
+        chosen("--variants", "dropout", "--sample", "9", "--every", "3", "--again", "2")
+    )
+    assert other["sample"] == 9 and other["every"] == 3 and other["again"] == 2
     with pytest.raises(SystemExit, match="one for each of the 2 variants, got 3"):
         wikitext.plan(chosen(*both, "--epochs", "1", "2", "3"))

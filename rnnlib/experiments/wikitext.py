@@ -9,8 +9,9 @@ The other variants build on it, each with all changes of those before it, and ha
 
 A run goes on from its checkpoint with the same command, to the same last digit, and, where its
 learning rate does not depend on the end, with a larger --epochs to where one of that many would
-be: data/checkpoints keeps it. The test text is read after epoch 6, and at the end with the weights
-that were best on the validation text.
+be: data/checkpoints keeps it. A rate that has fallen to zero falls once more, from half as high, in
+--again epochs: such a run goes on where one without them ended. The test text is read after
+epoch 6, and at the end with the weights that were best on the validation text.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def rate(step: int, steps: int, lr: float) -> float:
 
 def run(
     *, folder: Path, name: str, variant: str, seed: int, epochs: int, words: int | None,
-    threads: int, **settings: Any,
+    threads: int, every: int = 1, again: int = 0, **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """One run of so many epochs, or of what is missing of them; every draw comes from ``seed``."""
     torch.set_num_threads(threads)
@@ -136,18 +137,21 @@ def run(
         resets=settings["resets"], generator=generator,
     )  # fmt: skip
     per_epoch = source.windows.rounds
-    steps = epochs * per_epoch
+    first, second = epochs * per_epoch, again * per_epoch  # steps of the rate's two falls
     file = f"{name}_{variant}_{seed}" if anneal else f"{name}_{variant}_{seed}_{epochs}"
-    began: list[float] = []  # processor time at the start of each whole epoch of this session
+    began: list[float] = []  # processor time after each evaluation of this session
 
     def next_rate(history: training.History) -> bool:
         if not anneal:
             for group in optimizer.param_groups:
-                group["lr"] = rate(history.steps, steps, lr)
+                if history.steps > first:
+                    group["lr"] = rate(history.steps - first, second, lr / 2)
+                else:
+                    group["lr"] = rate(history.steps, first, lr)
         return False
 
     def look(_: nn.Module) -> training.Metrics:
-        """Validation after an epoch; without a new best, ``anneal`` divides the learning rate."""
+        """Validation after ``every`` epochs; without a new best, ``anneal`` divides the rate."""
         ended = time.process_time()
         group = optimizer.param_groups[0]  # a checkpoint keeps it, and so the best so far
         found = {"lr": group["lr"], "nats": evaluate(model, numbers["valid"])}
@@ -159,7 +163,7 @@ def run(
         if epoch == LOOK:
             found["test_nats"] = evaluate(model, numbers["test"])
         if began:
-            found["processor_seconds"] = round(ended - began[-1], 1)
+            found["processor_seconds"] = round((ended - began[-1]) / every, 1)
         shown = ", ".join(f"{key} {value:.5g}" for key, value in found.items())
         tqdm.write(f"{name} {variant}: epoch {epoch:g}: {shown}", file=sys.stderr)
         began.append(time.process_time())
@@ -167,8 +171,8 @@ def run(
 
     next_rate(training.History())
     history = training.train(
-        model, source, source.loss, optimizer, steps, clip_norm=settings["clip"],
-        evaluate=look, eval_every=per_epoch, patience=epochs + 1, monitor="nats",
+        model, source, source.loss, optimizer, first + second, clip_norm=settings["clip"],
+        evaluate=look, eval_every=every * per_epoch, patience=epochs + again + 1, monitor="nats",
         stop_when=next_rate, checkpoint=folder / f"{file}.checkpoint", checkpoint_every=EVERY,
         settings=settings,
     )  # fmt: skip
@@ -195,6 +199,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--words", type=int, help="of the training text, for a trial")
     parser.add_argument("--threads", type=int, default=2, help="of the one run at a time")
     parser.add_argument("--products", choices=PRODUCTS, help="data type of the readout's products")
+    parser.add_argument("--sample", type=int, help="words of the softmax that a step draws")
+    parser.add_argument("--again", type=int, default=0, help="epochs of AdamW's second fall")
+    parser.add_argument("--every", type=int, default=1, help="epochs between two evaluations")
 
 
 def plan(chosen: argparse.Namespace) -> list[dict[str, Any]]:
@@ -207,7 +214,10 @@ def plan(chosen: argparse.Namespace) -> list[dict[str, Any]]:
         )
     every = variants()
     given = {"name": chosen.name, "words": chosen.words, "threads": chosen.threads}
-    other = {"products": chosen.products} if chosen.products else {}
+    asked = {"products": chosen.products, "sample": chosen.sample}
+    other = {key: value for key, value in asked.items() if value is not None}
+    other |= {"every": chosen.every} if chosen.every > 1 else {}
+    other |= {"again": chosen.again} if chosen.again else {}
     return [
         {"variant": variant, "seed": seed, "epochs": n} | given | every[variant] | other
         for seed in range(chosen.seeds)
