@@ -22,6 +22,7 @@ globalThis.RnnFigure ??= (() => {
   const INK = '#1a1a1a', BLUE = '#0072B2', RED = '#D55E00', GREEN = '#009E73', GREY = '#767676';
   const WIDTH = 640, NARROW = 320; // the drawing at most and at least; on a narrower screen it shrinks
   const REACH = 28; // a handle is taken from as far away as this
+  const PAD = 3; // around a plot: a line on its edge is not cut in half
   const PAUSE = 400; // milliseconds without a change before the text is said
 
   const KEYS = /^(Arrow.*|Page.*|Home|End|Enter| )$/; // the controls' own: no shortcut of the page around
@@ -212,5 +213,27 @@ globalThis.RnnFigure ??= (() => {
     /** A line through points [[x, y], ...]. */
     static through = (points, attributes = '') =>
       `<polyline points="${points.map((p) => p.map(RnnFigure.px).join()).join(' ')}" fill="none" ${attributes}/>`;
+
+    /**
+     * A plot of the given place and size in pixels, its axes from x[0] to x[1] and from y[0] to y[1]; the parts of its drawing.
+     * inside(draw): what draw(x, y) makes with the scales that hold there, cut off at the edge; kind is for those who measure it.
+     */
+    static plot({ left, top, wide, high, x: [x0, x1], y: [y0, y1], kind = '' }) {
+      const { line, px, text, through } = RnnFigure;
+      const x = (value) => wide * (value - x0) / (x1 - x0), y = (value) => high * (y1 - value) / (y1 - y0);
+      const within = [(value) => PAD + x(value), (value) => PAD + y(value)];
+      return {
+        frame: `<rect x="${px(left)}" y="${top}" width="${px(wide)}" height="${high}" fill="none" stroke="${GREY}"/>`,
+        below: (value, label) => line(left + x(value), top + high, left + x(value), top + high + 5, `stroke="${GREY}"`)
+          + text(left + x(value), top + high + 19, label, 'text-anchor="middle"'),
+        beside: (value, label, away = 8) => text(left - away, top + y(value) + 4.5, label, 'text-anchor="end"'),
+        across: (value, attributes, from = left, to = left + wide) => line(from, top + y(value), to, top + y(value), attributes),
+        /** The line of values at x = first, first + 1, ... */
+        curve: (name, values, first, attributes) => `<g data-line="${name}" data-first="${first}">`
+          + `${through(values.map((value, n) => [within[0](first + n), within[1](value)]), `stroke-width="2" ${attributes}`)}</g>`,
+        inside: (draw) => `<svg class="plot ${kind}" data-x="${x0} ${x1}" data-y="${y0} ${y1}" x="${px(left - PAD)}" y="${top - PAD}" `
+          + `width="${px(wide + 2 * PAD)}" height="${high + 2 * PAD}" overflow="hidden">${draw(...within)}</svg>`,
+      };
+    }
   };
 })();
