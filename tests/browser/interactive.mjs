@@ -1339,7 +1339,7 @@ const BROKEN = [
   ['rnn-word-map', "svg.tabIndex = 0;", '', 'words'],
   ['rnn-word-map', '.lists, .hint { display: none; }', '', 'print'],
   ['rnn-word-map', '<ol aria-labelledby="${name}">', '<ol aria-labelledby="${name}" role="img">', 'a11y'],
-  ['rnn-figure', 'within[0](first + n)', 'within[0](n)', 'drawn'],
+  ['rnn-figure', 'inX(first + n)', 'inX(n)', 'drawn'],
   ['rnn-figure', 'top + y(value) + 4.5', 'top + y(value) + 6.5', 'drawn'],
   ['rnn-figure', "box.addEventListener('change', () => this.changed());", '', 'choices'],
   ['rnn-figure', "input.addEventListener('input', () => this.changed());", "input.addEventListener('change', () => this.changed());", 'mouse'],

@@ -214,25 +214,23 @@ globalThis.RnnFigure ??= (() => {
     static through = (points, attributes = '') =>
       `<polyline points="${points.map((p) => p.map(RnnFigure.px).join()).join(' ')}" fill="none" ${attributes}/>`;
 
-    /**
-     * A plot of the given place and size in pixels, its axes from x[0] to x[1] and from y[0] to y[1]; the parts of its drawing.
-     * inside(draw): what draw(x, y) makes with the scales that hold there, cut off at the edge; kind is for those who measure it.
-     */
+    /** The parts of a plot of this place and size in pixels, whose axes go from x[0] to x[1] and from y[0] to y[1]. */
     static plot({ left, top, wide, high, x: [x0, x1], y: [y0, y1], kind = '' }) {
       const { line, px, text, through } = RnnFigure;
       const x = (value) => wide * (value - x0) / (x1 - x0), y = (value) => high * (y1 - value) / (y1 - y0);
-      const within = [(value) => PAD + x(value), (value) => PAD + y(value)];
+      const inX = (value) => PAD + x(value), inY = (value) => PAD + y(value);
       return {
         frame: `<rect x="${px(left)}" y="${top}" width="${px(wide)}" height="${high}" fill="none" stroke="${GREY}"/>`,
-        below: (value, label) => line(left + x(value), top + high, left + x(value), top + high + 5, `stroke="${GREY}"`)
-          + text(left + x(value), top + high + 19, label, 'text-anchor="middle"'),
+        below: (value, label, at = left + x(value), floor = top + high) => line(at, floor, at, floor + 5, `stroke="${GREY}"`)
+          + text(at, floor + 19, label, 'text-anchor="middle"'),
         beside: (value, label, away = 8) => text(left - away, top + y(value) + 4.5, label, 'text-anchor="end"'),
-        across: (value, attributes, from = left, to = left + wide) => line(from, top + y(value), to, top + y(value), attributes),
-        /** The line of values at x = first, first + 1, ... */
-        curve: (name, values, first, attributes) => `<g data-line="${name}" data-first="${first}">`
-          + `${through(values.map((value, n) => [within[0](first + n), within[1](value)]), `stroke-width="2" ${attributes}`)}</g>`,
+        across: (value, look, from = left, to = left + wide) => line(from, top + y(value), to, top + y(value), look),
+        /** The line of values at x = first, first + 1, ...; for inside. */
+        curve: (name, values, first, look) => `<g data-line="${name}" data-first="${first}">`
+          + `${through(values.map((value, n) => [inX(first + n), inY(value)]), `stroke-width="2" ${look}`)}</g>`,
+        /** What draw(x, y) makes by the scales that hold there, cut off at the edge. */
         inside: (draw) => `<svg class="plot ${kind}" data-x="${x0} ${x1}" data-y="${y0} ${y1}" x="${px(left - PAD)}" y="${top - PAD}" `
-          + `width="${px(wide + 2 * PAD)}" height="${high + 2 * PAD}" overflow="hidden">${draw(...within)}</svg>`,
+          + `width="${px(wide + 2 * PAD)}" height="${high + 2 * PAD}" overflow="hidden">${draw(inX, inY)}</svg>`,
       };
     }
   };

@@ -117,8 +117,8 @@ if (!customElements.get('rnn-lstm-units')) {
       this.data.labels.forEach((label, t) => { svg += text(x(t + 0.5), bottom + 15, safe(label), 'text-anchor="middle" font-size="12"'); });
 
       // the gates and the cell of the chosen unit
-      const plot = (top, high, [low, upper], ticks, lines) => {
-        const { beside, across, curve, inside } = RnnFigure.plot({ left, top, wide, high, x: [0.5, T + 0.5], y: [low, upper] });
+      const plot = (top, high, y, ticks, lines) => {
+        const { beside, across, curve, inside } = RnnFigure.plot({ left, top, wide, high, x: [0.5, T + 0.5], y });
         return ticks.map((tick) => across(tick, `stroke="${tick ? '#ddd' : GREY}"`) + beside(tick, fixed(tick, Number(tick % 1 !== 0)), 6)).join('')
           + inside(() => lines.map(([name, look]) => curve(name, v[name], 1, `stroke-linejoin="round" ${look}`)).join(''));
       };
