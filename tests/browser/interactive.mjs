@@ -1350,7 +1350,7 @@ const BROKEN = [
   ['rnn-figure', 'const PAUSE = 400;', 'const PAUSE = 1e6;', 'keyboard'],
   ['rnn-figure', '.card { max-width', '.card { display: flex; flex-direction: column-reverse; max-width', 'text'],
   ['rnn-figure', 'height: 44px; margin: 0;', 'height: 24px; margin: 0;', 'size'],
-  ['rnn-figure', 'grid-template-columns: 7.5rem 1fr 4.2rem', 'grid-template-columns: 17.5rem 9rem 4.2rem', 'sideways'],
+  ['rnn-figure', 'minmax(0, 7.5rem) minmax(0, 1fr) minmax(0, 4.2rem)', '17.5rem 9rem 4.2rem', 'sideways'],
   ['rnn-figure', '${title}<input type="range"', '${title}</label><label><input type="range"', 'a11y'],
   ['rnn-figure', ': `<span>${label}</span>`', ': `<span hidden>${label}</span>`', 'a11y'],
   ['rnn-figure', 'color: ${INK}; background: #f2f2f2;', 'color: #aaa; background: #f2f2f2;', 'a11y'],
