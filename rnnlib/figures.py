@@ -20,7 +20,7 @@ from rnnlib import prosody
 
 # After Okabe and Ito (2008), ordered so that neighbours differ in lightness as well.
 COLOURS = ["#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#8A6D00"]
-DASHES: list[Any] = ["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1))]
+DASHES: list[Any] = ["-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (10, 2.5))]
 
 
 def use_style() -> None:

@@ -466,7 +466,7 @@ figures.table(
 #
 # Adam also spreads the singular values in the end, but slowly, and meanwhile it learns the task from the level start.
 # RMSprop's first steps move the matrix to a place that has little to do with the start.
-# That costs the orthogonal network most of its advantage, 0.19 to 0.43 in place of 1.00, and has the plain one's spectral radius above one after 100 steps in two of three seeds.
+# That costs the orthogonal network most of its advantage, as the last column says, and has the plain one's spectral radius above one within the 100 steps, in some seeds to the end.
 # A comparison of cells is always a comparison under an optimizer.
 #
 # ## An exploding run, rescued
@@ -493,7 +493,7 @@ def explode(clip_norm, seed, steps=60 if FAST else 1000):
 
 exploded = {(clip, s): explode(clip, s) for clip in (None, 1.0) for s in SEEDS}
 
-# %% mystnb={"image": {"alt": "Two panels over 1,000 training steps. Left, the loss on a logarithmic scale: without clipping it jumps above the chance level and stays there, with clipping it falls below chance in all five, in three of them to below 0.001. Right, the gradient norm before clipping, with peaks far above the clipping threshold of one."}} tags=["paste:rescued"]
+# %% mystnb={"image": {"alt": "Two panels over 1,000 training steps. Left, the loss on a logarithmic scale: without clipping it jumps above the chance level and stays there, with clipping it falls below chance in all five, in some of them to below 0.001. Right, the gradient norm before clipping, with peaks far above the clipping threshold of one."}} tags=["paste:rescued"]
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.4))
 for (clip, s), history in exploded.items():
     colour, dash = (figures.COLOURS[0], "-") if clip else (figures.COLOURS[1], "--")

@@ -470,11 +470,11 @@ figures.table(
 
 # %% [markdown]
 # **Gates.** With relu a forget gate can exceed one, and then the cell grows like its powers: the numbers overflow.
-# With tanh the input and the output gates start near zero, that is shut, and all can turn the sign; training is slower.
+# With tanh no run is solved; a likely reason is that the input and the output gates start near zero, that is shut.
 #
 # **Candidate.** The sigmoid is much slower, and one might think that this is because it cannot subtract.
 # The next row says no: a sigmoid that is as steep at zero as tanh, $\sigma(4a)$, is as quick as tanh and still never negative.
-# What hurts is the slope of $\frac14$, which every gradient through the candidate is multiplied by.
+# So what seems to hurt is the slope of $\frac14$, which every gradient through the candidate is multiplied by.
 # relu is quicker still on this task, and pays with cell states that have no bound.
 #
 # **Output.** The identity does as well as tanh here.

@@ -336,7 +336,8 @@ for ax, ((task, T), runs) in zip(axes.flat, sorted(panels.items()), strict=False
                 PER * np.arange(1, len(loss) + 1), loss, color=figures.COLOURS[k],
                 linestyle=figures.DASHES[k], linewidth=1.2, label=variant if r is some[0] else None,
             )
-    ax.axhline(1, color="black", linestyle=":", linewidth=1)
+    for share in (1, 0.5) if task == "adding" else (1,):
+        ax.axhline(share, color="#555555", linestyle="-", linewidth=0.8, zorder=1)
     ax.set_yscale("log")
     ax.set(title=f"{task}, T = {T}", xlabel="training step", ylabel="loss / trivial answer's")
 handles, names = axes[0, 0].get_legend_handles_labels()

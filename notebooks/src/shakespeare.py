@@ -383,7 +383,7 @@ figures.table(
 
 # %% [markdown]
 # In float32 ours is slower than torch's layer; the rounding to bfloat16 makes up for it.
-# Torch's own layer, told to round as well (autocast), is the fastest; one reason is that its loop over time is compiled.
+# Torch's own layer, told to round as well (autocast), is the fastest; one reason may be that its loop over time is compiled.
 # The numbers are of a processor with instructions for bfloat16; without them the rounding may cost more than it saves, which we did not measure.
 # `benchmarks/fused_lstm.py` in the repository measures more sizes.
 #
