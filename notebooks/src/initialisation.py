@@ -118,7 +118,7 @@ width = 10
 for name in STARTS:
     smooth = [np.array(curves[name, s]).reshape(-1, width).mean(axis=1) for s in SEEDS]
     figures.mean_and_range(ax, width * (np.arange(STEPS // width) + 0.5), smooth, name)
-ax.axhline(0.1, color="black", linestyle=":", linewidth=1)
+ax.axhline(0.1, color="#555555", linestyle="-", linewidth=0.8, zorder=1)
 ax.set(xlabel="training step", ylabel="accuracy, mean of 10 batches", ylim=(0, 1.05))
 ax.legend(title="start", loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()

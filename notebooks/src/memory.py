@@ -436,7 +436,7 @@ for (variant,), (r,) in group(longer["runs"], "variant").items():
         PER * np.arange(1, len(loss) + 1), loss, color=figures.COLOURS[k],
         linestyle=figures.DASHES[k], label=variant,
     )
-ax.axhline(1, color="black", linestyle=":", linewidth=1)
+ax.axhline(1, color="#555555", linestyle="-", linewidth=0.8, zorder=1)
 ax.set(title="copy, T = 200", xlabel="training step", ylabel="loss / trivial answer's", ylim=(0.7, 2))
 ax.legend()
 plt.show()
