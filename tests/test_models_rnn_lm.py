@@ -132,7 +132,8 @@ def test_padding_is_excluded_from_the_loss_and_changes_nothing(kind) -> None:
             loss.item(), rel=1e-13
         )
     alone = [
-        made.loss(x[n : n + 1, :T], y[n : n + 1, :T])[0].item() * T for n, T in enumerate(lengths)
+        made.loss(x[n : n + 1, :T], y[n : n + 1, :T])[0].item() * T
+        for n, T in enumerate(lengths.tolist())
     ]
     assert sum(alone) / 22 == pytest.approx(loss.item(), rel=1e-13)
 

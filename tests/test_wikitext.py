@@ -137,9 +137,14 @@ def test_the_rate_is_divided_when_validation_does_not_improve(tmp_path) -> None:
 
 
 def test_the_test_text_is_read_with_the_best_weights(tmp_path) -> None:
-    found = wikitext.run(folder=tmp_path, **SMALL | {"epochs": 8})
+    small = SMALL | {"epochs": 8, "lr": 20.0, "anneal": 1.0}  # so large that it goes to and fro
+    for seed in range(20):  # until one ends above its best; which, depends on the machine's sums
+        found = wikitext.run(folder=tmp_path, **small | {"seed": seed})
+        if found["best_epoch"] < 8:
+            break
     assert found["best_epoch"] < 8
-    again = wikitext.run(folder=tmp_path / "..", **SMALL | {"epochs": found["best_epoch"]})
+    other = {"seed": seed, "epochs": found["best_epoch"]}
+    again = wikitext.run(folder=tmp_path / "..", **small | other)
     assert found["test_nats"] == again["test_nats"]
     assert found["test_perplexity"] == pytest.approx(math.exp(found["test_nats"]), rel=1e-14)
 

@@ -60,7 +60,7 @@ def main() -> int:
     version = "{}.{}".format(*PYTHONS[args.which])
     python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     say(f"Python {version} and the packages of this test in {venv.name} (on Linux up to 5.4 GB)")
-    uv("venv", "--quiet", "--allow-existing", "--python", version, str(venv))
+    uv("venv", "--quiet", "--seed", "--allow-existing", "--python", version, str(venv))
     install = ("pip", "install", "--quiet", "--python", str(python))
     listed = venv / "requirements.txt"
     listed.write_text("\n".join(wanted(args.which)) + "\n", "utf-8")

@@ -5,10 +5,11 @@
 // After a long calm m and v are 1 before the first step that is shown, and 1 - b^t is 1; without it, step 1 is the first of all.
 
 if (!customElements.get('rnn-adam-spike')) {
-  const { INK, BLUE, RED, GREEN, GREY, fixed, symbol, text, line } = RnnFigure;
+  const { INK, BLUE, RED, GREEN, GREY, fixed, px, symbol, text, line, through } = RnnFigure;
   const AT = 20, SHOWN = 200; // the step of the spike, and the last that is drawn
   const LONG = 10000; // short steps are counted among so many from the spike on: a gradient of 1000 is forgotten after 8,400
   const USUAL = 0.9; // a step below this is short
+  const PAD = 3; // a line on the frame is not cut in half
   const size = (exponent) => Number((10 ** exponent).toPrecision(2)); // the number that is shown
   const short = (value) => fixed(value, value < 0.0995 ? 3 : 2);
   const count = (steps) => steps.toLocaleString('en');
@@ -65,18 +66,25 @@ if (!customElements.get('rnn-adam-spike')) {
 
     draw(v, width) {
       const left = 46, right = width - 14, wide = right - left;
+      const x = (t) => wide * (t - 1) / (SHOWN - 1);
       let svg = '';
       for (const [top, high, powers, title, lines] of PANELS) {
-        const [low, most] = [powers[0] - 0.7, powers.at(-1) + 0.7];
-        const { frame, below, beside, across, curve, inside } = RnnFigure.plot({ left, top, wide, high, x: [1, SHOWN], y: [low, most], kind: 'powers log' });
+        const [low, most] = [powers[0] - 0.7, powers.at(-1) + 0.7], y = (log) => high * (most - log) / (most - low);
         svg += text(left, top - 12, title)
           + lines.map(([, look, label, at]) => line(left + at, top - 16, left + at + 24, top - 16, `stroke-width="2" ${look}`) + text(left + at + 29, top - 12, label)).join('')
-          + powers.map((power) => across(power, `stroke="${power ? '#ddd' : GREY}"`) + beside(power, fixed(10 ** power, Math.max(0, -power)))).join('')
-          + inside((x, y) => line(x(AT), y(most), x(AT), y(low), `stroke="${GREY}" stroke-dasharray="2 3"`)
-            + lines.map(([name, look]) => curve(name, v[name].map(Math.log10), 1, `stroke-linejoin="round" ${look}`)).join('')) + frame;
-        if (title === 'step length') svg += [AT, 50, 100, 150, SHOWN].map((t) => below(t, t)).join('');
+          + powers.map((power) => line(left, top + y(power), right, top + y(power), `stroke="${power ? '#ddd' : GREY}"`)
+            + text(left - 8, top + y(power) + 4.5, fixed(10 ** power, Math.max(0, -power)), 'text-anchor="end"')).join('')
+          + line(left + x(AT), top, left + x(AT), top + high, `stroke="${GREY}" stroke-dasharray="2 3"`)
+          + `<svg class="plot powers log" data-x="1 ${SHOWN}" data-y="${low} ${most}" x="${left - PAD}" y="${top - PAD}" `
+          + `width="${px(wide + 2 * PAD)}" height="${high + 2 * PAD}" overflow="hidden">`
+          + lines.map(([name, look]) => `<g data-line="${name}" data-first="1">`
+            + `${through(v[name].map((value, n) => [PAD + x(n + 1), PAD + y(Math.log10(value))]), `stroke-width="2" stroke-linejoin="round" ${look}`)}</g>`).join('')
+          + `</svg><rect x="${left}" y="${top}" width="${px(wide)}" height="${high}" fill="none" stroke="${GREY}"/>`;
       }
       const [top, high] = PANELS[1], floor = top + high;
+      for (const t of [AT, 50, 100, 150, SHOWN]) {
+        svg += line(left + x(t), floor, left + x(t), floor + 5, `stroke="${GREY}"`) + text(left + x(t), floor + 19, t, 'text-anchor="middle"');
+      }
       svg += text(left + wide / 2, floor + 37, `training step ${symbol('t')}`, 'text-anchor="middle"')
         + text(left, floor + 62, `steps below ${100 * USUAL} % of the usual, in all:`)
         + text(left, floor + 80, `Adam ${count(v.short)}, RMSprop ${count(v.shortRmsprop)}`);

@@ -22,7 +22,6 @@ globalThis.RnnFigure ??= (() => {
   const INK = '#1a1a1a', BLUE = '#0072B2', RED = '#D55E00', GREEN = '#009E73', GREY = '#767676';
   const WIDTH = 640, NARROW = 320; // the drawing at most and at least; on a narrower screen it shrinks
   const REACH = 28; // a handle is taken from as far away as this
-  const PAD = 3; // around a plot: a line on its edge is not cut in half
   const PAUSE = 400; // milliseconds without a change before the text is said
 
   const KEYS = /^(Arrow.*|Page.*|Home|End|Enter| )$/; // the controls' own: no shortcut of the page around
@@ -213,25 +212,5 @@ globalThis.RnnFigure ??= (() => {
     /** A line through points [[x, y], ...]. */
     static through = (points, attributes = '') =>
       `<polyline points="${points.map((p) => p.map(RnnFigure.px).join()).join(' ')}" fill="none" ${attributes}/>`;
-
-    /** The parts of a plot of this place and size in pixels, whose axes go from x[0] to x[1] and from y[0] to y[1]. */
-    static plot({ left, top, wide, high, x: [x0, x1], y: [y0, y1], kind = '' }) {
-      const { line, px, text, through } = RnnFigure;
-      const x = (value) => wide * (value - x0) / (x1 - x0), y = (value) => high * (y1 - value) / (y1 - y0);
-      const inX = (value) => PAD + x(value), inY = (value) => PAD + y(value);
-      return {
-        frame: `<rect x="${px(left)}" y="${top}" width="${px(wide)}" height="${high}" fill="none" stroke="${GREY}"/>`,
-        below: (value, label, at = left + x(value), floor = top + high) => line(at, floor, at, floor + 5, `stroke="${GREY}"`)
-          + text(at, floor + 19, label, 'text-anchor="middle"'),
-        beside: (value, label, away = 8) => text(left - away, top + y(value) + 4.5, label, 'text-anchor="end"'),
-        across: (value, look, from = left, to = left + wide) => line(from, top + y(value), to, top + y(value), look),
-        /** The line of values at x = first, first + 1, ...; for inside. */
-        curve: (name, values, first, look) => `<g data-line="${name}" data-first="${first}">`
-          + `${through(values.map((value, n) => [inX(first + n), inY(value)]), `stroke-width="2" ${look}`)}</g>`,
-        /** What draw(x, y) makes by the scales that hold there, cut off at the edge. */
-        inside: (draw) => `<svg class="plot ${kind}" data-x="${x0} ${x1}" data-y="${y0} ${y1}" x="${px(left - PAD)}" y="${top - PAD}" `
-          + `width="${px(wide + 2 * PAD)}" height="${high + 2 * PAD}" overflow="hidden">${draw(inX, inY)}</svg>`,
-      };
-    }
   };
 })();

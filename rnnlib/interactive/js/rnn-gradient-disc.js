@@ -5,10 +5,11 @@
 // them anew): a gain multiplies eigenvalues, and adds k log10(gain) to the logarithm of a length after k steps.
 
 if (!customElements.get('rnn-gradient-disc')) {
-  const { INK, BLUE, RED, GREEN, GREY, fixed, px, symbol, text, line } = RnnFigure;
+  const { INK, BLUE, RED, GREEN, GREY, fixed, px, symbol, text, line, through } = RnnFigure;
   const STEPS = 60;
   const FAR = 2.2; // the plane goes from -FAR to FAR
   const LOW = -20, HIGH = 10; // powers of ten
+  const PAD = 3; // a line on the frame is not cut in half
   // radius: the spectral radius; half: its eigenvalues [real, imaginary] but those below the real axis, which mirror these;
   // lengths: log10 of |(W')^k v| for k = 0 to 60, v of 32 equal entries and length 1
   const DRAWS = {
@@ -94,24 +95,32 @@ if (!customElements.get('rnn-gradient-disc')) {
     draw(v, width) {
       const beside = width >= 560, size = beside ? 232 : 240, high = 232;
       const disc = { left: beside ? 34 : (width - size) / 2 + 8, top: 32, wide: size, high: size, x: [-FAR, FAR], y: [-FAR, FAR] };
-      const curve = { left: beside ? disc.left + size + 72 : 52, top: beside ? disc.top : disc.top + size + 136, high, x: [0, STEPS], y: [LOW, HIGH], kind: 'powers' };
+      const curve = { left: beside ? disc.left + size + 72 : 52, top: beside ? disc.top : disc.top + size + 136, high, x: [0, STEPS], y: [LOW, HIGH] };
       curve.wide = width - 14 - curve.left;
-      const drawn = ({ left }, { frame, below, beside, across, inside }, draw, ticks, levels) => inside(draw) + frame
-        + ticks.map((tick) => below(...tick)).join('')
-        + levels.map(([value, label]) => across(value, `stroke="${GREY}"`, left - 5, left) + beside(value, label)).join('');
+      // a frame with ticks [[value, its text], ...] below and on the left, and inside what draw(x, y) makes with the two scales
+      const plot = (kind, { left, top, wide, high: tall, x: [x0, x1], y: [y0, y1] }, below, beside_, draw) => {
+        const x = (value) => wide * (value - x0) / (x1 - x0), y = (value) => tall * (y1 - value) / (y1 - y0);
+        return `<svg class="plot ${kind}" data-x="${x0} ${x1}" data-y="${y0} ${y1}" x="${px(left - PAD)}" y="${top - PAD}" `
+          + `width="${px(wide + 2 * PAD)}" height="${tall + 2 * PAD}" overflow="hidden">${draw((value) => PAD + x(value), (value) => PAD + y(value))}</svg>`
+          + `<rect x="${px(left)}" y="${top}" width="${px(wide)}" height="${tall}" fill="none" stroke="${GREY}"/>`
+          + below.map(([value, label]) => line(left + x(value), top + tall, left + x(value), top + tall + 5, `stroke="${GREY}"`)
+            + text(left + x(value), top + tall + 19, label, 'text-anchor="middle"')).join('')
+          + beside_.map(([value, label]) => line(left - 5, top + y(value), left, top + y(value), `stroke="${GREY}"`)
+            + text(left - 8, top + y(value) + 4.5, label, 'text-anchor="end"')).join('');
+      };
       const whole = [-2, -1, 0, 1, 2].map((tick) => [tick, fixed(tick, 0)]);
       const note = (x, y, look, label) => line(x, y - 4, x + 30, y - 4, `stroke-width="2" ${look}`) + text(x + 38, y, label);
 
-      const plane = drawn(disc, RnnFigure.plot(disc), (x, y) => {
+      const plane = plot('', disc, whole, whole, (x, y) => {
         const circle = (radius, look) => `<circle cx="${px(x(0))}" cy="${px(y(0))}" r="${px(x(radius) - x(0))}" fill="none" stroke-width="1.5" ${look}/>`;
         return line(x(-FAR), y(0), x(FAR), y(0), 'stroke="#ddd"') + line(x(0), y(-FAR), x(0), y(FAR), 'stroke="#ddd"')
           + circle(1, `stroke="${INK}"`) + circle(v.rho, `data-radius="rho" stroke="${RED}" stroke-dasharray="5 4"`)
           + `<g data-points="eigenvalues" fill="${BLUE}">${v.eigenvalues.map(([a, b]) => `<circle cx="${px(x(a))}" cy="${px(y(b))}" r="3.2"/>`).join('')}</g>`
           + `<path d="M${px(x(v.f) - 5)} ${px(y(0) - 5)}h10v10h-10z" fill="none" stroke="${GREEN}" stroke-width="2.5"/>`;
-      }, whole, whole);
-      const powers = RnnFigure.plot(curve);
-      const lengths = drawn(curve, powers, (x, y) => line(x(0), y(0), x(STEPS), y(0), `stroke="${GREY}"`) + LINES.map(([name, look]) => powers.curve(name, v[name], 0, look)).join(''),
-        [0, 20, 40, 60].map((tick) => [tick, tick]), [-20, -10, 0, 10].map((tick) => [tick, tick ? `10${raised(tick)}` : '1']));
+      });
+      const lengths = plot('powers', curve, [0, 20, 40, 60].map((tick) => [tick, tick]), [-20, -10, 0, 10].map((tick) => [tick, tick ? `10${raised(tick)}` : '1']), (x, y) => (
+        line(x(0), y(0), x(STEPS), y(0), `stroke="${GREY}"`) + LINES.map(([name, look]) => `<g data-line="${name}" data-first="0">`
+          + `${through(v[name].map((length, k) => [x(k), y(length)]), `stroke-width="2" ${look}`)}</g>`).join('')));
 
       const left = beside ? disc.left : 14, under = disc.top + size + 44, floor = curve.top + high;
       const svg = text(disc.left, 16, `eigenvalues of ${symbol('W', 'hh')}`) + plane

@@ -5,9 +5,10 @@
 // output, or on a page as rnn-units-name.js (tools/page_words.py). <rnn-lstm-units data="name"> shows them; without them the still stays.
 
 if (!customElements.get('rnn-lstm-units')) {
-  const { INK, BLUE, RED, GREEN, GREY, fixed, px, symbol, text, line } = RnnFigure;
+  const { INK, BLUE, RED, GREEN, GREY, fixed, px, symbol, text, line, through } = RnnFigure;
   const LEVELS = 20; // colours between white and the darkest, on each side of zero
   const HIGH = 9; // pixels of a row
+  const PAD = 3; // a line on the frame is not cut in half
   const TOP = 34, GATES = 96, CELL = 60; // where the map begins, heights of the two plots
   const NAMES = { tanh: 'tanh of the cell state', c: 'cell state', i: 'input gate', f: 'forget gate', o: 'output gate', g: 'candidate' };
   const LINES = [['i', `stroke="${BLUE}"`], ['f', `stroke="${GREEN}" stroke-dasharray="9 3 2 3"`], ['o', `stroke="${RED}" stroke-dasharray="5 4"`], ['g', `stroke="${GREY}"`]];
@@ -117,10 +118,14 @@ if (!customElements.get('rnn-lstm-units')) {
       this.data.labels.forEach((label, t) => { svg += text(x(t + 0.5), bottom + 15, safe(label), 'text-anchor="middle" font-size="12"'); });
 
       // the gates and the cell of the chosen unit
-      const plot = (top, high, y, ticks, lines) => {
-        const { beside, across, curve, inside } = RnnFigure.plot({ left, top, wide, high, x: [0.5, T + 0.5], y });
-        return ticks.map((tick) => across(tick, `stroke="${tick ? '#ddd' : GREY}"`) + beside(tick, fixed(tick, Number(tick % 1 !== 0)), 6)).join('')
-          + inside(() => lines.map(([name, look]) => curve(name, v[name], 1, `stroke-linejoin="round" ${look}`)).join(''));
+      const plot = (top, high, [low, upper], ticks, lines) => {
+        const y = (value) => high * (upper - value) / (upper - low);
+        return ticks.map((tick) => line(left, top + y(tick), right, top + y(tick), `stroke="${tick ? '#ddd' : GREY}"`)
+            + text(left - 6, top + y(tick) + 4.5, fixed(tick, Number(tick % 1 !== 0)), 'text-anchor="end"')).join('')
+          + `<svg class="plot" data-x="0.5 ${T + 0.5}" data-y="${low} ${upper}" x="${left - PAD}" y="${top - PAD}" overflow="hidden" `
+          + `width="${px(wide + 2 * PAD)}" height="${high + 2 * PAD}">`
+          + lines.map(([name, look]) => `<g data-line="${name}" data-first="1">`
+            + `${through(v[name].map((value, t) => [PAD + x(t + 0.5) - left, PAD + y(value)]), `stroke-width="2" stroke-linejoin="round" ${look}`)}</g>`).join('') + '</svg>';
       };
       const first = bottom + 62, next = first + GATES + 40;
       svg += text(left, first - 28, `unit ${v.unit}:`, 'font-weight="bold"');

@@ -8,16 +8,17 @@
 //   padded     ln of the mean of exp(l x + (1 - l) c)          ln of the mean over l of exp(l H + (1 - l) c + l^2 s^2 / 2)
 
 if (!customElements.get('rnn-perplexity')) {
-  const { INK, BLUE, RED, GREEN, GREY, fixed, px, text, line } = RnnFigure;
+  const { INK, BLUE, RED, GREEN, GREY, fixed, px, text, line, through } = RnnFigure;
   const LENGTHS = 101;
   const MOST = 90; // per cent of padding
   const POWERS = 3; // of ten
+  const PAD = 3; // a line on the frame is not cut in half
   const ROWS = 9, ROW = 8; // sentences that are drawn, and their height
   const WAYS = [ // the number's name, the look of its line, what it is called
-    ['sentences', `stroke="${GREEN}" stroke-dasharray="9 3 2 3"`, 'mean of sentences, padding excluded'],
-    ['excluded', `stroke="${INK}"`, 'per character, padding excluded'],
-    ['padded', `stroke="${RED}" stroke-dasharray="5 4"`, 'mean of sentences, padding counted'],
-    ['counted', `stroke="${BLUE}"`, 'per step, padding counted'],
+    ['sentences', `stroke="${GREEN}" stroke-dasharray="9 3 2 3"`, 'mean of sentences, no padding'],
+    ['excluded', `stroke="${INK}"`, 'per character, no padding'],
+    ['padded', `stroke="${RED}" stroke-dasharray="5 4"`, 'mean of sentences, padding too'],
+    ['counted', `stroke="${BLUE}"`, 'per step, padding too'],
   ];
   const percent = (share) => `${fixed(100 * share, 1).replace('.0', '')} %`;
   const perplexity = (nats) => fixed(Math.exp(nats), 1);
@@ -79,7 +80,7 @@ if (!customElements.get('rnn-perplexity')) {
 
     draw(v, width) {
       const left = 44, right = width - 14, wide = right - left, top = 36 + ROWS * ROW + 34, high = 210, foot = top + high + 62;
-      const { frame, below, beside, across, curve, inside } = RnnFigure.plot({ left, top, wide, high, x: [0, MOST], y: [0, POWERS], kind: 'powers' });
+      const x = (value) => wide * value / MOST, y = (log) => high * (1 - log / POWERS);
 
       const [shortest, longest] = this.constructor.ends(v), [blue, grey] = [BLUE, '#d9d9d9'];
       const bar = (from, to, n, colour) => `<rect data-bar="" x="${px(left + wide * from)}" y="${26 + n * ROW}" `
@@ -91,14 +92,21 @@ if (!customElements.get('rnn-perplexity')) {
         svg += bar(0, l, n, blue) + bar(l, 1, n, grey);
       }
 
-      svg += text(left, top - 12, 'perplexity') + frame;
+      svg += text(left, top - 12, 'perplexity') + `<rect x="${left}" y="${top}" width="${px(wide)}" height="${high}" fill="none" stroke="${GREY}"/>`;
       for (let power = 0; power <= POWERS; power++) {
-        svg += across(power, 'stroke="#ccc"', left - 5, power && power < POWERS ? right : left) + beside(power, 10 ** power);
+        svg += line(left - 5, top + y(power), power && power < POWERS ? right : left, top + y(power), 'stroke="#ccc"')
+          + text(left - 8, top + y(power) + 4.5, 10 ** power, 'text-anchor="end"');
       }
-      svg += [0, 20, 40, 60, 80].map((tick) => below(tick, tick)).join('') + text(left + wide / 2, top + high + 38, 'share of padding (%)', 'text-anchor="middle"')
-        + inside((x, y) => line(x(100 * v.padding), y(POWERS), x(100 * v.padding), y(0), `stroke="${GREY}" stroke-dasharray="2 3"`)
-          + WAYS.map(([name, look]) => curve(`by_${name}`, v[`by_${name}`], 0, look)).join('')
-          + `<g data-points="now" fill="${INK}">${v.now.map(([at, log]) => `<circle cx="${px(x(at))}" cy="${px(y(log))}" r="3.5"/>`).join('')}</g>`);
+      for (const tick of [0, 20, 40, 60, 80]) {
+        svg += line(left + x(tick), top + high, left + x(tick), top + high + 5, `stroke="${GREY}"`) + text(left + x(tick), top + high + 19, tick, 'text-anchor="middle"');
+      }
+      svg += text(left + wide / 2, top + high + 38, 'share of padding (%)', 'text-anchor="middle"');
+      const points = (name) => v[`by_${name}`].map((log, n) => [PAD + x(n), PAD + y(log)]);
+      svg += `<svg class="plot powers" data-x="0 ${MOST}" data-y="0 ${POWERS}" x="${left - PAD}" y="${top - PAD}" `
+        + `width="${px(wide + 2 * PAD)}" height="${high + 2 * PAD}" overflow="hidden">`
+        + line(PAD + x(100 * v.padding), PAD, PAD + x(100 * v.padding), PAD + high, `stroke="${GREY}" stroke-dasharray="2 3"`)
+        + WAYS.map(([name, look]) => `<g data-line="by_${name}" data-first="0">${through(points(name), `stroke-width="2" ${look}`)}</g>`).join('')
+        + `<g data-points="now" fill="${INK}">${v.now.map(([at, log]) => `<circle cx="${px(PAD + x(at))}" cy="${px(PAD + y(log))}" r="3.5"/>`).join('')}</g></svg>`;
 
       WAYS.forEach(([name, look, label], n) => {
         const at = foot + 22 * n;
