@@ -321,7 +321,8 @@ const PARTS = {
     want('measuring changes nothing', after === one && before !== JSON.stringify(measured.measure()));
     want('the same sequences for every seed', new Training({ ...small, seed: 5 }).measure([]).x.join() === measured.measure([]).x.join());
     want('its weights are copies', (() => { const { weights } = measured.measure(['weights']); weights.W_h.fill(9); return measured.network.weights.W_h.every((w) => w !== 9); })());
-    const m = measured.measure(), some = measured.measure(['felt']);
+    const m = measured.measure(), some = measured.measure(['felt']), { answers, y } = measured.measure(['answers']);
+    want('the answers of all sequences', answers.length === y.length * measured.N && y.every((one, t) => one === answers[t * measured.N]) && new Set(answers).size > 1);
     want('only what is wanted', Object.keys(some).join() === 'loss,accuracy,x,y,felt' && some.felt.join() === m.felt.join());
     want('eigenvalues of each block', Object.keys(m.eigenvalues).join('') === 'ifgo' && Object.values(m.eigenvalues).every((values) => values.length === 8));
     want('gates of the first sequence', m.gates.i.length === 4 * 8 && m.gates.h.every((h, u) => Math.fround(h) === m.states[Math.floor(u / 8) * 64 + u % 8]) && m.gates.h.every((h, u) => Math.abs(h - Math.tanh(m.gates.c[u]) * m.gates.o[u]) < 1e-6));

@@ -658,6 +658,7 @@ globalThis.RnnEngine ??= (() => {
      * What can be seen now, on the same sequences each time; `wanted` names parts of it:
      *   flow         the gradient's length at each step, without truncation: { h: (T), c: (T) for the LSTM }
      *   states       h (T, N, H)
+     *   answers      y (T, N), what is wanted of each of the sequences
      *   gates        of the first sequence: { name: (T, H) }, with its h and c
      *   felt         (T): how much the likeliest of its last outputs feels each of its inputs
      *   eigenvalues  of each (H, H) block of W_h: { name: [[re, im], ..] }
@@ -672,6 +673,7 @@ globalThis.RnnEngine ??= (() => {
       const parts = {
         flow: () => { network.sweep(shown); return network.flow(shown); },
         states: () => Float32Array.from(shown.h.subarray(N * H)),
+        answers: () => y.slice(),
         gates: () => network.seen(single),
         felt: () => { const p = single.p.subarray(-K); return network.felt(single, T - 1, p.indexOf(Math.max(...p))); },
         eigenvalues: () => Object.fromEntries(gates.map((name, g) => [name, eigenvalues(weights.W_h.subarray(g * H * H, (g + 1) * H * H), H)])),

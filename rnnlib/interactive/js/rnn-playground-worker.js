@@ -1,19 +1,20 @@
 // The playground's worker: it trains, so that the page does not wait. It loads the two scripts beside it.
+// Where a page may have no worker it calls RnnTrainer itself, with short slices: const tell = RnnTrainer(hear, 8).
 //
 // It is told   { type: 'configure', settings, show }   a new network; settings as RnnEngine.Training takes them, show: what to measure, as its measure() does
 //              { type: 'start' | 'pause' | 'step' | 'reset' }   reset: the same settings from the beginning, paused
 //              { type: 'show', show }                   measure something else
-// It answers   { type: 'snapshot', run, running, steps, finite, chance, curve, speed, measured }   after what it was told, and while it trains, at most 20 times a second
+// It answers   { type: 'snapshot', run, running, settings, steps, finite, chance, curve, speed, measured }   after what it was told, and while it trains, at most 20 times a second
 //              { type: 'refused', message }             what did not fit; the network before is still there
 // run counts the networks, so that a page can tell old snapshots. curve: (3 x steps since the last snapshot), loss, accuracy and norm of each.
 // speed: steps a second, training only.
 // Training stops by itself once a number is none: finite is false then, and measured is null.
 
-(() => {
-  const APART = 50, SLICE = 12; // milliseconds between snapshots at least, and of training until messages are looked at
+/** say(message, transferred) hears the answers; slice: milliseconds of training until messages are looked at. Returns a function that is told the messages. */
+globalThis.RnnTrainer ??= (say, slice) => {
+  const APART = 50; // milliseconds between snapshots at least
   const SHARE = 4; // training gets this many times the time of a snapshot
 
-  globalThis.importScripts('rnn-playground-product.js', 'rnn-playground-engine.js');
   const now = () => globalThis.performance.now();
   let settings = null, training = null, show = [], run = 0, running = false, finite = true;
   let curve = [], taken = 0, spent = 0; // since the last snapshot: what each step found, steps, milliseconds
@@ -32,7 +33,7 @@
     const from = now();
     const measured = finite ? training.measure(show) : null, values = Float32Array.from(curve);
     const { steps, chance } = training, speed = spent && 1000 * taken / spent;
-    globalThis.postMessage({ type: 'snapshot', run, running, steps, finite, chance, curve: values, speed, measured }, [values.buffer]);
+    say({ type: 'snapshot', run, running, settings, steps, finite, chance, curve: values, speed, measured }, [values.buffer]);
     curve = [];
     taken = spent = 0;
     next = now() + Math.max(APART, SHARE * (now() - from));
@@ -63,7 +64,7 @@
   port1.onmessage = () => {
     queued = false;
     if (!running) return;
-    const until = now() + SLICE;
+    const until = now() + slice;
     while (running && now() < until) step();
     if (!running) return tell(); // no number any more
     if (now() >= next) snapshot();
@@ -85,12 +86,18 @@
     reset() { begin(settings, show); },
   };
 
-  globalThis.onmessage = ({ data }) => {
+  return (message) => {
     try {
-      if (!TOLD[data.type]) throw new RangeError(`type must be ${Object.keys(TOLD).join(', ')}, got ${data.type}`);
-      if (!training && data.type !== 'configure') throw new RangeError(`configure must come first, got ${data.type}`);
-      TOLD[data.type](data);
+      if (!TOLD[message.type]) throw new RangeError(`type must be ${Object.keys(TOLD).join(', ')}, got ${message.type}`);
+      if (!training && message.type !== 'configure') throw new RangeError(`configure must come first, got ${message.type}`);
+      TOLD[message.type](message);
       tell();
-    } catch (error) { globalThis.postMessage({ type: 'refused', message: error.message }); }
+    } catch (error) { say({ type: 'refused', message: error.message }); }
   };
-})();
+};
+
+if (globalThis.importScripts) {
+  globalThis.importScripts('rnn-playground-product.js', 'rnn-playground-engine.js');
+  const tell = globalThis.RnnTrainer((message, transferred) => globalThis.postMessage(message, transferred), 12);
+  globalThis.onmessage = ({ data }) => tell(data);
+}
