@@ -10,12 +10,13 @@
 //   wrong     what does not fit is named beside its control, and nothing runs on
 //   views     each of them with each cell draws something, and says it without an unnamed NaN;  hidden: nothing is measured out of sight
 //   stories   each sets, runs and says;  fuzz: 60 random settings and clicks, no exception, no NaN that is not named
-//   spoken    steps, loss, accuracy at most every five seconds, and when it is paused or ends;  motion: a drawing every two seconds if less motion is wanted
+//   spoken    steps, loss, accuracy at most every twelve seconds, and when it is paused or ends;  motion: a drawing every two seconds if less motion is wanted
 //   keyboard, phone, missing, file, fallback, a11y, errors, offline   as in char_writer.mjs
 // --selftest breaks the scripts, one thing at a time, and wants each found by the part that should. --shots writes light, dark and phone.png.
 // --write makes the still picture, book/_static/figures/playground.png: the story of the wheel after 300 steps.
 // Ends with "N passed, N failed".
 
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -178,6 +179,10 @@ async function addresses(browser, book, name, note, swap) {
     const taken = await w.host.evaluate((e) => [e.inputs.cell.value, e.inputs.T.value, e.inputs.task.value, e.inputs.H.value, e.snapshot.settings.cell, e.snapshot.settings.T]);
     if (String(taken) !== 'GRU,9,palindrome,32,GRU,9') note('address', `another address gives ${taken}`);
 
+    await w.begun(() => w.page.evaluate(() => { location.hash = '#playground?story=zeros%20stay%20zeros'; }), 'address');
+    const told = await w.host.evaluate((e) => [e.inputs.start.value, e.inputs.right.value, e.running, e.steps, e.shadowRoot.activeElement === e.go]);
+    if (String(told) !== 'zero,weights,false,0,true' || !/All weights start at zero/.test((await w.now()).story)) note('address', `a story's address gives ${told}`);
+
     const linked = await ready(browser, book, note, { swap, address: address });
     const back = await linked.host.evaluate((e, keys) => ({ ...Object.fromEntries(keys.map((key) => [key, e.inputs[key].value])), steps: e.steps, running: e.running }), Object.keys(settings));
     if (off(back, { ...wanted, steps: 0, running: false })) note('address', `the link gives ${JSON.stringify(back)}`);
@@ -185,9 +190,9 @@ async function addresses(browser, book, name, note, swap) {
     if (off(given, { ...given, ...rest, settings: { lr, momentum } })) note('address', `the link trains ${JSON.stringify(given)}`);
     await linked.close();
 
-    const odd = await ready(browser, book, note, { swap, address: `${book.url}#playground?cell=Elman&colour=red&H=4` });
+    const odd = await ready(browser, book, note, { swap, address: `${book.url}#playground?story=%3Cb%3E&cell=Elman&colour=red&H=4&__proto__=1` });
     const { status } = await odd.now();
-    if (!status.includes('Elman') || !status.includes('colour') || (await odd.named('H').inputValue()) !== '4') note('address', `of what is unknown it says "${status}"`);
+    if (!['no story “<b>”', 'Elman', 'colour', 'and 1 more'].every((part) => status.includes(part)) || (await odd.named('H').inputValue()) !== '4') note('address', `of what is unknown it says "${status}"`);
     await odd.close();
   } finally {
     await w.close();
@@ -360,12 +365,12 @@ async function spoken(browser, book, name, note, swap) {
       e.speak('');
       e.train();
     });
-    await w.page.waitForTimeout(6500);
+    await w.page.waitForTimeout(13500);
     const running = await w.host.evaluate((e) => [e.lines.filter(([, text]) => text), e.drawings, e.steps]);
     await w.pause();
     const lines = await w.host.evaluate((e) => e.lines.map(([, text]) => text));
-    if (running[0].length !== 1 || !/^Step \d+: loss .*accuracy/.test(running[0][0]?.[1])) note('spoken', `in 6.5 seconds: ${JSON.stringify(running[0])}`);
-    if (running[1] > 5 || running[1] < 2) note('motion', `${running[1]} drawings in 6.5 seconds, though less motion is wanted`);
+    if (running[0].length !== 1 || !/^Step \d+: loss .*accuracy/.test(running[0][0]?.[1])) note('spoken', `in 13.5 seconds: ${JSON.stringify(running[0])}`);
+    if (running[1] > 8 || running[1] < 2) note('motion', `${running[1]} drawings in 13.5 seconds, though less motion is wanted`);
     if (!/^Paused. Step \d+: loss .*accuracy/.test(lines.at(-1))) note('spoken', `paused: "${lines.at(-1)}"`);
   } finally {
     await w.close();
@@ -441,18 +446,27 @@ async function looks(browser, book, name, note, swap, shots) {
   await w.close();
 }
 
-/** Opened as a file: trained in the page, with the same numbers; and where a script does not come. */
+/** Opened as a file: a worker all the same; without one: trained in the page, with the same numbers; and where a script does not come. */
 async function without(browser, book, name, note, swap) {
-  const w = await ready(browser, book, note, { address: pathToFileURL(join(book.root, book.path)).href, swap, quiet: true });
-  try {
-    if (!await w.host.evaluate((e) => e.hasAttribute('inpage'))) note('file', 'there is a worker');
+  const same = async (w, inpage) => {
+    if (await w.host.evaluate((e) => e.hasAttribute('inpage')) !== inpage) note('file', `there is ${inpage ? 'a' : 'no'} worker`);
     await w.begun(() => w.set(SMALL.page));
     await w.host.evaluate((e) => { e.kept.length = 0; e.train(); });
     await w.until('e.steps > 100');
     await w.pause();
     await numbers(w, note, 'file');
+  };
+  const w = await ready(browser, book, note, { address: pathToFileURL(join(book.root, book.path)).href, swap, quiet: true });
+  try {
+    await same(w, false);
   } finally {
     await w.close();
+  }
+  const bare = await ready(browser, book, note, { swap: ['rnn-playground-worker.js', `delete globalThis.Worker;\n${readFileSync(join(book.root, '_static', LATER[3]), 'utf8')}`] });
+  try {
+    await same(bare, true);
+  } finally {
+    await bare.close();
   }
   for (const file of [LATER[1], LATER[3]]) {
     const v = await open(browser, book, note, { quiet: true, swap });
@@ -470,9 +484,9 @@ async function without(browser, book, name, note, swap) {
   }
 }
 
-/** The two views of the story of the wheel, beside each other, at three dots for two pixels. */
+/** The two views of the story of the wheel, beside each other, at 200 dots an inch as the book's other figures, in the few colours that they have. */
 async function picture(browser, book, name, note) {
-  const w = await ready(browser, book, note, { options: { ...DESKTOP, deviceScaleFactor: 1.5 } });
+  const w = await ready(browser, book, note, { options: { viewport: { width: 780, height: 900 }, deviceScaleFactor: 2 } });
   await w.begun(() => w.host.evaluate((e) => { e.tell('the wheel'); e.pause(); e.reset(); }));
   await w.until('!e.running && e.steps === 0');
   await w.host.evaluate((e) => { for (let n = 0; n < 300; n++) e.post({ type: 'step' }); });
@@ -486,7 +500,8 @@ async function picture(browser, book, name, note) {
     c.drawImage(b, a.width, 0);
     return both.toDataURL('image/png');
   });
-  writeFileSync(STILL, Buffer.from(url.split(',')[1], 'base64'));
+  const few = 'import io, sys; from PIL import Image; Image.open(io.BytesIO(sys.stdin.buffer.read())).convert("RGB").quantize(32).save(sys.argv[1], dpi=(200, 200), optimize=True)';
+  execFileSync(process.env.PYTHON || resolve(SCRIPTS, '../../../.venv/bin/python'), ['-c', few, STILL], { input: Buffer.from(url.split(',')[1], 'base64') });
   await w.close();
 }
 
@@ -508,7 +523,7 @@ const playground = {
   ]),
   first: 'made',
   broken: [
-    ['rnn-playground', 'const KB = 73;', 'const KB = 72;', 'load'],
+    ['rnn-playground', 'const KB = 74;', 'const KB = 72;', 'load'],
     ['rnn-playground', 'could not be loaded: ${error.message} What', 'could not be loaded. What', 'missing'],
     ['rnn-playground', 'seed: { label:', 'seed: { none: 3, label:', 'wrong'],
     ['rnn-playground-worker', 'curve.push(loss, accuracy, norm);', 'curve.push(loss, accuracy, norm * 1.000001);', 'numbers'],
@@ -518,7 +533,7 @@ const playground = {
     ['rnn-playground', 'history.replaceState(history.state, \'\', this.link), LATER)', 'history.pushState(history.state, \'\', this.link), LATER)', 'address'],
     ['rnn-playground', "addEventListener('hashchange', () => this.follow());", '', 'address'],
     ['rnn-playground', 'for (const [name, value] of Object.entries({ ...usual, left:', 'for (const [name, value] of Object.entries({ left:', 'address'],
-    ['rnn-playground', "if (!input) { strange.push(`“${name}” is no setting here`); continue; }", 'if (!input) continue;', 'address'],
+    ['rnn-playground', "if (!input) { strange.push(`“${brief(name)}” is no setting here`); continue; }", 'if (!input) continue;', 'address'],
     ['rnn-playground', 'if (number > most) throw', 'if (number > 9 * most) throw', 'wrong'],
     ['rnn-playground', 'if (size > LARGEST) throw', 'if (size > 9 * LARGEST) throw', 'wrong'],
     ['rnn-playground', 'if (message && this.running) this.pause();', '', 'wrong'],
@@ -541,7 +556,8 @@ const playground = {
     ['rnn-playground', 'this.settings.open = true;', '', 'phone'],
     ['rnn-playground', '.row.wide { grid-column: 1 / -1; }', '.row { min-width: 24rem; }', 'phone'],
     ['rnn-playground', '.row small { grid-column: 2; color: #595959;', '.row small { grid-column: 2; color: #aaa;', 'a11y'],
-    ['rnn-playground', "this.toggleAttribute('inpage', true);", '', 'file'],
+    ['rnn-playground-worker', 'try { return new Worker(address); }', 'try { throw new Error(); }', 'file'],
+    ['rnn-playground-engine', 'return { make, CELLS', 'return { CELLS', 'file'],
     ['rnn-playground', ':host(:not([loaded])) ::slotted(.fallback) { display: block !important; }', '', 'fallback'],
   ],
 };

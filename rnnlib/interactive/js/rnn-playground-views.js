@@ -245,7 +245,8 @@ globalThis.RnnViews ??= (() => {
         const accuracies = curve.points((row) => row.accuracy / row.count), unit = task === 'adding' ? 'squared error' : 'nats';
         for (const [box, y, points, level, axis] of [
           [{ left: 48, top: 24, right: width - 10, bottom: middle - 10 }, { low, high, log: true, label: `loss (${unit})` }, losses, chance.loss, x],
-          [{ left: 48, top: middle + 30, right: width - 10, bottom: height - 38 }, { low: 0, high: 1, label: 'accuracy' }, accuracies, chance.accuracy, { ...x, label: 'training step' }],
+          [{ left: 48, top: middle + 30, right: width - 10, bottom: height - 38 }, { low: 0, high: 1, label: 'accuracy' }, accuracies, chance.accuracy,
+            { ...x, label: 'training step' }],
         ]) {
           const at = axes(c, box, axis, y);
           inside(c, box, () => {
@@ -255,8 +256,8 @@ globalThis.RnnViews ??= (() => {
           keys(c, width - 10, box.top - 7, [['training', { colour: BLUE }], ['chance', { colour: RED, dash: [6, 4] }]]);
         }
         const last = losses.at(-1);
-        return last ? `Loss ${two(last[1])} and accuracy ${two(accuracies.at(-1)?.[1] ?? 0)} at step ${steps}; a guess without memory has ${two(chance.loss)} and ${two(chance.accuracy)}.`
-          : `No step yet; a guess without memory has the loss ${two(chance.loss)} and the accuracy ${two(chance.accuracy)}.`;
+        const guess = `a guess without memory has the loss ${two(chance.loss)} and the accuracy ${two(chance.accuracy)}`;
+        return last ? `Loss ${two(last[1])} and accuracy ${two(accuracies.at(-1)?.[1] ?? 0)} at step ${steps}; ${guess}.` : `No step yet; ${guess}.`;
       },
     },
 
@@ -264,7 +265,8 @@ globalThis.RnnViews ??= (() => {
       parts: [],
       draw(c, { width, height }, { curve, steps, settings: { clip }, ranges }) {
         const points = curve.points((row) => row.norm), limit = clip < Infinity, box = { left: 56, top: 24, right: width - 10, bottom: height - 38 };
-        const [low, high] = decades(ranges, 'norm', [...points.map(([, y]) => y), ...(limit ? [clip] : [])], [-1, 1]), x = { low: 0, high: Math.max(10, steps), whole: true, label: 'training step' };
+        const [low, high] = decades(ranges, 'norm', [...points.map(([, y]) => y), ...(limit ? [clip] : [])], [-1, 1]);
+        const x = { low: 0, high: Math.max(10, steps), whole: true, label: 'training step' };
         const at = axes(c, box, x, { low, high, log: true, label: 'norm, before clipping' });
         inside(c, box, () => {
           stroke(c, points.map(at), { colour: BLUE });
@@ -285,7 +287,8 @@ globalThis.RnnViews ??= (() => {
         const at = axes(c, box, { low: 1, high: Math.max(2, T), whole: true, label: 'step t of the sequence' }, { low, high, log: true, label: 'length of the gradient' });
         inside(c, box, () => lines.forEach(([, values], n) => stroke(c, [...values].map((value, t) => at([t + 1, value])), { width: 2, ...LOOKS[n] })));
         keys(c, width - 10, 17, lines.map(([name], n) => [`by ${name}`, LOOKS[n]]));
-        const told = lines.map(([name, values]) => `by ${name}: ${two(values[0])} at the first step, ${two(values[T - 1])} at the last${values[T - 1] > 0 ? `, a ratio of ${two(values[0] / values[T - 1])}` : ''}`);
+        const ratio = (first, last) => (last > 0 ? `, a ratio of ${two(first / last)}` : '');
+        const told = lines.map(([name, all]) => `by ${name}: ${two(all[0])} at the first step, ${two(all[T - 1])} at the last${ratio(all[0], all[T - 1])}`);
         return `Mean length of the gradient of the loss, ${told.join('; ')}.`;
       },
     },
@@ -325,7 +328,8 @@ globalThis.RnnViews ??= (() => {
         const found = range(Math.min(TRAIL, step - 1) + 1, (back) => means(of(step - back), wanted, H, task)), middles = found.map(middle); // at step, and before
         const places = [...wanted].map((_, n) => project(of(step).subarray(n * H, (n + 1) * H), middles[0]));
         const trails = [...found[0].keys()].map((key) => [key, found.map((all, back) => project(all.get(key)[0], middles[back]))]);
-        const far = reach(ranges, 'states', Math.max(0.1, 1.1 * most([...places, ...trails.flatMap(([, trail]) => trail)].flat()))), side = Math.min(width - 62, height - 62), left = 48 + (width - 58 - side) / 2;
+        const far = reach(ranges, 'states', Math.max(0.1, 1.1 * most([...places, ...trails.flatMap(([, trail]) => trail)].flat())));
+        const side = Math.min(width - 62, height - 62), left = 48 + (width - 58 - side) / 2;
         const box = { left, top: 24, right: left + side, bottom: 24 + side }, both = { low: -far, high: far };
         const at = axes(c, box, { ...both, label: 'along the first direction' }, { ...both, label: 'along the second' });
         const named = (key) => (task === 'adding' ? fixed(key / 5 + 0.1, 1) : sign(key));
@@ -344,7 +348,8 @@ globalThis.RnnViews ??= (() => {
             write(c, named(key), x, y + 4, { align: 'center', size: task === 'adding' ? 10 : 12, weight: 'bold' });
           }
         });
-        return `After step ${step} of ${T}: small, the states of ${N} sequences, named by the answer that is wanted there; in circles, the mean of each answer, with where it came from, seen from the middle of them all. The plane is that of step ${taken} of training.`;
+        return `After step ${step} of ${T}: small, the states of ${N} sequences, named by the answer that is wanted there; in circles, the mean of each answer, `
+          + `with where it came from, seen from the middle of them all. The plane is that of step ${taken} of training.`;
       },
     },
 
@@ -365,7 +370,7 @@ globalThis.RnnViews ??= (() => {
 
     felt: {
       parts: ['felt'],
-      draw(c, { width, height }, { measured: { felt, x }, sign, settings: { task } }) {
+      draw(c, { width, height }, { measured: { felt, x }, sign }) {
         const T = felt.length, high = Math.max(...felt), left = 48, right = width - 10, bottom = height - 52, box = { left, top: 24, right, bottom };
         const at = axes(c, box, { low: 0.5, high: T + 0.5, bare: true }, { low: 0, high: 1, label: 'gradient of the last output by each input, largest 1' });
         const wide = (right - left) / T, numbers = x.length > T, read = (t) => (numbers ? (x[2 * t + 1] ? fixed(x[2 * t], 1) : '') : sign(x[t]));
@@ -376,7 +381,8 @@ globalThis.RnnViews ??= (() => {
         write(c, numbers ? 'step; where there is a number, it is marked' : `what is read, step 1 to ${T}`, (left + right) / 2, bottom + 34, { align: 'center' });
         const strongest = felt.indexOf(high);
         if (!high) return 'The last output feels none of the inputs: every gradient is 0.';
-        return `The last output feels step ${strongest + 1}${read(strongest) ? ` (${read(strongest)})` : ''} most, with a gradient of ${two(high)}; the first step has ${two(felt[0] / high)} of that${task === 'text' ? '' : ', the last ' + two(felt[T - 1] / high)}.`;
+        return `The last output feels step ${strongest + 1}${read(strongest) ? ` (${read(strongest)})` : ''} most, with a gradient of ${two(high)}; `
+          + `the first step has ${two(felt[0] / high)} of that, the last ${two(felt[T - 1] / high)}.`;
       },
     },
 
@@ -388,8 +394,9 @@ globalThis.RnnViews ??= (() => {
         const of = (title, values, rows, columns) => ({ title, rows, columns, value: (r, k) => values[r * columns + k], low: -high, high });
         images(c, box, [...gates.map((name, g) => of(gates.length > 1 ? `W_h of ${name}: ${H} x ${H}` : `W_hh: ${H} x ${H}`, W_h.subarray(g * H * H, (g + 1) * H * H), H, H)),
           of(`W_x: ${gates.length * H} x ${D}`, W_x, gates.length * H, D), of(`W_ph: ${K} x ${H}`, W_ph, K, H)], 0);
-        const zeros = [W_x, W_h, W_ph].every((W) => !most(W));
-        return zeros ? 'All matrices are zero.' : `Each entry a cell; the largest is ${two(high)} in size: ${[['W_x', W_x], ['W_h', W_h], ['W_ph', W_ph]].map(([name, W]) => `${name} up to ${two(most(W))}`).join(', ')}.`;
+        const sizes = Object.entries({ W_x, W_h, W_ph }).map(([name, W]) => [name, most(W)]);
+        if (sizes.every(([, size]) => !size)) return 'All matrices are zero.';
+        return `Each entry a cell; the largest is ${two(high)} in size: ${sizes.map(([name, size]) => `${name} up to ${two(size)}`).join(', ')}.`;
       },
     },
   };

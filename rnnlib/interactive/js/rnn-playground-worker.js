@@ -1,5 +1,5 @@
-// The playground's worker: it trains, so that the page does not wait. It loads the two scripts beside it.
-// Where a page may have no worker it calls RnnTrainer itself, with short slices: const tell = RnnTrainer(hear, 8).
+// The playground's trainer: RnnTrainer runs in a worker, so that the page does not wait; where a page may have none, in the page itself, in short slices.
+// RnnWorker() makes the worker, from the text of what the page has loaded: so it works in a page that is opened as a file, too.
 //
 // It is told   { type: 'configure', settings, show }   a new network; settings as RnnEngine.Training takes them, show: what to measure, as its measure() does
 //              { type: 'start' | 'pause' | 'step' | 'reset' }   reset: the same settings from the beginning, paused
@@ -23,7 +23,7 @@ globalThis.RnnTrainer ??= (say, slice) => {
   /** Another network, if all of it fits; else an error, and the one before goes on. */
   const begin = (chosen, wanted) => {
     const begun = new globalThis.RnnEngine.Training(chosen);
-    begun.measure(wanted);
+    begun.measure(wanted); // refused before the network before is gone
     [settings, training, show, run, running, finite, curve, taken, spent] = [chosen, begun, wanted, run + 1, false, true, [], 0, 0];
   };
 
@@ -33,11 +33,14 @@ globalThis.RnnTrainer ??= (say, slice) => {
     const from = now();
     const measured = finite ? training.measure(show) : null, values = Float32Array.from(curve);
     const { steps, chance } = training, speed = spent && 1000 * taken / spent;
-    say({ type: 'snapshot', run, running, settings, steps, finite, chance, curve: values, speed, measured }, [values.buffer]);
+    say({ type: 'snapshot', run, running, settings, steps, finite, chance, curve: values, speed, measured }, [values, ...arrays(measured)].map(({ buffer }) => buffer));
     curve = [];
     taken = spent = 0;
     next = now() + Math.max(APART, SHARE * (now() - from));
   };
+
+  /** The arrays of numbers in a tree: all are copies, which are given away. */
+  const arrays = (tree) => Object.values(tree ?? {}).flatMap((part) => (ArrayBuffer.isView(part) ? [part] : Array.isArray(part) ? [] : arrays(part)));
 
   /** A snapshot now, or as soon as one may be sent. */
   const tell = () => {
@@ -96,8 +99,12 @@ globalThis.RnnTrainer ??= (say, slice) => {
   };
 };
 
-if (globalThis.importScripts) {
-  globalThis.importScripts('rnn-playground-product.js', 'rnn-playground-engine.js');
-  const tell = globalThis.RnnTrainer((message, transferred) => globalThis.postMessage(message, transferred), 12);
-  globalThis.onmessage = ({ data }) => tell(data);
-}
+/** A worker that trains; it is told and answers what RnnTrainer does. */
+globalThis.RnnWorker ??= () => {
+  const { RnnProduct, RnnEngine, RnnTrainer } = globalThis;
+  const text = `globalThis.RnnProduct = (${RnnProduct.make})(); globalThis.RnnEngine = (${RnnEngine.make})();
+    const tell = (${RnnTrainer})((message, transferred) => postMessage(message, transferred), 12);
+    onmessage = ({ data }) => tell(data);`;
+  const address = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+  try { return new Worker(address); } finally { setTimeout(() => URL.revokeObjectURL(address), 60000); }
+};

@@ -2,22 +2,25 @@
 // <rnn-playground>...</rnn-playground>; what stands inside is shown until the playground is loaded. rnn-figure.js comes before.
 //
 // A button loads what it needs: the engine (rnn-playground-product.js, -engine.js), what is seen (-views.js) and the trainer (-worker.js),
-// which runs as a worker or, where a page may have none (opened as a file), in the page in short slices.
-// All settings stand in the page's address, #playground?task=palindrome&T=10..: such a link loads the playground, and does not start it.
+// which runs in a worker or, where a page may have none, in the page in short slices.
+// <rnn-playground id="playground" story="the wheel"> has that story's settings once it is loaded.
+// All settings stand in the page's address, #playground?task=palindrome&T=10.., or a story, #playground?story=the+wheel:
+// such a link loads the playground, and does not start it.
 // Seen from outside: element.load(), set({ name: value }), train(), pause(), step(), reset(), and steps, curve, snapshot.
 
 if (!customElements.get('rnn-playground')) {
   const { INK, BLUE, RED, GREY } = RnnFigure;
   const HOME = document.currentScript?.src || document.baseURI;
   const FILES = ['product', 'engine', 'views', 'worker'];
-  const KB = 73; // of these four
+  const KB = 74; // of these four
   const SLICE = 8; // milliseconds of training at once, where the page itself trains
-  const TOLD = 5000, SLOW = 2000, FAST = 50; // milliseconds between spoken lines, and between drawings: with reduced motion, and without
+  const TOLD = 12000, SLOW = 2000, FAST = 50; // milliseconds between spoken lines, and between drawings: with reduced motion, and without
   const LATER = 400; // milliseconds until a change stands in the address
   const HIGH = 340; // of a view, in CSS pixels
   const BESIDE = 620; // a card this wide shows two views
   const LARGEST = 1e6; // T x N x H
   const LETTERS = 2000; // of one's own text, which stands in the address
+  const LONG = 60; // so much of what somebody typed, or of a strange address, is said
   const VIEW_NAMES = {
     loss: 'loss and accuracy', flow: 'gradient back through time', eigenvalues: 'eigenvalues of the recurrent matrix', states: 'states in a plane', gates: 'gates of one sequence',
     felt: 'which inputs are still felt', weights: 'weights as an image', norm: 'length of the whole gradient',
@@ -36,11 +39,19 @@ if (!customElements.get('rnn-playground')) {
     N: { label: 'batch size <i>N</i>', value: 64, most: 256 },
     seed: { label: 'seed', value: 0 },
   };
+  const same = (...names) => Object.fromEntries(names.map((name) => [name, name]));
   const CHOICES = {
-    task: { label: 'task', options: { palindrome: 'palindrome', adding: 'adding', copying: 'copying', parity: 'parity', text: 'your own text' }, value: 'palindrome' },
-    cell: { label: 'cell', options: { RNN: 'RNN', GRU: 'GRU', LSTM: 'LSTM' }, value: 'RNN' },
-    start: { label: 'initialisation', options: { uniform: 'uniform', xavier: 'Xavier', orthogonal: 'orthogonal', identity: 'identity', chrono: 'chrono', zero: 'zero' }, value: 'orthogonal' },
-    method: { label: 'optimizer', options: Object.fromEntries(['SGD', 'momentum', 'Nesterov', 'Adagrad', 'Adadelta', 'RMSprop', 'Adam'].map((name) => [name, name])), value: 'Adam' },
+    task: { label: 'task', options: { ...same('palindrome', 'adding', 'copying', 'parity'), text: 'your own text' }, value: 'palindrome' },
+    cell: { label: 'cell', options: same('RNN', 'GRU', 'LSTM'), value: 'RNN' },
+    start: { label: 'initialisation', options: { ...same('uniform'), xavier: 'Xavier', ...same('orthogonal', 'identity', 'chrono', 'zero') }, value: 'orthogonal' },
+    method: { label: 'optimizer', options: same('SGD', 'momentum', 'Nesterov', 'Adagrad', 'Adadelta', 'RMSprop', 'Adam'), value: 'Adam' },
+  };
+  const ASKED = {
+    palindrome: 'read: the first T − 1 digits of a palindrome; asked: the last, which is the first',
+    adding: 'read: T numbers, two of them marked; asked: the sum of the two',
+    copying: 'read: ten symbols, T blanks, a sign; asked: the ten symbols',
+    parity: 'read: T bits; asked: whether the ones are odd in number',
+    text: 'asked, at every step: the next character',
   };
   const TEXT = ['', 'malt that lay in', 'rat that ate', 'cat that killed', 'dog that worried', 'cow with the crumpled horn that tossed', 'maiden all forlorn that milked']
     .map((_, n, all) => `This is the ${all.slice(1, n + 1).reverse().map((line) => `${line} the `).join('')}house that Jack built.`).join(' '); // a rhyme of the eighteenth century
@@ -53,39 +64,50 @@ if (!customElements.get('rnn-playground')) {
   const STORIES = {
     'the wheel': {
       settings: { T: 10, cell: 'RNN', H: 64, start: 'uniform', lr: 0.002 }, views: ['states', 'eigenvalues'],
-      says: ['Once nearly all answers are right, after 130 to 590 steps with seeds 0 to 2, pause and press Plane of now: the means of the ten first digits stand around a ring; move t, and it turns by about the angle of '
-        + 'the eigenvalues that left the disc. It does not show that every network finds a wheel: with seed 1 two pairs of eigenvalues share the work, and from an orthogonal start there are many.'],
+      says: ['Once nearly all answers are right, after 130 to 590 steps with seeds 0 to 2, pause and press Plane of now: '
+        + 'the means of the ten first digits stand around a ring; move t, and it turns by about the angle of the eigenvalues that left the disc. '
+        + 'It does not show that every network finds a wheel: with seed 1 two pairs of eigenvalues share the work, and from an orthogonal start there are many.'],
     },
     'the RNN that forgets': {
-      settings: { T: 20, cell: 'RNN', H: 64, start: 'uniform', lr: 0.001 }, other: { start: 'orthogonal' }, button: ['Its orthogonal twin', 'From the uniform start again'], views: ['loss', 'flow'],
-      says: ['Look at the gradient: before training it is 11,000 to 34,000 times shorter at the first step than at the last, and after 1,000 steps two of seeds 0 to 2 are still at chance and one at 22 %. '
+      settings: { T: 20, cell: 'RNN', H: 64, start: 'uniform', lr: 0.001 }, other: { start: 'orthogonal' },
+      button: ['Its orthogonal twin', 'From the uniform start again'], views: ['loss', 'flow'],
+      says: ['Look at the gradient: before training it is 11,000 to 34,000 times shorter at the first step than at the last, '
+        + 'and after 1,000 steps two of seeds 0 to 2 are still at chance and one at 22 %. '
         + 'It does not show that such a start never learns: it shows a thousand steps, at one rate.',
-      'The same network from an orthogonal start: before training the gradient loses less than half of its length on the way back, the eigenvalues stand on the circle, and seeds 0 to 2 have nearly all answers right after 110 to 140 steps. '
+      'The same network from an orthogonal start: before training the gradient loses less than half of its length on the way back, '
+        + 'and seeds 0 to 2 have nearly all answers right after 110 to 140 steps. '
         + 'It does not show that orthogonal is best for every task, nor that the matrix stays orthogonal.'],
     },
     'forget bias 0 and 1': {
-      settings: { T: 20, cell: 'LSTM', start: 'orthogonal', forgetBias: 0, lr: 0.003 }, other: { forgetBias: 1 }, button: ['With bias 1', 'With bias 0'], views: ['loss', 'flow'],
+      settings: { T: 20, cell: 'LSTM', start: 'orthogonal', forgetBias: 0, lr: 0.003 }, other: { forgetBias: 1 },
+      button: ['With bias 1', 'With bias 0'], views: ['loss', 'flow'],
       says: ['Forget gates near one half: before training the gradient by c loses a factor of 430 to 530 over 19 steps, and after 500 steps seeds 0 to 2 are all at chance. '
         + 'It does not show that bias 0 never works: over 10 digits it does, only later.',
-      'Forget gates near 0.73: the factor is 4, and seeds 0 to 2 have nearly all answers right after 250 to 380 steps. It does not show that 1 is enough for longer sequences: what a gate keeps falls with every step.'],
+      'Forget gates near 0.73: the factor is 4, and seeds 0 to 2 have nearly all answers right after 250 to 380 steps. '
+        + 'It does not show that 1 is enough for longer sequences: what a gate keeps falls with every step.'],
     },
     'a run that explodes': {
-      settings: { T: 20, cell: 'RNN', H: 64, start: 'orthogonal', method: 'SGD', lr: 0.5, clip: '' }, other: { clip: 1 }, button: ['Clipped at 1', 'Without clipping'], views: ['loss', 'norm'],
-      says: ['Within 50 steps the loss is far above chance, 5 to 9 instead of 2.3, and stays there with seeds 0 to 2; look at the length of the gradient, up to 44, and think of a step half as long. '
+      settings: { T: 20, cell: 'RNN', H: 64, start: 'orthogonal', method: 'SGD', lr: 0.5, clip: '' }, other: { clip: 1 },
+      button: ['Clipped at 1', 'Without clipping'], views: ['loss', 'norm'],
+      says: ['Within 50 steps the loss is far above chance, 5 to 9 instead of 2.3, and stays there with seeds 0 to 2: '
+        + 'look at the length of the gradient, up to 44, of which each step goes the half. '
         + 'It does not show a number that overflows, for tanh is bounded: the weights are only thrown to where nothing can be learned.',
       'The same, but no gradient is longer than 1: seeds 1 and 2 have nearly all answers right after 150 and 160 steps, and seed 0 about 80 % after 500. '
         + 'It does not show shorter gradients: they still reach 10 to 220 before they are cut.'],
     },
     'zeros stay zeros': {
       settings: { T: 10, cell: 'LSTM', start: 'zero', lr: 0.01 }, views: ['loss', 'weights'],
-      says: ['All weights start at zero: look at the matrices, which stay zero at every step, and at the loss, which stays at chance; only the bias of the readout learns how frequent the digits are. '
+      says: ['All weights start at zero: look at the matrices, which stay zero at every step, and at the loss, which stays at chance; '
+        + 'only the bias of the readout learns how frequent the digits are. '
         + 'It does not show equal weights that are not zero: those learn, but as one unit.'],
     },
     'too small a rate behind chrono': {
       settings: { T: 20, cell: 'LSTM', start: 'chrono', lr: 0.0003 }, other: { lr: 0.01 }, button: ['With rate 0.01', 'With rate 0.0003'], views: ['loss', 'gates'],
-      says: ['Chrono opens the forget gates and closes the input gates, on average 0.87 and 0.13, so little is written at first: after 400 steps seeds 0 to 2 are at chance, after 600 at 20 %. '
+      says: ['Chrono opens the forget gates and closes the input gates, on average 0.87 and 0.13, so little is written at first: '
+        + 'after 400 steps seeds 0 to 2 are at chance, after 600 at 20 %. '
         + 'It does not show a network that cannot learn, but one that has hardly begun; the loss alone would not tell you which.',
-      'The same start with a rate 33 times as large: seeds 0 to 2 have nearly all answers right after 170 to 250 steps. It does not show the best rate: 0.1 gets there after 90 to 200.'],
+      'The same start with a rate 33 times as large: seeds 0 to 2 have nearly all answers right after 170 to 250 steps. '
+        + 'It does not show the best rate: 0.1 gets there after 90 to 200.'],
     },
   };
 
@@ -110,6 +132,7 @@ if (!customElements.get('rnn-playground')) {
     .bad { padding-left: 0.6rem; border-left: 4px solid ${RED}; }
     .story { margin: 0.5rem 0.25rem; padding-left: 0.6rem; border-left: 4px solid ${BLUE}; max-width: 42rem; }
     .story:empty { display: none; }
+    .change { margin: 0 0.25rem 0.5rem; font-size: 0.875rem; }
     .twin { margin: 0 0.25rem; }
     .numbers { margin: 0.25rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
     .views { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0 1rem; margin: 0.25rem; }
@@ -136,7 +159,11 @@ if (!customElements.get('rnn-playground')) {
       <span class="hidden" id="${side}-name"></span><figcaption id="${side}-says"></figcaption></figure>`).join('')}</div>
     <div class="plane"><label class="row"><span>step <i>t</i></span><input type="range" name="t" min="1" max="1" step="1"><span class="value" aria-hidden="true"></span></label>
       <button type="button" class="turn">Plane of now</button></div>
-    <details class="details"><summary>Settings</summary></details></div>`;
+    <details class="details"><summary>Settings</summary><p class="change">A change begins a new network.</p></details></div>`;
+  const BEGIN = 'Press Start: a network learns to say which digit it read first, after it has read them all. Or choose a story above; each sets everything and runs.';
+  const brief = (text) => (text.length > LONG ? `${text.slice(0, LONG)}…` : text);
+
+  const percent = (p) => `${RnnFigure.fixed(100 * p, p < 0.0995 ? 1 : 0)}\u00a0%`;
 
   const script = (name) => new Promise((done, failed) => {
     const element = document.createElement('script');
@@ -166,8 +193,13 @@ if (!customElements.get('rnn-playground')) {
       find('.card').insertAdjacentHTML('afterbegin', BODY);
       find('.loaded').prepend(stories);
       find('details').append(find('.sliders'));
-      for (const name of ['loader=load', 'status', 'heard', 'numbers', 'story', 'twin', 'go', 'one', 'settings=details']) { const [own, part = own] = name.split('='); this[own] = find(`.${part}`); }
+      find('.status').after(find('slot')); // the still picture, where the views will be
+      for (const name of ['loader=load', 'status', 'heard', 'numbers', 'story', 'twin', 'go', 'one', 'settings=details']) {
+        const [own, part = own] = name.split('=');
+        this[own] = find(`.${part}`);
+      }
       this.furnish(find);
+      this.story.textContent = BEGIN;
       this.loader.textContent = `Load the playground (${KB} kB)`;
       this.loader.addEventListener('click', () => this.load());
       for (const [part, act] of [['go', () => (this.running ? this.pause() : this.train())], ['one', () => this.step()], ['reset', () => this.reset()], ['link', () => this.copy()],
@@ -175,9 +207,10 @@ if (!customElements.get('rnn-playground')) {
       this.still = matchMedia('(prefers-reduced-motion: reduce)');
       new IntersectionObserver((entries) => { this.seen = entries.at(-1).isIntersecting; this.show(); }).observe(find('.views'));
       document.addEventListener('visibilitychange', () => this.show());
-      addEventListener('hashchange', () => this.follow());
+      addEventListener('hashchange', () => { if (this.follow()) this.go.focus({ preventScroll: true }); });
       const sizes = new ResizeObserver(() => this.paint()); // a canvas is stretched until it is drawn anew
       for (const side of ['left', 'right']) sizes.observe(this[side].canvas);
+      document.addEventListener('DOMContentLoaded', () => this.redraw()); // what the parser had not reached
       this.redraw();
       this.follow();
     }
@@ -191,7 +224,9 @@ if (!customElements.get('rnn-playground')) {
     /** The controls, in their order, each with a place for what is wrong with it. */
     furnish(find) {
       for (const [name, { label, value, says }] of Object.entries(FIELDS)) {
-        const row = this.addRow(`<span>${label}</span><input type="text" name="${name}" inputmode="decimal" autocomplete="off" spellcheck="false">${says ? `<small>${says}</small>` : ''}`);
+        const keys = name === 'forgetBias' ? 'text' : 'decimal'; // a phone's keys for numbers may have no minus
+        const row = this.addRow(`<span>${label}</span><input type="text" name="${name}" inputmode="${keys}" autocomplete="off" spellcheck="false">`
+          + (says ? `<small>${says}</small>` : ''));
         this.inputs[name] = row.querySelector('input');
         this.inputs[name].value = value;
       }
@@ -202,6 +237,7 @@ if (!customElements.get('rnn-playground')) {
       for (const name of SETTINGS) {
         const input = this.inputs[name], own = input.closest('.row');
         find('.sliders').append(own);
+        if (name === 'task') own.insertAdjacentHTML('beforeend', '<small class="asked"></small>');
         own.insertAdjacentHTML('beforeend', `<p class="note" id="wrong-${name}"></p>`);
         input.setAttribute('aria-describedby', `wrong-${name}`);
         if (input.localName !== 'select') input.addEventListener('change', () => this.set({}));
@@ -222,7 +258,7 @@ if (!customElements.get('rnn-playground')) {
       this.loading = true;
       this.report(`Loading ${KB} kB …`);
       try {
-        for (const name of FILES.slice(0, 3)) await script(name);
+        for (const name of FILES) await script(name);
         await this.employ();
         const focused = this.shadowRoot.activeElement === this.loader;
         this.toggleAttribute('loaded', true);
@@ -231,7 +267,9 @@ if (!customElements.get('rnn-playground')) {
         if (focused) this.go.focus();
         this.redraw();
         this.settings.open = this.beside; // a phone shows the views first
-        this.renew();
+        const story = this.linked ?? this.getAttribute('story');
+        if (Object.hasOwn(STORIES, story)) this.tell(story, { run: false });
+        else this.renew();
       } catch (error) {
         this.report(`The playground could not be loaded: ${error.message} What still works: the rest of the page, and the notebooks.`, true);
       }
@@ -240,14 +278,8 @@ if (!customElements.get('rnn-playground')) {
 
     /** A worker, or the same code in the page where there may be none. */
     async employ() {
-      const here = async () => {
-        await script('worker');
-        const tell = globalThis.RnnTrainer((message) => queueMicrotask(() => this.hear(message)), SLICE);
-        this.post = tell;
-        this.toggleAttribute('inpage', true);
-      };
       try {
-        const worker = new Worker(new URL('rnn-playground-worker.js', HOME));
+        const worker = globalThis.RnnWorker();
         await new Promise((done, failed) => {
           worker.onerror = (event) => { event.preventDefault(); failed(new Error('no worker')); };
           worker.onmessage = done; // it refuses this, so it is there
@@ -256,7 +288,10 @@ if (!customElements.get('rnn-playground')) {
         worker.onmessage = ({ data }) => this.hear(data);
         worker.onerror = ({ message }) => this.report(`The worker that trains has failed: ${message}`, true);
         this.post = (message) => worker.postMessage(message);
-      } catch { await here(); }
+      } catch {
+        this.post = globalThis.RnnTrainer((message) => queueMicrotask(() => this.hear(message)), SLICE);
+        this.toggleAttribute('inpage', true);
+      }
     }
 
     report(text, bad = false) {
@@ -269,7 +304,8 @@ if (!customElements.get('rnn-playground')) {
     /** A control that has nothing to say with the others as they are. */
     idle(name) {
       const { task, cell, method } = this.inputs;
-      return (name === 'text' && task.value !== 'text') || (name === 'forgetBias' && cell.value !== 'LSTM') || (name === 'momentum' && !['momentum', 'Nesterov'].includes(method.value));
+      const used = { text: task.value === 'text', forgetBias: cell.value === 'LSTM', momentum: ['momentum', 'Nesterov'].includes(method.value) };
+      return used[name] === false;
     }
 
     /** What the engine takes. Errors are RangeErrors as the engine's own, which name the setting first. */
@@ -277,9 +313,9 @@ if (!customElements.get('rnn-playground')) {
       const given = Object.fromEntries(Object.keys(CHOICES).map((name) => [name, this.inputs[name].value]));
       for (const [name, { none, most = Infinity }] of Object.entries(FIELDS)) {
         if (this.idle(name)) continue;
-        const typed = this.inputs[name].value.trim().replace('−', '-'), number = typed ? Number(typed) : none === undefined ? NaN : none;
-        if (Number.isNaN(number) || (number === Infinity && typed)) throw new RangeError(`${name} must be a number, got ${typed || 'nothing'}`);
-        if (number > most) throw new RangeError(`${name} must be at most ${most}, got ${typed}`);
+        const typed = this.inputs[name].value.trim().replace('−', '-').replace(',', '.'), number = typed ? Number(typed) : none === undefined ? NaN : none;
+        if (Number.isNaN(number) || (number === Infinity && typed)) throw new RangeError(`${name} must be a number, got ${brief(typed) || 'nothing'}`);
+        if (number > most) throw new RangeError(`${name} must be at most ${most}, got ${brief(typed)}`);
         given[name] = number;
       }
       const text = given.task === 'text' ? this.inputs.text.value : '';
@@ -344,33 +380,37 @@ if (!customElements.get('rnn-playground')) {
       return document.location.href.split('#')[0] + this.anchor + words;
     }
 
-    /** Takes the settings of the address, if it has any; what is unknown there is said. */
+    /** Takes the settings of the address, if it has any; what is unknown there is said. True if there were some. */
     follow() {
       const { hash } = document.location;
-      if (!hash.startsWith(this.anchor) || (this.post && document.location.href === this.link)) return;
+      if (!hash.startsWith(this.anchor) || (this.post && document.location.href === this.link)) return false;
       const words = [...new URLSearchParams(hash.slice(this.anchor.length))], strange = [];
+      this.linked = words[0]?.[0] === 'story' ? words.shift()[1] : '';
+      if (this.linked && !Object.hasOwn(STORIES, this.linked)) strange.push(`there is no story “${brief(this.linked)}”`);
       for (const [name, value] of Object.entries({ ...usual, left: 'loss', right: 'eigenvalues' })) this.inputs[name].value = value;
       for (const [name, value] of words) {
         const input = [...SETTINGS, 'left', 'right'].includes(name) ? this.inputs[name] : null, before = input?.value;
-        if (!input) { strange.push(`“${name}” is no setting here`); continue; }
-        input.value = value;
+        if (!input) { strange.push(`“${brief(name)}” is no setting here`); continue; }
+        input.value = value.slice(0, LETTERS);
         if (input.localName === 'select' && input.value !== value) {
           input.value = before;
-          strange.push(`${input.closest('.row').querySelector('span').textContent} has no “${value}”, ${before} stands there`);
+          strange.push(`${input.closest('.row').querySelector('span').textContent} has no “${brief(value)}”, ${before} stands there`);
         }
       }
-      this.strange = strange.length ? `The address is not understood in full: ${strange.join('; ')}.` : null;
-      if (this.post) {
+      const more = strange.splice(3).length;
+      this.strange = strange.length ? `The address is not understood in full: ${strange.join('; ')}${more ? `; and ${more} more` : ''}.` : null;
+      if (!this.post) this.load();
+      else if (Object.hasOwn(STORIES, this.linked)) this.tell(this.linked, { run: false });
+      else {
         this.story.textContent = '';
         this.twin.hidden = true;
         this.report(this.strange ?? '', Boolean(this.strange));
         this.renew();
         this.show();
         this.redraw();
-      } else {
-        this.load();
-        this.scrollIntoView();
       }
+      this.scrollIntoView();
+      return true;
     }
 
     async copy() {
@@ -393,15 +433,15 @@ if (!customElements.get('rnn-playground')) {
     reset() { if (this.post && !this.problem) this.post({ type: 'reset' }); }
 
     /** Sets a story, or its twin, and runs it. */
-    tell(name, twin = false) {
+    tell(name, { twin = false, run = true } = {}) {
       const { settings, other, views: [left, right], says, button } = STORIES[name];
       this.set({ ...usual, ...settings, ...(twin && other), left, right });
       this.story.textContent = says[Number(twin)];
       this.twin.hidden = !other;
       this.twin.textContent = button?.[Number(twin)] ?? '';
-      this.other = [name, !twin];
+      this.other = [name, { twin: !twin }];
       this.show();
-      this.train();
+      if (run) this.train();
     }
 
     /** The plane of the states as they are now. */
@@ -434,8 +474,8 @@ if (!customElements.get('rnn-playground')) {
       this.refresh();
       const now = performance.now();
       if (!finite) this.speak(`Training has ended at step ${steps}: the loss or a weight is no finite number any more. The views show what was seen before.`);
-      else if (ended) this.speak(`Paused. ${this.line}`);
-      else if (running && now - this.said >= TOLD) this.speak(this.line);
+      else if (ended) this.speak(`Paused. ${this.spoken}`);
+      else if (running && now - this.said >= TOLD) this.speak(this.spoken);
       if (ended || !running) this.paint();
       else this.later();
     }
@@ -453,11 +493,17 @@ if (!customElements.get('rnn-playground')) {
       if (this.heard.textContent !== text) this.heard.textContent = text;
     }
 
+    /** Steps, loss and accuracy, as short as they can be heard. */
+    get spoken() {
+      const { steps, last } = this;
+      return last ? `Step ${steps}: loss ${globalThis.RnnViews.two(last[0])}, accuracy ${percent(last[1])}.` : this.line;
+    }
+
     /** Steps, loss and accuracy in words. */
     get line() {
       const { steps, last, snapshot } = this;
       if (!snapshot) return '';
-      const { chance, speed } = snapshot, { two } = globalThis.RnnViews, percent = (p) => `${RnnFigure.fixed(100 * p, p < 0.0995 ? 1 : 0)}\u00a0%`;
+      const { chance, speed } = snapshot, { two } = globalThis.RnnViews;
       if (!last) return `Step 0. By chance: loss ${two(chance.loss)}, accuracy ${percent(chance.accuracy)}.`;
       return `Step ${steps}: loss ${two(last[0])} (chance ${two(chance.loss)}), accuracy ${percent(last[1])} (chance ${percent(chance.accuracy)})`
         + `${speed ? `, ${two(speed)} steps a second` : ''}.`;
@@ -468,11 +514,16 @@ if (!customElements.get('rnn-playground')) {
       if (!this.go) return;
       const text = this.running ? 'Pause' : 'Start', { finite = true } = this;
       if (this.go.textContent !== text) this.go.textContent = text;
+      const held = this.shadowRoot.activeElement === this.go && !finite;
       this.go.disabled = Boolean(this.problem) || !finite;
       this.one.disabled = Boolean(this.problem) || !finite;
-      this.shadowRoot.querySelector('.reset').disabled = Boolean(this.problem);
-      if (!finite) this.report(`Step ${this.steps}: the loss or a weight is no finite number any more, so training has stopped. Reset begins anew; a smaller rate or clipping may help.`, true);
-      else if (this.broken) this.report('');
+      const again = this.shadowRoot.querySelector('.reset');
+      again.disabled = Boolean(this.problem);
+      if (held) again.focus();
+      if (!finite) {
+        this.report(`Step ${this.steps}: the loss or a weight is no finite number any more, so training has stopped. `
+          + 'Reset begins anew; a smaller rate or clipping may help.', true);
+      } else if (this.broken) this.report('');
       this.broken = !finite;
     }
 
@@ -498,7 +549,8 @@ if (!customElements.get('rnn-playground')) {
       for (const side of this.shown) {
         const { canvas, caption, name } = this[side], view = VIEWS[this.inputs[side].value], { width } = canvas.getBoundingClientRect();
         if (!width || !measured || view.parts.some((part) => !measured[part])) continue;
-        if (canvas.width !== Math.round(width * grain) || canvas.height !== HIGH * grain) { canvas.width = Math.round(width * grain); canvas.height = HIGH * grain; }
+        const [wide, high] = [width, HIGH].map((length) => Math.round(length * grain));
+        if (canvas.width !== wide || canvas.height !== high) Object.assign(canvas, { width: wide, height: high });
         const c = canvas.getContext('2d');
         c.setTransform(grain, 0, 0, grain, 0, 0);
         c.clearRect(0, 0, width, HIGH);
@@ -513,6 +565,7 @@ if (!customElements.get('rnn-playground')) {
       if (!this.loader) return;
       for (const name of SETTINGS) this.inputs[name].disabled = this.idle(name);
       this.inputs.text.closest('.row').hidden = this.idle('text');
+      this.shadowRoot.querySelector('.asked').textContent = ASKED[this.inputs.task.value];
       const before = this.beside;
       this.beside = this.shadowRoot.querySelector('.card').clientWidth >= BESIDE;
       this.right.figure.hidden = !this.beside;
