@@ -9,7 +9,7 @@
 //   address   settings to the address and back, no new entry in the history; what is unknown there is said; Copy link
 //   wrong     what does not fit is named beside its control, and nothing runs on
 //   views     each of them with each cell draws something, and says it without an unnamed NaN;  hidden: nothing is measured out of sight
-//   stories   each sets, runs and says;  fuzz: 60 random settings and clicks, no exception, no NaN that is not named
+//   stories   each sets, runs and says;  fuzz: 100 random settings and clicks, no exception, no NaN that is not named
 //   spoken    steps, loss, accuracy at most every twelve seconds, and when it is paused or ends;  motion: a drawing every two seconds if less motion is wanted
 //   keyboard, phone, missing, file, fallback, a11y, errors, offline   as in char_writer.mjs
 // --selftest breaks the scripts, one thing at a time, and wants each found by the part that should. --shots writes light, dark and phone.png.
@@ -229,10 +229,15 @@ async function wrongs(browser, book, name, note, swap) {
       await w.host.evaluate((e) => { e.train(); e.step(); e.reset(); });
       if ((await w.now()).run !== run) note('wrong', `${what}: another network`);
     }
+    await w.begun(() => w.set({ ...GOOD, lr: '0,02', forgetBias: '−1', cell: 'LSTM' })); // as they are typed in many countries
+    const typed = await w.host.evaluate((e) => [e.snapshot.settings.settings.lr, e.snapshot.settings.forgetBias]);
+    if (String(typed) !== '0.02,-1') note('wrong', `0,02 and −1 are taken for ${typed}`);
     await w.begun(() => w.set({ ...GOOD, method: 'SGD', lr: 1e30, clip: '', task: 'adding' }));
+    await w.part('.go').focus();
     await w.host.evaluate((e) => e.train());
     await w.within('e.finite === false', 'wrong');
     const { status, heard, numbers: line } = await w.now();
+    if (await focused(w) !== 'reset') note('wrong', `at the end of a run the focus is on ${await focused(w)}`);
     if (!/no finite number/.test(status) || !/ended/.test(heard) || /NaN|Infinity/.test(line)) note('wrong', `at the end of a run: "${status}", "${heard}", "${line}"`);
     await w.begun(() => w.press('Reset'));
     if ((await w.now()).status || await w.part('.go').isDisabled()) note('wrong', 'Reset does not begin anew');
@@ -252,6 +257,7 @@ const inked = (w, side) => w.host.evaluate((e, at) => {
 async function views(browser, book, name, note, swap) {
   const w = await ready(browser, book, note, { swap });
   try {
+    await w.within('e.left.caption.textContent && e.right.caption.textContent', 'views'); // as it is loaded
     const names = await w.host.evaluate((e) => [...e.inputs.left.options].map(({ value }) => value));
     if (names.length !== 8) note('views', `${names}`);
     for (const [cell, task] of [['RNN', 'palindrome'], ['GRU', 'adding'], ['LSTM', 'copying'], ['RNN', 'text'], ['LSTM', 'parity']]) {
@@ -283,7 +289,7 @@ async function views(browser, book, name, note, swap) {
     const products = [[0, 0], [0, 1], [1, 1]].map(([a, b]) => later[a].reduce((all, value, k) => all + value * later[b][k], 0));
     if (off(products.map((value) => Math.round(value * 1e6) / 1e6), [1, 0, 1])) note('views', `the plane's directions have the products ${products}`);
     await w.part('.turn').click();
-    if (!off(first, await w.host.evaluate((e) => e.plane.axes.map((axis) => [...axis])))) note('views', 'Plane of now takes the old one');
+    if (!off(first, await w.host.evaluate((e) => e.plane.axes.map((axis) => [...axis])))) note('views', 'New plane takes the old one');
     await w.part('[name=t]').focus();
     await w.page.keyboard.press('Home');
     if (!(await w.now()).captions[0].startsWith('After step 1 of 7')) note('views', `at the first step: ${(await w.now()).captions[0]}`);
@@ -336,12 +342,12 @@ async function fuzz(browser, book, name, note, swap) {
       truncation: ['', 1, 3, 0.5], N: [1, 2, 8, 33, 0], seed: [0, 1, 2 ** 32 - 1, 2 ** 32, 1.5], text: ['', 'a', 'aaaa aaaa', 'ab\ncd\tef \u{1F600}x'.repeat(9), '<b>"&'.repeat(30)] };
     const small = { T: 5, H: 8, N: 8 };
     let ran = 0;
-    for (let n = 0; n < 60; n++) {
+    for (let n = 0; n < 100; n++) {
       const act = pick(['set', 'set', 'set', 'click', 'click', 'repair']);
       if (act === 'click') await w.host.evaluate((e, part) => e.shadowRoot.querySelector(part).click(), pick(['.go', '.one', '.reset', '.turn', '.twin', '.presets button:nth-child(2)', '.go']));
       else await w.set(act === 'repair' ? { ...GOOD, task: pick(options.task.slice(0, 4)), cell: pick(options.cell), left: pick(options.left), ...small } : Object.fromEntries(Array.from({ length: random.integer(1, 4) }, () => { const key = pick(Object.keys(values)); return [key, pick(values[key])]; })));
       if (act === 'repair') await w.host.evaluate((e) => e.train());
-      await w.page.waitForTimeout(60);
+      await w.page.waitForTimeout(40);
       const { numbers: line, captions, heard, status, notes, problem, steps } = await w.now(), all = [line, ...captions, heard, ...Object.values(notes), status].join(' | ');
       if (/NaN|Infinity|undefined|null|\[object/.test(all)) note('fuzz', `${n}: ${all}`);
       if (problem && !Object.keys(notes).length && !status) note('fuzz', `${n}: "${problem}" is not said`);
@@ -531,7 +537,11 @@ const playground = {
     ['rnn-playground', "step() { if (this.post && !this.problem) this.post({ type: this.running ? 'pause' : 'step' }); }", "step() { this.post({ type: 'step' }); }", 'stop'],
     ['rnn-playground', "given[name] = number;", "given[name] = Math.min(number, 6);", 'numbers'],
     ['rnn-playground', 'history.replaceState(history.state, \'\', this.link), LATER)', 'history.pushState(history.state, \'\', this.link), LATER)', 'address'],
-    ['rnn-playground', "addEventListener('hashchange', () => this.follow());", '', 'address'],
+    ['rnn-playground', "addEventListener('hashchange', () => { if (this.follow())", 'void (() => { if (this.follow())', 'address'],
+    ['rnn-playground', 'if (run) this.train();', 'this.train();', 'address'],
+    ['rnn-playground', "strange.push(`there is no story “${brief(this.linked)}”`);", '{}', 'address'],
+    ['rnn-playground', ".replace(',', '.'), number", ', number', 'wrong'],
+    ['rnn-playground', 'if (held) again.focus();', '', 'wrong'],
     ['rnn-playground', 'for (const [name, value] of Object.entries({ ...usual, left:', 'for (const [name, value] of Object.entries({ left:', 'address'],
     ['rnn-playground', "if (!input) { strange.push(`“${brief(name)}” is no setting here`); continue; }", 'if (!input) continue;', 'address'],
     ['rnn-playground', 'if (number > most) throw', 'if (number > 9 * most) throw', 'wrong'],

@@ -253,7 +253,7 @@ globalThis.RnnViews ??= (() => {
             stroke(c, [at([0, level]), at([x.high, level])], { colour: RED, dash: [6, 4], width: 1.5 });
             stroke(c, points.map(at), { colour: BLUE, width: 1.5 });
           });
-          keys(c, width - 10, box.top - 7, [['training', { colour: BLUE }], ['chance', { colour: RED, dash: [6, 4] }]]);
+          keys(c, width - 10, box.top - 7, [['chance', { colour: RED, dash: [6, 4] }]]);
         }
         const last = losses.at(-1);
         const guess = `a guess without memory has the loss ${two(chance.loss)} and the accuracy ${two(chance.accuracy)}`;
@@ -349,7 +349,7 @@ globalThis.RnnViews ??= (() => {
           }
         });
         return `After step ${step} of ${T}: small, the states of ${N} sequences, named by the answer that is wanted there; in circles, the mean of each answer, `
-          + `with where it came from, seen from the middle of them all. The plane is that of step ${taken} of training.`;
+          + `with where it came from, seen from the middle of them all. The plane is that of step ${taken} of training; New plane finds the best one of now.`;
       },
     },
 

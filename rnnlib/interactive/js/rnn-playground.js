@@ -64,7 +64,7 @@ if (!customElements.get('rnn-playground')) {
   const STORIES = {
     'the wheel': {
       settings: { T: 10, cell: 'RNN', H: 64, start: 'uniform', lr: 0.002 }, views: ['states', 'eigenvalues'],
-      says: ['Once nearly all answers are right, after 130 to 590 steps with seeds 0 to 2, pause and press Plane of now: '
+      says: ['Once nearly all answers are right, after 130 to 590 steps with seeds 0 to 2, pause and press New plane: '
         + 'the means of the ten first digits stand around a ring; move t, and it turns by about the angle of the eigenvalues that left the disc. '
         + 'It does not show that every network finds a wheel: with seed 1 two pairs of eigenvalues share the work, and from an orthogonal start there are many.'],
     },
@@ -72,7 +72,7 @@ if (!customElements.get('rnn-playground')) {
       settings: { T: 20, cell: 'RNN', H: 64, start: 'uniform', lr: 0.001 }, other: { start: 'orthogonal' },
       button: ['Its orthogonal twin', 'From the uniform start again'], views: ['loss', 'flow'],
       says: ['Look at the gradient: before training it is 11,000 to 34,000 times shorter at the first step than at the last, '
-        + 'and after 1,000 steps two of seeds 0 to 2 are still at chance and one at 22 %. '
+        + 'and after 1,000 steps two of seeds 0 to 2 are still at chance and one at about 22 %. '
         + 'It does not show that such a start never learns: it shows a thousand steps, at one rate.',
       'The same network from an orthogonal start: before training the gradient loses less than half of its length on the way back, '
         + 'and seeds 0 to 2 have nearly all answers right after 110 to 140 steps. '
@@ -83,7 +83,7 @@ if (!customElements.get('rnn-playground')) {
       button: ['With bias 1', 'With bias 0'], views: ['loss', 'flow'],
       says: ['Forget gates near one half: before training the gradient by c loses a factor of 430 to 530 over 19 steps, and after 500 steps seeds 0 to 2 are all at chance. '
         + 'It does not show that bias 0 never works: over 10 digits it does, only later.',
-      'Forget gates near 0.73: the factor is 4, and seeds 0 to 2 have nearly all answers right after 250 to 380 steps. '
+      'Forget gates near 0.73: the factor is about 4, and seeds 0 to 2 have nearly all answers right after 250 to 380 steps. '
         + 'It does not show that 1 is enough for longer sequences: what a gate keeps falls with every step.'],
     },
     'a run that explodes': {
@@ -133,7 +133,6 @@ if (!customElements.get('rnn-playground')) {
     .story { margin: 0.5rem 0.25rem; padding-left: 0.6rem; border-left: 4px solid ${BLUE}; max-width: 42rem; }
     .story:empty { display: none; }
     .change { margin: 0 0.25rem 0.5rem; font-size: 0.875rem; }
-    .twin { margin: 0 0.25rem; }
     .numbers { margin: 0.25rem; font-variant-numeric: tabular-nums; min-height: 1.4em; }
     .views { display: grid; grid-template-columns: minmax(0, 1fr); gap: 0 1rem; margin: 0.25rem; }
     .views[data-count="2"] { grid-template-columns: repeat(2, minmax(0, 1fr)); }
@@ -151,14 +150,14 @@ if (!customElements.get('rnn-playground')) {
     :host(:not([loaded])) ::slotted(.fallback) { display: block !important; }
     @media print { .load, details, .plane, textarea, .views .row { display: none; } figure, .story { break-inside: avoid; } }`;
   const BODY = `<button type="button" class="load"></button><p class="note status" role="status"></p>
-    <div class="loaded"><p class="story" aria-live="polite"></p><button type="button" class="twin" hidden></button>
+    <div class="loaded"><p class="story" aria-live="polite"></p>
     <div class="presets run" role="group" aria-label="training"><button type="button" class="go">Start</button><button type="button" class="one">One step</button>
-      <button type="button" class="reset">Reset</button><button type="button" class="link">Copy link</button></div>
+      <button type="button" class="reset">Reset</button><button type="button" class="link">Copy link</button><button type="button" class="twin" hidden></button></div>
     <p class="numbers"></p><p class="hidden heard" aria-live="polite"></p>
     <div class="views">${['left', 'right'].map((side) => `<figure class="${side}"><canvas role="img" aria-labelledby="${side}-name" aria-describedby="${side}-says"></canvas>
       <span class="hidden" id="${side}-name"></span><figcaption id="${side}-says"></figcaption></figure>`).join('')}</div>
     <div class="plane"><label class="row"><span>step <i>t</i></span><input type="range" name="t" min="1" max="1" step="1"><span class="value" aria-hidden="true"></span></label>
-      <button type="button" class="turn">Plane of now</button></div>
+      <button type="button" class="turn">New plane</button></div>
     <details class="details"><summary>Settings</summary><p class="change">A change begins a new network.</p></details></div>`;
   const BEGIN = 'Press Start: a network learns to say which digit it read first, after it has read them all. Or choose a story above; each sets everything and runs.';
   const brief = (text) => (text.length > LONG ? `${text.slice(0, LONG)}…` : text);
@@ -347,6 +346,7 @@ if (!customElements.get('rnn-playground')) {
       if (!this.post) return;
       try {
         const settings = this.chosen;
+        this.wanted = String(this.parts);
         this.post({ type: 'configure', settings, show: this.parts });
       } catch (error) { this.wrong(error.message); }
     }
@@ -444,7 +444,7 @@ if (!customElements.get('rnn-playground')) {
       if (run) this.train();
     }
 
-    /** The plane of the states as they are now. */
+    /** The plane that suits the states as they are now. */
     turn() {
       this.plane = null;
       this.ranges.states = 0;
@@ -461,12 +461,17 @@ if (!customElements.get('rnn-playground')) {
       return [...new Set(this.shown.flatMap((side) => globalThis.RnnViews.VIEWS[this.inputs[side].value].parts))];
     }
 
-    show() { if (this.post && this.run) this.post({ type: 'show', show: this.parts }); }
+    show() {
+      if (!this.post || !this.run) return;
+      this.wanted = String(this.parts);
+      this.post({ type: 'show', show: this.parts });
+    }
 
     hear(message) {
       if (message.type === 'refused') return this.wrong(message.message);
       const { run, running, steps, finite, curve } = message, ended = this.running && !running;
       if (run !== this.run) Object.assign(this, { run, curve: new globalThis.RnnViews.Curve(), ranges: {}, plane: null, measured: null, sign: this.signs(message.settings) });
+      if (this.wanted !== String(this.parts)) this.show(); // they came into sight before there was a network
       this.curve.add(curve);
       if (curve.length) this.last = curve.slice(-3);
       if (!steps) this.last = null;
