@@ -46,12 +46,18 @@ if (!customElements.get('rnn-playground')) {
     start: { label: 'initialisation', options: { ...same('uniform'), xavier: 'Xavier', ...same('orthogonal', 'identity', 'chrono', 'zero') }, value: 'orthogonal' },
     method: { label: 'optimizer', options: same('SGD', 'momentum', 'Nesterov', 'Adagrad', 'Adadelta', 'RMSprop', 'Adam'), value: 'Adam' },
   };
-  const ASKED = {
+  const SAYS = { // of what is chosen
     palindrome: 'read: the first T − 1 digits of a palindrome; asked: the last, which is the first',
     adding: 'read: T numbers, two of them marked; asked: the sum of the two',
     copying: 'read: ten symbols, T blanks, a sign; asked: the ten symbols',
     parity: 'read: T bits; asked: whether the ones are odd in number',
     text: 'asked, at every step: the next character',
+    uniform: 'every weight drawn alike, as torch does',
+    xavier: 'W_h drawn with the variance 1 / H',
+    orthogonal: 'W_h changes no length',
+    identity: 'W_h hands each unit on to itself',
+    chrono: 'W_h orthogonal, gates set to remember T steps',
+    zero: 'every weight 0',
   };
   const TEXT = ['', 'malt that lay in', 'rat that ate', 'cat that killed', 'dog that worried', 'cow with the crumpled horn that tossed', 'maiden all forlorn that milked']
     .map((_, n, all) => `This is the ${all.slice(1, n + 1).reverse().map((line) => `${line} the `).join('')}house that Jack built.`).join(' '); // a rhyme of the eighteenth century
@@ -225,7 +231,7 @@ if (!customElements.get('rnn-playground')) {
       for (const [name, { label, value, says }] of Object.entries(FIELDS)) {
         const keys = name === 'forgetBias' ? 'text' : 'decimal'; // a phone's keys for numbers may have no minus
         const row = this.addRow(`<span>${label}</span><input type="text" name="${name}" inputmode="${keys}" autocomplete="off" spellcheck="false">`
-          + (says ? `<small>${says}</small>` : ''));
+          + (says ? `<small id="says-${name}">${says}</small>` : ''));
         this.inputs[name] = row.querySelector('input');
         this.inputs[name].value = value;
       }
@@ -236,9 +242,9 @@ if (!customElements.get('rnn-playground')) {
       for (const name of SETTINGS) {
         const input = this.inputs[name], own = input.closest('.row');
         find('.sliders').append(own);
-        if (name === 'task') own.insertAdjacentHTML('beforeend', '<small class="asked"></small>');
+        if (name === 'task' || name === 'start') own.insertAdjacentHTML('beforeend', `<small id="says-${name}"></small>`);
         own.insertAdjacentHTML('beforeend', `<p class="note" id="wrong-${name}"></p>`);
-        input.setAttribute('aria-describedby', `wrong-${name}`);
+        input.setAttribute('aria-describedby', ['says', 'wrong'].map((kind) => `${kind}-${name}`).filter((id) => this.shadowRoot.getElementById(id)).join(' '));
         if (input.localName !== 'select') input.addEventListener('change', () => this.set({}));
       }
       for (const side of ['left', 'right']) {
@@ -570,7 +576,7 @@ if (!customElements.get('rnn-playground')) {
       if (!this.loader) return;
       for (const name of SETTINGS) this.inputs[name].disabled = this.idle(name);
       this.inputs.text.closest('.row').hidden = this.idle('text');
-      this.shadowRoot.querySelector('.asked').textContent = ASKED[this.inputs.task.value];
+      for (const name of ['task', 'start']) this.shadowRoot.getElementById(`says-${name}`).textContent = SAYS[this.inputs[name].value] ?? '';
       const before = this.beside;
       this.beside = this.shadowRoot.querySelector('.card').clientWidth >= BESIDE;
       this.right.figure.hidden = !this.beside;
