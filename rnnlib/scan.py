@@ -28,8 +28,9 @@ from torch.autograd import Function
 
 from rnnlib import validate
 
-# (a_2, b_2) o (a_1, b_1), written over a_2 and b_2
-Compose = Callable[[Tensor, Tensor, Tensor, Tensor], None]
+# The two parts of (a_2, b_2) o (a_1, b_1): b_2 becomes a_2 b_1 + b_2, and a_2 becomes a_2 a_1
+Apply = Callable[[Tensor, Tensor, Tensor], Tensor]
+Join = Callable[[Tensor, Tensor], Tensor]
 
 
 def sequential(a: Tensor, b: Tensor, h_0: Tensor | None = None, *, back: bool = False) -> Tensor:
@@ -118,7 +119,7 @@ class _Scan(Function):
     def forward(a: Tensor, b: Tensor, h_0: Tensor, back: bool) -> Tensor:
         a, h, first = a.clone(), b.clone(), -1 if back else 0
         h[:, first].addcmul_(a[:, first], h_0)
-        return _tree_(a, h, _compose_, back)
+        return _tree_(a, h, Tensor.addcmul_, Tensor.mul_, back)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -144,7 +145,7 @@ class _LogScan(Function):
     def forward(log_a: Tensor, log_b: Tensor, log_h_0: Tensor) -> Tensor:
         a, h = log_a.clone(), log_b.clone()
         h[:, 0] = torch.logaddexp(a[:, 0] + log_h_0, h[:, 0])
-        return _tree_(a, h, _log_compose_, back=False)
+        return _tree_(a, h, _log_apply_, Tensor.add_, back=False)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -163,11 +164,12 @@ class _LogScan(Function):
         return _unfold(info, _LogScan.apply(*_fold(info, in_dims, *tensors)))
 
 
-def _tree_(a: Tensor, b: Tensor, compose_: Compose, back: bool) -> Tensor:
-    """Maps a, b (N, T, H) of single steps -> b of the maps from the first step; both overwritten.
+def _tree_(a: Tensor, b: Tensor, apply_: Apply, join_: Join, back: bool) -> Tensor:
+    """Maps a, b (N, T, H) of single steps -> the states h_t, in b; both overwritten.
 
-    Upwards step t gets the map of its last 2, 4, 8, ... steps, if their number divides t.
-    Downwards the steps between get theirs from the last one that is done.
+    Upwards step t gets the map of its last 2, 4, 8, ... steps, if their number divides t; where
+    these are all, its b is h_t. Downwards the steps between apply theirs to the last h that is
+    done.
     """
     T, widths, d = a.shape[1], [], 1
     while 2 * d <= T:
@@ -175,10 +177,11 @@ def _tree_(a: Tensor, b: Tensor, compose_: Compose, back: bool) -> Tensor:
         d *= 2
     for d in widths:  # t = 2d, 4d, ...
         t, s = _pairs(T, 2 * d, d, back)
-        compose_(a[:, t], b[:, t], a[:, s], b[:, s])
+        apply_(b[:, t], a[:, t], b[:, s])
+        join_(a[:, t], a[:, s])
     for d in reversed([w for w in widths if 3 * w <= T]):  # t = 3d, 5d, ...
         t, s = _pairs(T, 3 * d, d, back)
-        compose_(a[:, t], b[:, t], a[:, s], b[:, s])
+        apply_(b[:, t], a[:, t], b[:, s])
     return b
 
 
@@ -190,14 +193,8 @@ def _pairs(T: int, first: int, d: int, back: bool) -> tuple[slice, slice]:
     return slice(first - 1, None, 2 * d), slice(first - d - 1, last - d, 2 * d)
 
 
-def _compose_(a_2: Tensor, b_2: Tensor, a_1: Tensor, b_1: Tensor) -> None:
-    b_2.addcmul_(a_2, b_1)
-    a_2.mul_(a_1)
-
-
-def _log_compose_(a_2: Tensor, b_2: Tensor, a_1: Tensor, b_1: Tensor) -> None:
-    b_2.copy_(torch.logaddexp(a_2 + b_1, b_2))
-    a_2.add_(a_1)
+def _log_apply_(log_b: Tensor, log_a: Tensor, log_h: Tensor) -> Tensor:
+    return log_b.copy_(torch.logaddexp(log_a + log_h, log_b))
 
 
 def _next(a: Tensor, back: bool = False) -> Tensor:

@@ -26,7 +26,8 @@ class MinGRUCell(MinimalCell):
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (..., D) -> a = 1 - z and b = z n, (..., H) each."""
         z, n = (x @ self.W_x.T + self.b).chunk(2, dim=-1)  # (..., H) each
-        return torch.sigmoid(-z), torch.sigmoid(z) * self.g(n)
+        z = torch.sigmoid(z)
+        return 1 - z, z * self.g(n)
 
     def log_coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (..., D) -> ln(1 - z) and ln(z n), (..., H) each."""

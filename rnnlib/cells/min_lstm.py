@@ -17,7 +17,7 @@ class MinLSTMCell(MinimalCell):
     $$f'_t = \frac{f_t}{f_t + i_t} \quad i'_t = \frac{i_t}{f_t + i_t} \quad
       h_t = f'_t \odot h_{t-1} + i'_t \odot g_t$$
 
-    $f' = \sigma(\ln f - \ln i)$ and $i' = 1 - f'$, which is finite where f and i are both too
+    $i' = \sigma(\ln i - \ln f)$ and $f' = 1 - i'$, which is finite where f and i are both too
     small for their type. The output gate and c are gone: the state is h alone.
     ``W_x`` (3H, D) and ``b`` (3H,) hold i, f, g in this order.
     ``candidate``: "positive", $g(x) = x + 0.5$ for $x \ge 0$, else $\sigma(x)$; or "linear",
@@ -29,8 +29,8 @@ class MinLSTMCell(MinimalCell):
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (..., D) -> a = f' and b = i' g, (..., H) each."""
         i, f, g = (x @ self.W_x.T + self.b).chunk(3, dim=-1)  # (..., H) each
-        ratio = logsigmoid(f) - logsigmoid(i)  # ln(f / i)
-        return torch.sigmoid(ratio), torch.sigmoid(-ratio) * self.g(g)
+        i = torch.sigmoid(logsigmoid(i) - logsigmoid(f))  # i', from ln(i / f)
+        return 1 - i, i * self.g(g)
 
     def log_coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (..., D) -> ln f' and ln(i' g), (..., H) each."""

@@ -14,7 +14,7 @@ from rnnlib.cells.cell import Cell
 
 def g(x: Tensor) -> Tensor:
     r"""The candidate's nonlinearity, above zero: $x + 0.5$ where $x \ge 0$, else $\sigma(x)$."""
-    return torch.where(x >= 0, x + 0.5, torch.sigmoid(x))
+    return x.relu() + x.clamp(max=0).sigmoid()
 
 
 def log_g(x: Tensor) -> Tensor:
