@@ -154,7 +154,7 @@ print("in another order:     ", after(u, v) == after(v, u))
 # Then downwards: what is missing between is one application away from what is there.
 
 
-# %% tags=["paste:tree_table"]
+# %%
 def levels(a, b):
     """Each level of the tree: a name, the pairs after it, and which steps' states are known."""
     a, b, T = list(a), list(b), len(a)
@@ -189,7 +189,14 @@ assert b_now == scan.sequential(*whole).flatten().tolist()
 
 # %% [markdown]
 # A bold number is a state $h_t$ that is known; a pair says what a stretch of steps does to whatever comes before it.
-#
+# The same row by row, for any number of steps up to eight:
+
+# %%
+from rnnlib import interactive
+
+interactive.scan_tree(row=0)
+
+# %% [markdown]
 # ## Claim: the scan is the loop, gradients too
 #
 # States and gradients of `scan.parallel` and `scan.parallel_log` against the loop under autograd, in double precision.
@@ -400,7 +407,7 @@ for name, some in moves.items():
 # They settle, as the page proves of all networks of this kind.
 # The parity of the ones goes on alternating.
 #
-# Now the record: networks trained on 32 random bits, asked for the parity after every bit, and on 24 random swaps of two of five places, asked after every swap where all five things are.
+# Now the record: networks trained on 32 random bits, asked for the parity after every bit, and on 16 random swaps of two of five places, asked after every swap where all five things are.
 # They are tested on sequences eight times as long.
 
 # %% mystnb={"image": {"alt": "@@ALT_TRACKING@@"}} tags=["paste:tracking"]

@@ -224,7 +224,7 @@ def time_it(*, T: int, train: bool, repeats: int, seed: int) -> dict[str, Any]:
 #   what the runs of a part share
 PARTS: dict[str, Settings] = {
     "parity": {"T": 32, "bias": "uniform", "lr": 4e-3, "steps": 3000},
-    "permutations": {"T": 24, "bias": "uniform", "lr": 4e-3, "steps": 4000},
+    "permutations": {"T": 16, "bias": "uniform", "lr": 4e-3, "steps": 5000},
     "palindromes": {"T": 51, "bias": "chrono", "lr": 4e-3, "steps": 2000},
     "adding": {"T": 200, "bias": "chrono", "lr": 2e-3, "steps": 3000},
     "times": {},
