@@ -48,10 +48,10 @@ import os
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from IPython.display import Markdown
 
 from rnnlib import check, experiments, figures, layers, models, scan, tasks
 from rnnlib.cells.minimal import log_g
+from rnnlib.tasks.permutations import SWAPS
 
 FAST = os.environ.get("RNNLIB_FAST") == "1"  # small sizes, for tests
 figures.use_style()
@@ -491,8 +491,8 @@ def prefix(A):
 
 x, y = tasks.permutations(1000, 4, seeded(0))
 swaps = torch.eye(5).repeat(10, 1, 1)  # a matrix for each of the ten swaps: columns go to rows
-for swap, (i, j) in zip(swaps, [(i, j) for i in range(5) for j in range(i + 1, 5)], strict=True):
-    swap[[i, j]] = swap[[j, i]]
+for k, (i, j) in enumerate(SWAPS):
+    swaps[k, [i, j]] = swaps[k, [j, i]]
 products = prefix(swaps[x.argmax(dim=2)])  # (N, T, 5, 5)
 print("all five places after each of 1,000 swaps, by a tree of matrices:", torch.equal(products.argmax(dim=2), y))
 

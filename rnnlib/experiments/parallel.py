@@ -118,9 +118,9 @@ def loss_fn(model: nn.Module, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, tra
 
 
 def right(p: Tensor, y: Tensor) -> Tensor:
-    """Logits p (..., K), labels y (...) -> is the answer right? For five things: are all?"""
+    """Logits p (..., K), labels y (...) -> is the answer right? Of (N, T, 5): are all five?"""
     same = p.argmax(dim=-1) == y
-    return same.all(dim=-1) if p.shape[-2:] == SIZES["permutations"][1] and y.ndim == 3 else same
+    return same.all(dim=-1) if y.ndim == 3 else same
 
 
 def run(
@@ -199,7 +199,7 @@ def times(
     nets: dict[str, nn.Module], T: int, train: bool, repeats: int, clock: Callable[[], float],
     device: str = "cpu",
 ) -> dict[str, list[float]]:  # fmt: skip
-    """Seconds of one pass over T steps, each way once in each repeat, after one that counts not."""
+    """Seconds of one pass over T steps, each way once in each repeat, the first left out."""
     x = torch.randn(N, T, H, generator=Generator().manual_seed(1)).to(device)
     found: dict[str, list[float]] = {name: [] for name in nets}
     for _ in range(repeats + 1):
@@ -215,7 +215,7 @@ def time_it(*, T: int, train: bool, repeats: int, seed: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     found = times(ways("cpu"), T, train, repeats, time.process_time)
     return {
-        "milliseconds": {name: [round(1e3 * s, 3) for s in all_] for name, all_ in found.items()}
+        "milliseconds": {way: [round(1e3 * s, 3) for s in taken] for way, taken in found.items()}
     }
 
 

@@ -78,7 +78,7 @@ BUTTONS: dict[str, dict[str, dict[str, float | str]]] = {  # what they set; the 
         "lengths alike": {"lengths": 0},
     },
 }  # fmt: skip
-STEPPED = {GRAPH: "step", WHEEL: "t", TREE: "row"}  # sliders that the buttons "next" and "back" move
+STEPPED = {GRAPH: "step", WHEEL: "t", TREE: "row"}  # sliders that "next" and "back" move
 LINES = {  # values that are drawn as lines, in this order
     "rnn-gradient-disc": ["lstm", "predicted", "rnn"],
     "rnn-adam-spike": ["m", "root", "adam", "rmsprop"],
