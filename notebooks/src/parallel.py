@@ -800,7 +800,7 @@ def log_share(phi, iota):
 
 
 rng = np.random.default_rng(3)
-phi, iota = rng.normal(size=(2, 4, 5, 3)) - rng.uniform(0, 1000, size=(4, 1, 1))
+phi, iota = rng.normal(size=(2, 4, 5, 3)) - np.array([0, 3, 300, 1000])[:, None, None]
 # for such low numbers ln sigma(x) is x to the last digit, but for the few near zero
 sure = [np.where(v < -40, v, np.log(1 / (1 + np.exp(-np.maximum(v, -40.0))))) for v in (phi, iota)]
 check.answer("ln f'", log_share(phi, iota), sure[0] - np.logaddexp(*sure))
