@@ -6,8 +6,8 @@ $$(a_2, b_2) \circ (a_1, b_1) = (a_2 \odot a_1,\; a_2 \odot b_1 + b_2),$$
 
 and $\circ$ is associative, so the maps from the first to each step can be had as a tree of
 pairs: $2 \log_2 T$ operations on whole tensors in place of T on single steps, and fewer than T
-compositions and T applications in all. Source: Brent and Kung (1982); Blelloch (1990) for scans in general; Martin
-and Cundy (2018) for recurrences.
+compositions and T applications in all. Source: Brent and Kung (1982); Blelloch (1990) for scans
+in general; Martin and Cundy (2018) for recurrences.
 
 Nothing is divided, so the tree needs no logarithms for gates in [0, 1]: a product of gates that
 is too small for its type is zero, which is right. The closed form does divide, by the product of
