@@ -25,7 +25,7 @@ def permutations(T: int, N: int, generator: Generator | None = None) -> tuple[Te
     validate.positive_int("T", T)
     validate.positive_int("N", N)
     validate.generator("generator", generator)
-    goes_to = torch.arange(THINGS).repeat(len(SWAPS), 1)  # a swap and a place -> a place
+    goes_to = torch.stack([torch.arange(THINGS)] * len(SWAPS))  # a swap and a place -> a place
     for swap, (one, other) in zip(goes_to, SWAPS, strict=True):
         swap[one], swap[other] = other, one
     swaps = torch.randint(0, len(SWAPS), (N, T), generator=generator)
