@@ -285,6 +285,7 @@ def test_permutations_follow_every_thing_through_the_swaps(T) -> None:
             table[one], table[other] = table[other], table[one]
             assert [table.index(thing) for thing in "abcde"] == places
     assert same(permutations(T, 300, seeded()), permutations(T, 300, seeded()))
+    assert permutations(T, 1, seeded())[0].shape == (1, T, 10)  # not all swaps come
 
 
 def test_all_swaps_come_and_all_arrangements_that_parity_allows() -> None:
