@@ -148,8 +148,7 @@ def write(
         logits, state = sampling.read(model, vocabulary, symbol, state)
         symbol = mark or given.get(place, "")
         if not symbol:
-            logits = logits.cpu().masked_fill(~may[place], torch.finfo(logits.dtype).min)
-            p = sampling.probabilities(logits, temperature, top_k, top_p)
+            p = sampling.probabilities(logits, temperature, top_k, top_p, may[place])
             symbol = vocabulary.symbols[int(torch.multinomial(p, 1, generator=seed))]
         written += symbol
     return written

@@ -23,6 +23,7 @@ def probabilities(
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
+    may: Tensor | None = None,
 ) -> Tensor:
     r"""The distribution to draw from: logits p (..., K) -> (..., K), float64 on the CPU, sum 1.
 
@@ -33,6 +34,7 @@ def probabilities(
     top_p: only the smallest set of the most probable whose mass is at least p; the nucleus.
     With both, top_k comes first and top_p counts the mass of what it left. What is kept is scaled
     to sum 1. Of equal logits the one with the lower number comes first.
+    may: bool (..., K), which may be drawn at all; the others share their probability.
     Sources: Ackley, Hinton and Sejnowski (1985) for temperature; Fan, Lewis and Dauphin (2018)
     for top-k; Holtzman, Buys, Du, Forbes and Choi (2020) for the nucleus.
     """
@@ -42,7 +44,10 @@ def probabilities(
         validate.positive_int("top_k", top_k)
     if top_p is not None and (top_p := validate.real("top_p", top_p, 0.0, 1.0)) == 0:
         raise ValueError("top_p must be in (0, 1] or None, got 0")
-    p, order = logits.cpu().double().sort(descending=True, stable=True)
+    p = logits.cpu().double()
+    if may is not None:
+        p = p.masked_fill(~_allowed(may, logits), -torch.inf)
+    p, order = p.sort(descending=True, stable=True)
     p = p - p[..., :1]  # the largest is 0, so that no temperature is too small
     p = (p / temperature).softmax(-1) if temperature > 0 else _first(p, 1)
     if top_k is not None:
@@ -52,6 +57,20 @@ def probabilities(
         p = p * (p.cumsum(-1) - p < top_p)  # the mass before it is still too little
         p = p / p.sum(-1, keepdim=True)
     return p.scatter(-1, order, p)  # each back to its place
+
+
+def _allowed(may: Tensor, logits: Tensor) -> Tensor:
+    """The mask, if it is one: bool, (K,) or as the logits (..., K), nowhere without a symbol."""
+    validate.instance("may", may, Tensor, "a torch.Tensor or None")
+    if may.dtype != torch.bool:
+        raise TypeError(f"may must hold bool, got {may.dtype}")
+    if may.shape not in (logits.shape, logits.shape[-1:]):
+        raise ValueError(
+            f"may must have shape {(*logits.shape[-1:],)} or that of logits, got {(*may.shape,)}"
+        )
+    if not may.any(dim=-1).all():
+        raise ValueError("may must allow at least one symbol, got none")
+    return may.cpu()
 
 
 def _first(p: Tensor, k: int) -> Tensor:
@@ -132,8 +151,8 @@ def stream(
     probabilities(torch.zeros(1), temperature, top_k, top_p)
     if not isinstance(seed, Generator):
         seed = validate.seed("seed", seed)
-    left_out = torch.tensor([symbol in never for symbol in vocabulary.symbols])  # (K,)
-    if left_out.sum() != len(never) or left_out.all():
+    may = torch.tensor([symbol not in never for symbol in vocabulary.symbols])  # (K,)
+    if len(may) - may.sum() != len(never) or not may.any():
         raise ValueError(
             f"never must be distinct symbols of the vocabulary, but not all, got {never!r}"
         )
@@ -145,11 +164,9 @@ def stream(
                 state = None
             if unread:
                 logits, state = read(model, vocabulary, unread, state)
-                if never:
-                    logits = logits.cpu().masked_fill(left_out, torch.finfo(logits.dtype).min)
-                p = probabilities(logits, temperature, top_k, top_p)
+                p = probabilities(logits, temperature, top_k, top_p, may)
             else:
-                p = (~left_out).double()
+                p = may.double()
             unread = vocabulary.symbols[int(torch.multinomial(p, 1, generator=generator))]
             written += 1
             yield unread

@@ -91,6 +91,37 @@ def test_probabilities_are_float64_and_options_may_be_any_real_numbers() -> None
     assert torch.equal(halved, probabilities(logits, top_p=0.5))
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.3, 1.0, 1e300])
+def test_what_may_not_be_drawn_has_no_probability_and_the_others_share_it(temperature) -> None:
+    logits = 50 * torch.randn(4, 9, generator=seeded(1))
+    may = torch.tensor([True, False, True, True, False, False, True, True, False])
+    found = probabilities(logits, temperature, may=may)
+    assert torch.equal(found[:, may], probabilities(logits[:, may], temperature))
+    assert not found[:, ~may].any()
+    each = torch.stack([may, ~may, may, ~may])
+    rows = [probabilities(row, temperature, may=m) for row, m in zip(logits, each, strict=True)]
+    assert torch.equal(probabilities(logits, temperature, may=each), torch.stack(rows))
+    two = probabilities(logits, temperature or 1, top_k=2, may=may)
+    assert ((two > 0).sum(dim=1) == 2).all() and not two[:, ~may].any()
+
+
+@pytest.mark.parametrize(
+    ("may", "error", "says"),
+    [
+        ([True, False], TypeError, "may must be a torch.Tensor or None"),
+        (torch.tensor([1, 0]), TypeError, "may must hold bool, got torch.int64"),
+        (torch.tensor([True]), ValueError, r"may must have shape \(2,\) .* got \(1,\)"),
+        (torch.tensor([False, False]), ValueError, "may must allow at least one symbol"),
+    ],
+)
+def test_what_is_no_mask_is_named(may, error, says) -> None:
+    with pytest.raises(error, match=says):
+        probabilities(torch.zeros(2), may=may)
+    one_of_two = torch.tensor([[True, True], [False, False]])
+    with pytest.raises(ValueError, match="may must allow at least one symbol"):
+        probabilities(torch.zeros(2, 2), may=one_of_two)
+
+
 @pytest.mark.parametrize(
     ("wrong", "error", "says"),
     [

@@ -193,11 +193,6 @@ figures.table(["", "validation perplexity", "test perplexity", "bits a symbol, t
 
 
 # %%
-def numbers_of(poem):
-    """START, the poem, END as numbers."""
-    return vocabulary.encode(text.START + poem + text.END)
-
-
 def gradient_of(model, batch, lengths):
     """Loss of padded rows (N, T + 1) with T_n targets each, and all gradients as one vector."""
     loss, _ = model.loss(batch[:, :-1], batch[:, 1:], lengths=lengths)
@@ -206,7 +201,7 @@ def gradient_of(model, batch, lengths):
 
 
 small = RNNLM(K, LSTM, 8, 12, generator=torch.Generator().manual_seed(0)).double()
-six = [numbers_of(poem) for poem in data.validation[:6]]
+six = tang.sequences(data.validation[:6], vocabulary)  # START and END around each
 lengths = torch.tensor([len(row) - 1 for row in six])
 batch, _ = text.padded(six, fill=vocabulary.end)
 alone = [gradient_of(small, row[None], torch.tensor([len(row) - 1])) for row in six]
@@ -393,7 +388,7 @@ figures.table(["temperature", "five-character quatrains", "seven-character quatr
 # %% tags=["nbval-check-output"]
 logits, _ = sampling.read(writer, its_symbols, text.START + "山")
 may = poems.allowed(5, its_symbols)[1]
-masked = sampling.probabilities(logits.double().masked_fill(~may, torch.finfo(torch.float64).min))
+masked = sampling.probabilities(logits, may=may)
 whole = torch.softmax(logits.double(), 0)
 print("masked = renormalised, within 1e-12:", bool((masked - whole * may / (whole * may).sum()).abs().max() < 1e-12))
 print("what the form forbids has probability 0:", masked[~may].sum().item() == 0)
@@ -492,7 +487,7 @@ def compose(form=5, beginning="月", acrostic="", temperature=0.8, seed=0):
     given = len(acrostic[:1] or beginning)
     place = given + given // form  # punctuation stands behind each line
     logits, _ = sampling.read(writer, its_symbols, text.START + poem[:place])
-    p = sampling.probabilities(logits.masked_fill(~poems.allowed(form, its_symbols)[place], -1e9), temperature)
+    p = sampling.probabilities(logits, temperature, may=poems.allowed(form, its_symbols)[place])
     top, which = p.topk(5)
     print("the five likeliest there: " + ", ".join(f"{its_symbols.symbols[k]} {q:.3f}" for k, q in zip(which.tolist(), top.tolist(), strict=True)))
     fig, ax = plt.subplots(figsize=(6, 2))
@@ -515,7 +510,8 @@ panel = live.interact(compose, form=[5, 7], beginning="月", acrostic="", temper
 # %%
 def small_network(counted_padding, steps=30 if FAST else 300):
     """A network with E = 32, H = 64 after some steps of Adam, padding counted in its loss or not."""
-    rows = pad(tang.rows(corpus), (0, max(0, tang.LENGTH + 1 - tang.rows(corpus).shape[1])), value=vocabulary.end)
+    rows = tang.rows(corpus)
+    rows = pad(rows, (0, max(0, tang.LENGTH + 1 - rows.shape[1])), value=vocabulary.end)
     source = tasks.Shuffled(rows, 32, 0)
     model = RNNLM(K, LSTM, 32, 64, generator=torch.Generator().manual_seed(0)).fast()
     masked_loss = tang.Loss(vocabulary)
@@ -530,19 +526,20 @@ def small_network(counted_padding, steps=30 if FAST else 300):
 two = {"padding left out": small_network(False), "padding counted": small_network(True)}
 
 # %% tags=["paste:padding_counted"]
-def reported(model, length):
-    """Perplexity with padding counted up to a length, and per character."""
-    rows, lengths = text.padded([numbers_of(poem) for poem in data.validation], fill=vocabulary.end)
-    rows = pad(rows, (0, length + 1 - rows.shape[1]), value=vocabulary.end)
+def reported(model):
+    """Perplexity with padding counted up to 50, up to 100, and per character."""
+    rows, lengths = text.padded(tang.sequences(data.validation, vocabulary), fill=vocabulary.end)
     with torch.no_grad():
-        every, _ = model.loss(rows[:, :-1], rows[:, 1:])
-        only, _ = model.loss(rows[:, :-1], rows[:, 1:], lengths=lengths - 1)
-    return math.exp(every), math.exp(only)
+        found = [model.loss(rows[:, :-1], rows[:, 1:], lengths=lengths - 1)[0]]
+        for length in (100, 50):
+            longer = pad(rows, (0, length + 1 - rows.shape[1]), value=vocabulary.end)
+            found.insert(0, model.loss(longer[:, :-1], longer[:, 1:])[0])
+    return [math.exp(loss) for loss in found]
 
 
 figures.table(
     ["loss in training", "padded to 50, counted", "padded to 100, counted", "per character"],
-    [[name, f"{reported(model, 50)[0]:.1f}", f"{reported(model, 100)[0]:.1f}", f"{reported(model, 50)[1]:.1f}"] for name, model in two.items()],
+    [[name, *(f"{value:.1f}" for value in reported(model))] for name, model in two.items()],
 )
 
 # %% tags=["paste:no_start"]

@@ -214,10 +214,11 @@ def plan(chosen: argparse.Namespace) -> list[dict[str, Any]]:
         )
     every = variants()
     given = {"name": chosen.name, "words": chosen.words, "threads": chosen.threads}
-    asked = {"products": chosen.products, "sample": chosen.sample}
+    asked = {
+        "products": chosen.products, "sample": chosen.sample,
+        "every": chosen.every if chosen.every > 1 else None, "again": chosen.again or None,
+    }  # fmt: skip
     other = {key: value for key, value in asked.items() if value is not None}
-    other |= {"every": chosen.every} if chosen.every > 1 else {}
-    other |= {"again": chosen.again} if chosen.again else {}
     return [
         {"variant": variant, "seed": seed, "epochs": n} | given | every[variant] | other
         for seed in range(chosen.seeds)

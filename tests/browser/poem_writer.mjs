@@ -206,13 +206,9 @@ async function controls(browser, book, name, note, swap) {
     await w.set({ seed: 7, speed: 1 });
     await w.press('Clear');
     await w.press('Write');
-    await w.until('e.symbols.length > 3');
-    if ((await shown(w)).heard && (await w.get()).writing) note('said', 'speaks while it writes');
-    await w.set({ seed: 7 });
-    await w.press('Clear');
-    await w.press('Write');
-    // stopped within the page: on a busy machine a press from here may come after the poem's end
-    await w.until(`e.symbols.length > 3 && ([...e.shadowRoot.querySelectorAll('button')].find((b) => b.textContent === 'Stop').click(), true)`);
+    // heard and stopped within the page: on a busy machine a press from here may come after the poem's end
+    const heard = await w.until(`e.symbols.length > 3 && [e.heard.textContent, [...e.shadowRoot.querySelectorAll('button')].find((b) => b.textContent === 'Stop').click()]`);
+    if ((await heard.jsonValue())[0]) note('said', 'speaks while it writes');
     const stopped = (await shown(w)).text;
     await w.page.waitForTimeout(400);
     if ((await shown(w)).text !== stopped || (await w.get()).writing) note('stop', `${stopped} at Stop, ${(await shown(w)).text} later`);
