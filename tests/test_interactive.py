@@ -11,6 +11,7 @@ import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import nbformat
 import numpy as np
@@ -690,6 +691,23 @@ def test_a_script_stands_alone_and_is_small(path: Path) -> None:
 
 def test_the_playground_takes_150_kB_at_most() -> None:
     assert sum(path.stat().st_size for path in JS.glob("rnn-playground*.js")) <= 150_000
+
+
+def test_pages_show_the_playground_and_all_its_stories() -> None:
+    source = (JS / "rnn-playground.js").read_text("utf-8")
+    stories = set(re.findall(r"^    '([^']+)': \{$", source.split("const STORIES = {")[1], re.M))
+    pages = {path.stem: path.read_text("utf-8") for path in (ROOT / "book").glob("*.md")}
+    shown = {name: text for name, text in pages.items() if "<rnn-playground" in text}
+    assert re.findall(r"<rnn-[a-z-]+", pages["index"])[:1] == ["<rnn-playground"]
+    told = set()
+    for name, text in shown.items():
+        assert text.count("<rnn-playground ") == text.count('<rnn-playground id="playground"') == 1
+        assert text.index("rnn-figure.js") < text.index("rnn-playground.js"), name
+        told |= set(re.findall(r'<rnn-playground [^>]*story="([^"]+)"', text))
+    for text in pages.values():
+        links = re.findall(r'href="([^"]*#playground[^"]*)"', text)
+        told |= {parse_qs(link.partition("?")[2])["story"][0] for link in links}
+    assert len(stories) == 6 and told == stories
 
 
 def test_pages_and_wheels_get_the_scripts() -> None:

@@ -302,7 +302,7 @@ function deadLinks(root, origin, url, { ids, hrefs, hints }) {
     if (path === '' || path.endsWith('/')) path += 'index.html';
     const file = join(root, path);
     if (!existsSync(file) || !statSync(file).isFile()) { bad.push(`no such page: ${raw} (${text})`); continue; }
-    const anchor = decodeURIComponent(target.hash.slice(1));
+    const [anchor] = decodeURIComponent(target.hash.slice(1)).split('?'); // behind it stand a playground's settings
     if (!anchor || !file.endsWith('.html')) continue;
     const known = target.pathname === new URL(url).pathname ? own : staticIds(file);
     if (!known.has(anchor)) bad.push(`no such anchor: ${raw} (${text})`);

@@ -249,7 +249,7 @@ export async function check(writer, expected, root, { only = '', swap = null, na
 }
 
 /** Each of `broken`, [script, what is replaced, by what, the kind of problem that must be found], is found by its kind. */
-async function selftest(writer, expected, root, some) {
+export async function selftest(writer, expected, root, some) {
   let wrong = 0;
   for (const [script, from, to, kind] of writer.broken.filter((entry) => entry.join().includes(some))) {
     const source = readFileSync(join(root, '_static', `${script}.js`), 'utf8');

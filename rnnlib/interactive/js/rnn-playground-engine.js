@@ -6,10 +6,11 @@
 //   training.measure()  what can be seen: eigenvalues, the gradient's length step by step, states, gates, which inputs are felt
 //
 // Below it: Network (forward, loss, backward), initialise, Optimizer, clip, tasks, Random, eigenvalues.
+// make is the function that all of this comes from: its text goes to a worker.
 // Arrays are Float64Array or Float32Array, as asked. Time comes first, (T, N, ..): what belongs to a step is one block of memory.
 // Weights are packed as in rnnlib: (out, in), gates i, f, g, o (LSTM) or r, z, n (GRU), one bias a gate, and b_nh inside the reset gate's product.
 
-globalThis.RnnEngine ??= (() => {
+globalThis.RnnEngine ??= (function make() {
   const { add, addTransposed } = globalThis.RnnProduct;
   const sigmoid = (a) => 1 / (1 + Math.exp(-a));
   const tanh = (a) => 1 - 2 / (1 + Math.exp(2 * a)); // twice as fast as Math.tanh; its error is that of rounding at 1
@@ -277,7 +278,9 @@ globalThis.RnnEngine ??= (() => {
           const q = row(r);
           for (let pass = 0; pass < 2; pass++) {
             for (let before = 0; before < r; before++) {
-              const e = row(before), along = sum(q.map((value, k) => value * e[k]));
+              const e = row(before);
+              let along = 0;
+              for (let k = 0; k < H; k++) along += q[k] * e[k];
               for (let k = 0; k < H; k++) q[k] -= along * e[k];
             }
           }
@@ -658,20 +661,19 @@ globalThis.RnnEngine ??= (() => {
      * What can be seen now, on the same sequences each time; `wanted` names parts of it:
      *   flow         the gradient's length at each step, without truncation: { h: (T), c: (T) for the LSTM }
      *   states       h (T, N, H)
+     *   answers      y (T, N), what is wanted of each of the sequences
      *   gates        of the first sequence: { name: (T, H) }, with its h and c
      *   felt         (T): how much the likeliest of its last outputs feels each of its inputs
      *   eigenvalues  of each (H, H) block of W_h: { name: [[re, im], ..] }
      *   weights      copies of all of them
-     * Always: { loss, accuracy } of the sequences, and x and y (T) of the first.
+     * Always: x and y (T) of the first. Only what is wanted is computed.
      */
     measure(wanted = ['flow', 'states', 'gates', 'felt', 'eigenvalues', 'weights']) {
       const { network, probe: { x, y }, shown, single, N, task: { steps: T } } = this, { H, K, weights, cell: { gates } } = network, each = x.length / T / N;
-      network.forward(shown, x);
-      const found = network.judge(shown, y), first = x.filter((_, n) => n % (N * each) < each);
-      network.forward(single, first);
-      const parts = {
-        flow: () => { network.sweep(shown); return network.flow(shown); },
+      const first = x.filter((_, n) => n % (N * each) < each), parts = {
+        flow: () => { network.judge(shown, y); network.sweep(shown); return network.flow(shown); },
         states: () => Float32Array.from(shown.h.subarray(N * H)),
+        answers: () => y.slice(),
         gates: () => network.seen(single),
         felt: () => { const p = single.p.subarray(-K); return network.felt(single, T - 1, p.indexOf(Math.max(...p))); },
         eigenvalues: () => Object.fromEntries(gates.map((name, g) => [name, eigenvalues(weights.W_h.subarray(g * H * H, (g + 1) * H * H), H)])),
@@ -679,9 +681,12 @@ globalThis.RnnEngine ??= (() => {
       };
       const unknown = wanted.filter((name) => !parts[name]);
       if (unknown.length) refuse('wanted', unknown, `among ${Object.keys(parts)}`);
-      return { ...found, x: first, y: y.filter((_, n) => n % N === 0), ...Object.fromEntries(wanted.map((name) => [name, parts[name]()])) };
+      const some = (...names) => names.some((name) => wanted.includes(name));
+      if (some('flow', 'states')) network.forward(shown, x);
+      if (some('gates', 'felt')) network.forward(single, first);
+      return { x: first, y: y.filter((_, n) => n % N === 0), ...Object.fromEntries(wanted.map((name) => [name, parts[name]()])) };
     }
   }
 
-  return { CELLS, STARTS, METHODS, TASKS, Network, Optimizer, Training, Random, initial, initialise, clip, batch, eigenvalues };
+  return { make, CELLS, STARTS, METHODS, TASKS, Network, Optimizer, Training, Random, initial, initialise, clip, batch, eigenvalues };
 })();

@@ -7,8 +7,9 @@
 //
 // The module is written here, instruction by instruction: one loop that keeps 4 rows by 2 vectors of C in registers. It reads a memory of its
 // own, to which the matrices are copied: that costs M K + K N + 2 M N moves for M N K products, and the engine's arrays stay ordinary ones.
+// make is the function that all of this comes from: its text goes to a worker.
 
-globalThis.RnnProduct ??= (() => {
+globalThis.RnnProduct ??= (function make() {
   const ROWS = 4, VECTORS = 2, BYTES = 16; // of C at once: rows, and vectors of so many bytes in each
 
   /** C (M, N) += A B with B (K, N); A's entry (i, k) is at i * row + k * column. Four rows and two columns of C at once. */
@@ -121,7 +122,7 @@ globalThis.RnnProduct ??= (() => {
   const add = (C, A, B, M, N, K) => (fast.get(C.constructor) ?? plain)(C, A, B, M, N, K, K, 1);
   const addTransposed = (C, A, B, M, N, K) => (fast.get(C.constructor) ?? plain)(C, A, B, M, N, K, 1, M);
   return {
-    add, addTransposed, fast: [...fast.values()].every(Boolean),
+    make, add, addTransposed, fast: [...fast.values()].every(Boolean),
     plain: { add: (C, A, B, M, N, K) => plain(C, A, B, M, N, K, K, 1), addTransposed: (C, A, B, M, N, K) => plain(C, A, B, M, N, K, 1, M) },
   };
 })();
