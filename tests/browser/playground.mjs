@@ -20,6 +20,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { central, CLOSE } from './central.mjs';
 import { expectations } from './expectations.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -159,29 +160,8 @@ const PARTS = {
     }
   },
 
-  central({ RnnEngine: E }, numbers, want) {
-    const H = 3, N = 2, T = 4, STEP = 1e-5;
-    for (const cell of ['RNN', 'GRU', 'LSTM']) {
-      for (const every of [false, true]) {
-        for (const task of ['parity', 'adding']) {
-          const made = E.TASKS[task]({ T }), { D, K, loss } = made, network = new E.Network({ cell, D, H, K, every, loss }), space = network.space(T, N), random = new E.Random(5);
-          for (const w of Object.values(network.weights)) E.initial.uniform(w, 0.8, random);
-          const { x, y } = E.batch(made, N, random), state = { h: generic(E, 1, N * H), c: generic(E, 2, N * H) };
-          const lossNow = () => { network.forward(space, x, state); return network.judge(space, y).loss; };
-          lossNow();
-          const gradients = Object.fromEntries(Object.entries(network.backward(space, x)).map(([name, g]) => [name, g.slice()]));
-          const differences = Object.fromEntries(Object.entries(network.weights).map(([name, w]) => [name, w.map((value, k) => {
-            w[k] = value + STEP;
-            const up = lossNow();
-            w[k] = value - STEP;
-            const down = lossNow();
-            w[k] = value;
-            return (up - down) / (2 * STEP);
-          })]));
-          want(`${cell} ${task} ${every ? 'every' : 'last'}`, all(gradients, differences), 1e-7);
-        }
-      }
-    }
+  central({ RnnEngine }, numbers, want) {
+    for (const [what, error] of central(RnnEngine)) want(what, error, CLOSE);
   },
 
   starts({ RnnEngine: E }, numbers, want) {

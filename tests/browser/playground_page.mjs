@@ -5,11 +5,12 @@
 //
 //   load      nothing is asked for before the button; then four scripts, as large as the button says and of at most 150 kB
 //   numbers   the loss, accuracy and norm of every step, and what is measured after the last, as the engine's in Node: within 1e-10
+//   central   gradients of the engine that the page has loaded, in float64, against central differences of its loss, by each weight of small networks: within 1e-7
 //   learns    the loss falls to below half;  stop: Pause stops, One step takes one, Reset begins anew with the same numbers
 //   address   settings to the address and back, no new entry in the history; what is unknown there is said; Copy link
 //   wrong     what does not fit is named beside its control, and nothing runs on
 //   views     each of them with each cell draws something, and says it without an unnamed NaN;  hidden: nothing is measured out of sight
-//   stories   each sets, runs and says;  fuzz: 100 random settings and clicks, no exception, no NaN that is not named
+//   stories   each sets what playground_stories.mjs measures, runs and says;  fuzz: 100 random settings and clicks, no exception, no NaN that is not named
 //   spoken    steps, loss, accuracy at most every twelve seconds, and when it is paused or ends;  motion: a drawing every two seconds if less motion is wanted
 //   keyboard, phone, missing, file, fallback, a11y, errors, offline   as in char_writer.mjs
 // --selftest breaks the scripts, one thing at a time, and wants each found by the part that should. --shots writes light, dark and phone.png.
@@ -21,6 +22,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { central, CLOSE } from './central.mjs';
+import { chosen, load } from './playground_stories.mjs';
 import { audit, check, cramped, DESKTOP, focused, open, PHONE, selftest, still, tabTo } from './writer.mjs';
 
 const SCRIPTS = resolve(dirname(fileURLToPath(import.meta.url)), '../../rnnlib/interactive/js');
@@ -150,6 +153,19 @@ async function trains(browser, book, name, note, swap) {
     await w.pause();
     await numbers(w, note, 'stop');
     return `${steps} steps`;
+  } finally {
+    await w.close();
+  }
+}
+
+/** Gradients against central differences, in the page. */
+async function differences(browser, book, name, note, swap) {
+  const w = await ready(browser, book, note, { swap });
+  try {
+    const found = await w.page.evaluate(`(${central})(globalThis.RnnEngine)`);
+    for (const [what, error] of found) if (!(error <= CLOSE)) note('central', `${what}: ${error}`);
+    if (found.length !== 4 * (5 + 6 + 5)) note('central', `${found.length} kinds of weights`);
+    return `${found.length} kinds of weights within ${Math.max(...found.map(([, error]) => error)).toExponential(1)}`;
   } finally {
     await w.close();
   }
@@ -308,6 +324,7 @@ async function views(browser, book, name, note, swap) {
 }
 
 async function stories(browser, book, name, note, swap) {
+  const world = load();
   const w = await ready(browser, book, note, { swap });
   try {
     const names = await w.part('.presets:not(.run) button').allTextContents();
@@ -319,7 +336,9 @@ async function stories(browser, book, name, note, swap) {
         await w.until(`e.run > ${run} && e.running && e.steps > 1`);
         const { story: says, problem } = await w.now();
         if (problem || !/It does not show/.test(says) || says.match(/\. [A-Z]/g)?.length !== 1) note('stories', `${story}${twin}: "${says}" ${problem ?? ''}`);
-        return w.host.evaluate((e) => [JSON.stringify(e.snapshot.settings), e.story.textContent]);
+        const [found, told] = await w.host.evaluate((e) => [e.snapshot.settings, e.story.textContent]), wanted = chosen(world, story, { twin: Boolean(twin) && !/back/.test(twin) });
+        if (off(found, Object.fromEntries(Object.keys(found).map((key) => [key, wanted[key]])))) note('stories', `${story}${twin}: trains ${JSON.stringify(found)}, measured are ${JSON.stringify(wanted)}`);
+        return [JSON.stringify(found), told];
       };
       const first = await tell(() => w.press(story), '');
       if (await w.part('.twin').isVisible()) {
@@ -517,6 +536,7 @@ const playground = {
   each: [],
   steps: new Map([ // what each of them may find
     [trains, ['numbers', 'load numbers learns stop fallback offline']],
+    [differences, ['gradients against central differences', 'central']],
     [addresses, ['the address', 'address']],
     [wrongs, ['what does not fit', 'wrong']],
     [views, ['the views', 'views hidden']],
@@ -556,6 +576,10 @@ const playground = {
     ['rnn-playground', 'if (flat) this.plane ??= {', 'if (flat) this.plane = {', 'views'],
     ['rnn-playground', 'if (!this.seen || document.hidden) return [];', '', 'hidden'],
     ['rnn-playground', 'if (!this.seen || document.hidden) return;', '', 'hidden'],
+    ['rnn-playground-engine', 'da[u] = dh[u] * (1 - a[u] * a[u]);', 'da[u] = dh[u] * (1 - a[u]);', 'central'],
+    ['rnn-playground-engine', 'dm[c] = da[c] * a[r];', 'dm[c] = da[c];', 'central'],
+    ['rnn-playground-engine', 'dc_[u] += dc[u] * a[f];', 'dc_[u] += dc[u] * a[f] * 1.00001;', 'central'],
+    ['rnn-playground', 'const { lr, momentum, forgetBias = null, ...rest } = given', 'const { lr, momentum, ...rest } = { ...given, N: 32 }, forgetBias = given.forgetBias ?? null', 'stories'],
     ['rnn-playground', 'this.twin.hidden = !other;', 'this.twin.hidden = true;', 'stories'],
     ['rnn-playground', '...settings, ...(twin && other), left, right });', '...settings, left, right });', 'stories'],
     ['rnn-playground', 'running && now - this.said >= TOLD', 'running', 'spoken'],
