@@ -218,7 +218,7 @@ async function addresses(browser, book, name, note, swap) {
 const WRONG = [ // settings, the control, the sentence beside it
   [{ H: 0 }, 'H', 'Units H must be a whole number above 0, got 0.'], [{ H: 129 }, 'H', 'Units H must be at most 128, got 129.'], [{ H: 'many' }, 'H', 'Units H must be a number, got many.'], [{ H: '' }, 'H', 'Units H must be a number, got nothing.'],
   [{ H: '1e999' }, 'H', 'Units H must be a number, got 1e999.'], [{ task: 'palindrome', T: 1 }, 'T', 'Length T must be a whole number from 2 up, got 1.'], [{ T: 200, N: 256, H: 128 }, 'T', 'Length T must be smaller'], [{ N: 2.5 }, 'N', 'Batch size N must be a whole number from 1 up, got 2.5.'],
-  [{ lr: -1 }, 'lr', 'Learning rate must be a number from 0 up, got -1.'], [{ method: 'momentum', momentum: 'x' }, 'momentum', 'Momentum must be'], [{ clip: 0 }, 'clip', 'Clip norm at must be above 0, got 0.'], [{ truncation: 1.5 }, 'truncation', 'Truncate after must be'],
+  [{ lr: -1 }, 'lr', 'Learning rate η must be a number from 0 up, got -1.'], [{ method: 'momentum', momentum: 'x' }, 'momentum', 'Momentum μ must be'], [{ clip: 0 }, 'clip', 'Clip norm at must be above 0, got 0.'], [{ truncation: 1.5 }, 'truncation', 'Truncate after must be'],
   [{ seed: -1 }, 'seed', 'Seed must be'], [{ seed: '' }, 'seed', 'Seed must be a number, got nothing.'], [{ cell: 'RNN', start: 'chrono' }, 'start', 'Initialisation must be another for the RNN: it has no gates, got chrono.'], [{ cell: 'LSTM', forgetBias: 'no' }, 'forgetBias', 'Forget bias must be a number'],
   [{ cell: 'GRU', start: 'chrono', T: 2 }, 'T', 'Length T must be at least 3, got 2.'], [{ task: 'text', text: 'short' }, 'text', 'Your text must be longer than T x N'], [{ task: 'text', text: 'a'.repeat(2001) }, 'text', 'Your text must be at most 2000 characters long, got 2001.'],
 ];
@@ -549,7 +549,7 @@ const playground = {
   ]),
   first: 'made',
   broken: [
-    ['rnn-playground', 'const KB = 74;', 'const KB = 72;', 'load'],
+    ['rnn-playground', 'const KB = 75;', 'const KB = 72;', 'load'],
     ['rnn-playground', 'could not be loaded: ${error.message} What', 'could not be loaded. What', 'missing'],
     ['rnn-playground', 'seed: { label:', 'seed: { none: 3, label:', 'wrong'],
     ['rnn-playground-worker', 'curve.push(loss, accuracy, norm);', 'curve.push(loss, accuracy, norm * 1.000001);', 'numbers'],

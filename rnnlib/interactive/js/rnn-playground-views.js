@@ -287,7 +287,7 @@ globalThis.RnnViews ??= (() => {
         const at = axes(c, box, { low: 1, high: Math.max(2, T), whole: true, label: 'step t of the sequence' }, { low, high, log: true, label: 'length of the gradient' });
         inside(c, box, () => lines.forEach(([, values], n) => stroke(c, [...values].map((value, t) => at([t + 1, value])), { width: 2, ...LOOKS[n] })));
         keys(c, width - 10, 17, lines.map(([name], n) => [`by ${name}`, LOOKS[n]]));
-        const ratio = (first, last) => (last > 0 ? `, a ratio of ${two(first / last)}` : '');
+        const ratio = (first, last) => (first > 0 ? `, ${two(last / first)} times as long` : '');
         const told = lines.map(([name, all]) => `by ${name}: ${two(all[0])} at the first step, ${two(all[T - 1])} at the last${ratio(all[0], all[T - 1])}`);
         return `Mean length of the gradient of the loss, ${told.join('; ')}.`;
       },
@@ -316,7 +316,12 @@ globalThis.RnnViews ??= (() => {
           c.stroke();
           if (blocks.length > 1) blocks.forEach(([name], n) => { mark(n, box.left + 12, box.top + 14 + 16 * n); write(c, name, box.left + 22, box.top + 18 + 16 * n); });
         });
-        return `The circle is of radius 1. The largest in size: ${blocks.map(([name], n) => `${blocks.length > 1 ? `${name} ` : ''}${fixed(sizes[n])}`).join(', ')}.`;
+        const angle = (n) => { // of the largest, in degrees
+          const [a, b] = blocks[n][1].find((value) => Math.hypot(...value) === sizes[n]);
+          return Math.round(Math.abs(Math.atan2(b, a)) * 180 / Math.PI);
+        };
+        const told = blocks.map(([name], n) => `${blocks.length > 1 ? `${name} ` : ''}${fixed(sizes[n])}, at an angle of ${angle(n)}°`);
+        return `The circle is of radius 1. The largest in size: ${told.join('; ')}.`;
       },
     },
 
@@ -390,11 +395,12 @@ globalThis.RnnViews ??= (() => {
       parts: ['weights'],
       draw(c, box, { measured: { weights }, gates, settings: { H } }) {
         const { W_x, W_h, W_ph } = weights, D = W_x.length / gates.length / H, K = W_ph.length / H, high = most([most(W_x), most(W_h), most(W_ph)]) || 1;
+        const [x, h] = gates.length > 1 ? ['W_x', 'W_h'] : ['W_hx', 'W_hh'];
         bar(c, box.width - 14, two(-high), two(high));
         const of = (title, values, rows, columns) => ({ title, rows, columns, value: (r, k) => values[r * columns + k], low: -high, high });
-        images(c, box, [...gates.map((name, g) => of(gates.length > 1 ? `W_h of ${name}: ${H} x ${H}` : `W_hh: ${H} x ${H}`, W_h.subarray(g * H * H, (g + 1) * H * H), H, H)),
-          of(`W_x: ${gates.length * H} x ${D}`, W_x, gates.length * H, D), of(`W_ph: ${K} x ${H}`, W_ph, K, H)], 0);
-        const sizes = Object.entries({ W_x, W_h, W_ph }).map(([name, W]) => [name, most(W)]);
+        images(c, box, [...gates.map((name, g) => of(`${h}${gates.length > 1 ? ` of ${name}` : ''}: ${H} x ${H}`, W_h.subarray(g * H * H, (g + 1) * H * H), H, H)),
+          of(`${x}: ${gates.length * H} x ${D}`, W_x, gates.length * H, D), of(`W_ph: ${K} x ${H}`, W_ph, K, H)], 0);
+        const sizes = Object.entries({ [x]: W_x, [h]: W_h, W_ph }).map(([name, W]) => [name, most(W)]);
         if (sizes.every(([, size]) => !size)) return 'All matrices are zero.';
         return `Each entry a cell; the largest is ${two(high)} in size: ${sizes.map(([name, size]) => `${name} up to ${two(size)}`).join(', ')}.`;
       },

@@ -12,7 +12,7 @@ if (!customElements.get('rnn-playground')) {
   const { INK, BLUE, RED, GREY } = RnnFigure;
   const HOME = document.currentScript?.src || document.baseURI;
   const FILES = ['product', 'engine', 'views', 'worker'];
-  const KB = 74; // of these four
+  const KB = 75; // of these four
   const SLICE = 8; // milliseconds of training at once, where the page itself trains
   const TOLD = 12000, SLOW = 2000, FAST = 50; // milliseconds between spoken lines, and between drawings: with reduced motion, and without
   const LATER = 400; // milliseconds until a change stands in the address
@@ -31,9 +31,9 @@ if (!customElements.get('rnn-playground')) {
   const FIELDS = {
     T: { label: 'length <i>T</i>', value: 10, most: 200 },
     H: { label: 'units <i>H</i>', value: 32, most: 128 },
-    forgetBias: { label: 'forget bias', value: '', none: null, says: 'empty: as the start gives it' },
-    lr: { label: 'learning rate', value: 0.003 },
-    momentum: { label: 'momentum', value: 0.9 },
+    forgetBias: { label: 'forget bias', value: '', none: null, says: 'empty: as the initialisation gives it' },
+    lr: { label: 'learning rate <i>η</i>', value: 0.003 },
+    momentum: { label: 'momentum <i>μ</i>', value: 0.9 },
     clip: { label: 'clip norm at', value: 1, none: Infinity, says: 'empty: no clipping' },
     truncation: { label: 'truncate after', value: '', none: Infinity, says: 'steps; empty: not at all' },
     N: { label: 'batch size <i>N</i>', value: 64, most: 256 },
@@ -53,10 +53,10 @@ if (!customElements.get('rnn-playground')) {
     parity: 'read: T bits; asked: whether the ones are odd in number',
     text: 'asked, at every step: the next character',
     uniform: 'every weight drawn alike, as torch does',
-    xavier: 'W_h drawn with the variance 1 / H',
-    orthogonal: 'W_h changes no length',
-    identity: 'W_h hands each unit on to itself',
-    chrono: 'W_h orthogonal, gates set to remember T steps',
+    xavier: 'recurrent matrices drawn with the variance 1 / H',
+    orthogonal: 'no recurrent matrix changes a length',
+    identity: 'recurrent matrices hand each unit on to itself',
+    chrono: 'recurrent matrices orthogonal, gates set to remember T steps',
     zero: 'every weight 0',
   };
   const TEXT = ['', 'malt that lay in', 'rat that ate', 'cat that killed', 'dog that worried', 'cow with the crumpled horn that tossed', 'maiden all forlorn that milked']
@@ -167,7 +167,8 @@ if (!customElements.get('rnn-playground')) {
       <span class="hidden" id="${side}-name"></span><figcaption id="${side}-says"></figcaption></figure>`).join('')}</div>
     <div class="plane"><label class="row"><span>step <i>t</i></span><input type="range" name="t" min="1" max="1" step="1"><span class="value" aria-hidden="true"></span></label>
       <button type="button" class="turn">New plane</button></div>
-    <details class="details"><summary>Settings</summary><p class="change">A change begins a new network.</p></details></div>`;
+    <details class="details"><summary>Settings</summary><p class="change">A change begins a new network.
+      The same settings give the same run again; another device may round otherwise, and a run then takes another way.</p></details></div>`;
   const BEGIN = 'Press Start: a network learns to say which digit it read first, after it has read them all. Or choose a story above; each sets everything and runs.';
   const brief = (text) => (text.length > LONG ? `${text.slice(0, LONG)}…` : text);
 
