@@ -29,7 +29,7 @@ export function central(E) {
             return (up - down) / (2 * STEP);
           });
           const error = Math.max(...g.map((value, k) => Math.abs(value - differences[k]))) / Math.max(...differences.map(Math.abs));
-          found.push([`${cell} ${task} ${every ? 'every' : 'last'} ${name}`, Number.isNaN(error) ? Infinity : error]);
+          found.push([`${cell} ${task} ${every ? 'every' : 'last'}: ${name}`, Number.isNaN(error) ? Infinity : error]);
         }
       }
     }

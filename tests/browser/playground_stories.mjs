@@ -172,7 +172,7 @@ const CLAIMS = {
   ]],
 
   'a run that explodes': [[
-    ['Within 50 steps the loss is far above chance, on average 5 to 9 instead of 2.3, and stays there with seeds 0 to 2', (runs) => {
+    ['Within 50 steps the loss is far above chance, on average 5 to 10 instead of 2.3, and stays there with seeds 0 to 2', (runs) => {
       const after = Array.from({ length: 431 }, (_, n) => n + 70), all = runs().flatMap((run) => after.map((steps) => run.loss(steps)));
       return runs().every((run) => run.loss(50) > 2 * CHANCE) && `Within 50 steps the loss is far above chance, on average ${span(all, (loss) => String(Math.round(loss)))} instead of ${two(CHANCE)}, and stays there with seeds 0 to 2`;
     }, 'long'],
@@ -222,8 +222,8 @@ const CLAIMS = {
   ]],
 };
 
-/** All claims of the stories whose name holds `only`. Returns what failed, and how many held. */
-export function check(world, { long = false, only = '', log = () => {} } = {}) {
+/** All claims of the stories whose name holds `only`, or up to the first that fails. Returns what failed, and how many held. */
+function check(world, { long = false, only = '', first = false, log = () => {} } = {}) {
   const failed = [], kept = new Map(), { stories } = world;
   let passed = 0;
   const want = (good, text) => { good ? passed++ : failed.push(text); };
@@ -240,6 +240,7 @@ export function check(world, { long = false, only = '', log = () => {} } = {}) {
       }));
       let rest = text;
       for (const [words, measured, needs] of claims[side] ?? []) {
+        if (first && failed.length) return;
         const sentence = sentences.findIndex((one) => one.includes(words)) + 1;
         rest = rest.replace(words, '');
         if (!sentence) { failed.push(`${where}: no sentence says "${words}" any more`); continue; }
@@ -272,7 +273,7 @@ const BROKEN = [ // script, what, by what, the story that should find it
   [ENGINE, 'b.fill(forgetBias, H, 2 * H)', 'b.fill(forgetBias, 0, H)', 'forget bias'],
   [ENGINE, 'dc_[u] += dc[u] * a[f];', 'dc_[u] += dc[u] * a[f] * 0.95;', 'forget bias'],
   [ENGINE, 'da[u] = dh[u] * (1 - a[u] * a[u]);', 'da[u] = dh[u];', 'the wheel'],
-  [ENGINE, 'beta2: 0.999', 'beta2: 0.9', 'the RNN that forgets'],
+  [ENGINE, 'beta1: 0.9,', 'beta1: 0.99,', 'the RNN that forgets'],
   [ENGINE, 'initial.uniform(W, 1 / Math.sqrt(H), random)', 'initial.uniform(W, 0.9 / Math.sqrt(H), random)', 'the RNN that forgets'],
   [ENGINE, 'random.uniform(1, T_max - 1)', 'random.uniform(1, T_max + 4)', 'chrono'],
   [ENGINE, "start === 'zero' ? W.fill(0)", "start === 'zero' ? W.fill(1e-3)", 'zeros'],
@@ -284,7 +285,7 @@ function selftest(words) {
   let missed = 0;
   for (const [file, from, to, story] of chosenBreaks) {
     let failed = [];
-    if (SOURCES[file].includes(from)) try { ({ failed } = check(load({ ...SOURCES, [file]: SOURCES[file].replace(from, () => to) }), { only: story })); } catch (error) { failed = [String(error)]; }
+    if (SOURCES[file].includes(from)) try { ({ failed } = check(load({ ...SOURCES, [file]: SOURCES[file].replace(from, () => to) }), { only: story, first: true })); } catch (error) { failed = [String(error)]; }
     missed += !failed.length;
     console.log(`${failed.length ? 'ok  ' : 'FAIL'} ${story}: ${from.slice(0, 60)} -> ${to.slice(0, 60)}: ${failed[0] ?? (SOURCES[file].includes(from) ? 'is not found' : 'nothing to break')}`);
   }

@@ -96,7 +96,7 @@ if (!customElements.get('rnn-playground')) {
     'a run that explodes': {
       settings: { T: 20, cell: 'RNN', H: 64, start: 'orthogonal', method: 'SGD', lr: 0.5, clip: '' }, other: { clip: 1 },
       button: ['Clipped at 1', 'Without clipping'], views: ['loss', 'norm'],
-      says: ['Within 50 steps the loss is far above chance, on average 5 to 9 instead of 2.3, and stays there with seeds 0 to 2: '
+      says: ['Within 50 steps the loss is far above chance, on average 5 to 10 instead of 2.3, and stays there with seeds 0 to 2: '
         + 'look at the length of the gradient, which goes beyond 30; with rate 0.5 a step is half as long. '
         + 'It does not show a number that overflows, for tanh is bounded: the weights are only thrown to where little is learned, '
         + 'and after 500 steps at most 22 % of the answers are right.',
