@@ -87,7 +87,7 @@ ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
-# On a logarithmic scale the lines become straight after some steps: each step back multiplies the gradient by one factor.
+# On a logarithmic scale five of the six lines become straight after some steps (forget bias 4 bends upward): each step back multiplies the gradient by one factor.
 # The first steps of the LSTM are an exception; we come back to them.
 #
 # ## Claim: the factor is a spectral radius
@@ -679,7 +679,7 @@ check.answer("factors", [mean_factor(run) for run in runs], expected)
 #
 # A vector `v (H,)` is multiplied by the matrices $J_1, J_2, \dots, J_T$ in turn, `J (T, H, H)`.
 # Return the mean logarithm of its growth, $\frac1T \ln \frac{\lVert J_T \cdots J_2 J_1 v \rVert}{\lVert v \rVert}$.
-# After 500 steps the product can be as large as $10^{800}$ or as small as $10^{-800}$, and no floating-point number holds that.
+# After 500 steps the product can be as large as $10^{900}$ or as small as $10^{-700}$, and no floating-point number holds that.
 #
 # <details>
 # <summary>Hint 1</summary>
