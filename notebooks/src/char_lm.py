@@ -389,7 +389,7 @@ plt.show()
 #
 # ### Claim: the entropy rises with the temperature, at the rate $\operatorname{Var}(p)/\tau^3$
 #
-# The page derives it; we compare with a difference quotient, on the logits after each character of a held-out page, in double precision.
+# The page derives it; we compare with a difference quotient, on the logits after each character of a sentence, with the probabilities in double precision.
 
 # %% tags=["nbval-check-output"]
 some = "The king’s daughter was so beautiful that the sun was astonished whenever it shone in her face."
@@ -633,7 +633,7 @@ for name, signal in NAMED.items():
     rows.append([name, 1 + u // H, u % H, f"{later:+.2f}"])
 figures.table(["what it goes with", "layer", "unit", "correlation, second half"], rows)
 
-# %% mystnb={"image": {"alt": "tanh of one cell over sixty characters of a tale. It falls to about minus 0.7 at each space and line end, mostly stays there for the first letter, and rises within most words."}} tags=["paste:cell"]
+# %% mystnb={"image": {"alt": "tanh of one cell over sixty characters of a tale. It falls to about minus 0.76 at nearly each space and at the line end, mostly stays there for the first letter, and rises within most words."}} tags=["paste:cell"]
 u = chosen["characters since the last space"]
 part = slice(half, half + 60)
 fig, ax = plt.subplots(figsize=(8, 2.6))
@@ -715,7 +715,7 @@ figures.table(["trained on", "bits a character"], [[k, f"{v:.2f}"] for k, v in t
 # %% [markdown]
 # The second number says how well the model has learned by heart, and nothing about another text.
 # The check: where in the book does the held-out text stand?
-# One piece, whose only neighbours are at its two ends, leaks next to nothing.
+# One piece, which touches the training text at its ends only, leaks next to nothing.
 #
 # ## Your own text
 #

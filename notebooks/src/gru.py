@@ -94,7 +94,7 @@ plt.show()
 
 # %% [markdown]
 # The LSTM's cell state is a sum: forget and input gate are two numbers, and both can be near one.
-# So it needs a $\tanh$ and an output gate before anybody reads it, and that makes a second state.
+# So it is shown through a $\tanh$, and through an output gate, and that makes a second state.
 # The GRU's state is a weighted mean of the old state and a candidate in $(-1, 1)$, so it cannot leave that range.
 #
 # ## Claim: hand-derived gradient = autograd = difference quotient
@@ -725,12 +725,12 @@ figures.table(
 )
 
 # %% [markdown]
-# The third column shows that every network knows its own numbers by heart.
+# The column *accuracy on it* shows that every network knows its own numbers by heart.
 #
 # With 100 of them none has found the whole rule, and the networks differ on fresh numbers of the same length: the LSTM is ahead, and the GRU that keeps longer is last.
 # With 300 all three have it, at ten digits.
 # At 30 digits the GRU with $b_z = 1$ falls behind the LSTM, and with $b_z = 2$ it does not.
-# So at equal bias the LSTM reaches further in the mean; a reason may be the one that [the chapter on gradients](../book/gradients.md) names, that at equal bias it keeps more. It is not tested here.
+# So at equal bias the LSTM reaches further in the mean; a reason may be the one above, that by the formulas of [the chapter on gradients](../book/gradients.md) it keeps more at equal bias. It is not tested here.
 # Moving this one number changes the result as much as changing the cell, for better in one panel and for worse in the other.
 #
 # All are worse at five digits than at ten.
@@ -787,7 +787,7 @@ panel = live.interact_manual(
 # The update gate of one trained network ($b_z = 1$, 300 palindromes, seed 0), over the nine digits of a number.
 # A row is a unit; rows are sorted by the gate's mean.
 
-# %% mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are between 0.5 and 0.75; from the third step on some rows go to zero, some to one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second step to about 0.22 and 0.12 at the last."}} tags=["paste:gates"]
+# %% mystnb={"image": {"alt": "Left, a map of the update gate of 56 units over nine steps: at the first step all are between 0.5 and 0.75; from the third step on the rows part, and by the fifth some are at zero, some near one, and the rest stay between. Right, the shares of gates above 0.9 and below 0.1 rise from zero at the second and third step to about 0.22 and 0.12 at the last."}} tags=["paste:gates"]
 trained = runs["GRU, $b_z = 1$", 300, 0][0]
 x, y = test[10]
 start = {"x": x.double().numpy(), "h0": np.zeros((len(x), gru_size(48)))}
@@ -920,7 +920,7 @@ assert [max(e) < 1e-7 for e in mistakes.values()] == [True] + 5 * [False]
 #
 # *Easy · 10 minutes · with a check*
 #
-# Return the number of parameters of a stack of `L` GRU layers with `m` inputs and `n` units each, counted as this book does: one bias a gate and $b_{nh}$.
+# Return the number of parameters of a stack of `L` GRU layers with `m` inputs and `n` units each, counted as this book does: one bias for each of the three blocks, and $b_{nh}$.
 #
 # <details>
 # <summary>Hint 1</summary>

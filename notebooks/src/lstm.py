@@ -107,13 +107,13 @@ plt.show()
 figures.table(["state", "number named after 50 steps", "its slope by the first value (median)"], rows)
 
 # %% [markdown]
-# With $w = 1$ the tanh pulls every state towards zero, and after 50 steps all have run together.
+# With $w = 1$ the tanh pulls every state towards zero, and after 50 steps nothing tells which line began where.
 # With $w = 3$ only the sign is left: one bit, which is what ten such units of the latch in [the chapter on the vanilla RNN](../book/vanilla_rnn.md) live on.
 # In both cases the slope is nearly zero, so a loss at the end cannot correct what was written at the start.
 # A sum keeps the slope at exactly one, but everything is added to it.
 # The shut gate is what protects it, and the LSTM learns when to shut it.
 #
-# ## Claim: four gates are one product
+# ## Claim: three gates and a candidate are one product
 #
 # First each gate by its own name, with weights of its own; then the same weights, packed $i, f, g, o$.
 

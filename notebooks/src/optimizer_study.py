@@ -488,7 +488,7 @@ Markdown(
 # ### What tells RMSprop from Adam
 #
 # In the table RMSprop comes before Adam on characters, in training loss with each of the three seeds; the judge found them level.
-# Either way: what do momentum and corrections gain Adam?
+# Either way: what does Adam gain by its momentum and its correction?
 # One difference is easily overlooked: torch's RMSprop remembers squares for 100 steps ($\alpha = 0.99$), its Adam for 1,000 ($\beta_2 = 0.999$).
 # A second recorded study gave each the other's memory, and then took Adam's momentum away, $\beta_1 = 0$:
 
@@ -522,12 +522,13 @@ figures.table(
 
 # %% [markdown]
 # With RMSprop's memory Adam stays where it was.
-# With Adam's, RMSprop's best mean falls back behind Adam's; but at RMSprop's own best rate two of its three seeds end near RMSprop's and one far off: more the runs do not show.
+# With Adam's, RMSprop's best mean falls back behind Adam's; but at RMSprop's own best rate two of its three seeds end near RMSprop's and one far off.
+# More than that these runs do not show.
 # Taking Adam's momentum away gains most in training loss, more than any spread in this table; on held-out text the gain is about as large as RMSprop's spread.
 # What is then left is RMSprop with the bias correction, and its best is better than RMSprop's, at three times the rate.
 #
-# So the defaults of the two differ in three things.
-# Here momentum matters, and less surely the correction; of the memory these runs do not tell.
+# So, beside the rate, the defaults of the two differ in three things.
+# Here momentum matters, and less surely the correction; the memory made no difference to Adam, and what it does for RMSprop these runs do not tell.
 # Momentum is no harm in general: on the same task plain SGD gains from it.
 # We know of no rule that would have told.
 #
@@ -668,7 +669,7 @@ figures.table(["method", "rate", "accuracy, norm clipped at 1"], rows)
 #
 # With Adagrad, RMSprop and Adam the longest step is the first, one learning rate in each weight (ten for RMSprop), and clipping has no hold on it.
 # With this Adagrad it stays as long as it was; of two seeds one learned without clipping, and none with the norm clipped.
-# Adam is a little better with clipping than without all the same, probably for the second of the two reasons below.
+# Adam is a little better with clipping than without all the same, probably because it keeps rare huge gradients out of $v$: *One huge gradient*, below.
 #
 # ### Claim: Adam-like methods do not see the gradient's size
 #

@@ -126,7 +126,7 @@ for mu in (0.5, 0.9, 0.99):
     )
 
 # %% [markdown]
-# ### Claim: across a ravine momentum needs the root of the steps
+# ### Claim: across a ravine steps grow like $\sqrt\kappa$ with momentum, like $\kappa$ without
 #
 # The page gives the best settings on a quadratic whose curvatures lie between 1 and $\kappa$, and the factor by which the error then falls at each step: $(\kappa - 1)/(\kappa + 1)$ without, $(\sqrt\kappa - 1)/(\sqrt\kappa + 1)$ with momentum.
 # We measure the factor over the last steps before rounding sets in.
@@ -548,7 +548,7 @@ figures.table(
 # Without the correction small rates do better and large ones worse: the first steps are several times longer, as if the rate were.
 # The range of rates that work is about as wide, and lies lower.
 # So here the correction does not make Adam learn better.
-# It makes the learning rate mean the same at the first step as at the thousandth.
+# In a constant gradient it makes every step one learning rate long, the first as the thousandth.
 #
 # ## AdamW: the same decay for all
 #
@@ -785,10 +785,10 @@ Markdown(
 #
 # ## Paths on five surfaces
 #
-# `rnnlib.surfaces` has five losses of two weights: the ravine; the same ravine turned by 37 degrees; a saddle, started almost on the line that leads into it; a bent valley (Rosenbrock's function); and a basin in a wide plain.
+# `rnnlib.surfaces` has five losses of two weights: the ravine; the same ravine turned by 37 degrees; a saddle between two minima, started almost on the line that leads into it; a basin in a wide plain; and a bent valley (Rosenbrock's function).
 # Each method runs for 100 steps at its own best rate, which a sweep has found.
 
-# %% mystnb={"image": {"alt": "Ten maps, five surfaces by two groups of methods, each with paths of 100 steps from one start. Ravine: SGD falls to the floor and moves along it, momentum swings across it, Adadelta, RMSprop and Adam go to the minimum on a curve. Turned ravine: Adagrad, Adadelta and RMSprop now follow the floor slowly, as SGD does. Saddle: SGD, momentum and Nesterov first run to the middle and then out, Adagrad and the later methods leave at once. Plateau: all go straight to the basin, and SGD jumps past it. Bent valley: no path reaches the minimum; those of momentum and Nesterov come nearest along the floor."}} tags=["paste:paths"]
+# %% mystnb={"image": {"alt": "Ten maps, five surfaces by two groups of methods, each with paths of 100 steps from one start. Ravine: SGD falls to the floor and moves along it, momentum swings across it, Adadelta, RMSprop and Adam go to the minimum on a curve, Adam only nearly. Turned ravine: Adagrad, Adadelta and RMSprop now follow the floor slowly, as SGD does. Saddle: SGD, momentum and Nesterov first run to the middle and then out, Adagrad and the later methods leave at once. Plateau: all go straight to the basin, and SGD jumps past it. Bent valley: no path reaches the minimum; those of momentum and Nesterov come nearest along the floor."}} tags=["paste:paths"]
 fig, axes = plt.subplots(
     len(surfaces.SURFACES), 2, figsize=(5.6, 12.5), dpi=90, sharex=True, sharey=True
 )

@@ -117,7 +117,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# For a fifth of its time the first one stands at the dotted line.
+# For three twentieths of its time, from the second on, the first one stands near the dotted line.
 # The last one is below the other's end after some five seconds.
 #
 # ## The race

@@ -426,16 +426,16 @@ for kind, remainder in {"even": 0, "odd": 1}.items():
 Markdown(f"Even lengths: {sums['even']}. Odd lengths: {sums['odd']}.")
 
 # %% [markdown]
-# In this range the number of solved runs falls with the length, for odd and even alike; which of two neighbours does better is a matter of five seeds.
+# In this range the number of solved runs falls with the length, at even lengths step by step, at odd ones at once after 13; which of two neighbours does better is a matter of five seeds.
 # The runs that fail do differ: at even lengths they get much further.
 # That fits the short cut by counting, of which such a network could learn a part, but the record does not prove it.
 #
 # ## What the state holds
 #
-# Look inside two networks that got the same number of training steps: one on palindromes of 20 digits, one on 40.
+# Look inside two networks that got the same 800 training steps: one on palindromes of 20 digits, one on 40.
 # We show each 2,000 fresh numbers and take the state after 1, 5, 6 and 19 digits.
 # From half of the numbers we compute the mean state for each *first* digit, after each of the first 19 digits, and one plane for the network: the one in which these ten means are spread most, all steps together.
-# The other half is drawn in that plane, each number as its first digit.
+# Of the other half 25 numbers of each first digit are drawn in that plane, each as its first digit.
 # The panels of a row have the same axes, so that a turn can be seen.
 # Above each panel stands how often the nearest mean names the first digit: 0.1 would be guessing.
 

@@ -132,6 +132,7 @@ def train(text: str, checkpoint: Path, settings: dict[str, Any]) -> dict[str, An
         stop_when=each_step,
         checkpoint=checkpoint,
         checkpoint_every=max(1, steps // 50),
+        settings={"steps": steps, "decay": settings["decay"]},  # what the rate depends on
     )
     accuracies = [m["accuracy"] for m in history.metrics]
     weights = checkpoint.with_suffix(".weights")
