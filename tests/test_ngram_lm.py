@@ -115,6 +115,24 @@ def test_training_repeats_by_seed_and_keeps_the_best_epoch(text) -> None:
     assert other["loss"] != found["loss"]
 
 
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+def test_training_takes_the_products_it_is_told(text, products, monkeypatch) -> None:
+    rows = ngram_lm.windows(text.train, "tales")[:64]
+    made = ngram_lm.build(rows, len(text.vocabulary), SMALL | {"dropout": 0.0})
+    for w in made.parameters():  # large enough to be rounded
+        w.data.normal_(generator=seeded())
+    exact = cross_entropy(made(rows[:, :-1]), rows[:, -1]).item()
+    off = abs(ngram_lm.loss(made, rows, products)[0].item() - exact)
+    assert off < 1e-6 if products == torch.float32 else 1e-6 < off < 1e-1
+    taken = []
+    loss = ngram_lm.loss
+    monkeypatch.setattr(
+        ngram_lm, "loss", lambda *given, **kind: (taken.append(kind), loss(*given, **kind))[1]
+    )
+    ngram_lm.train(SMALL | {"epochs": 1}, products)
+    assert all(kind == {"products": products} for kind in taken) and taken
+
+
 def test_a_network_that_gets_worse_is_put_back_to_its_best_epoch(text) -> None:
     model, found = ngram_lm.train(SMALL | {"hidden": 64, "epochs": 6, "lr": 0.05})
     values = [e["validation"] for e in found["evaluations"]]

@@ -103,6 +103,21 @@ def test_a_run_keeps_its_best_epoch_and_repeats() -> None:
     assert again == found
 
 
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+def test_training_takes_the_products_it_is_told(products, monkeypatch) -> None:
+    made = model().eval()  # weights large enough to be rounded
+    x, y = TEXT[:28].view(4, 7), TEXT[1:29].view(4, 7)
+    logits, _ = made(x)
+    exact = cross_entropy(logits.flatten(0, 1), y.flatten()).item()
+    off = abs(rnn_lm.loss(made, x, y, None, products)[0].item() - exact)
+    assert off < 1e-6 if products == torch.float32 else 1e-6 < off < 1e-2
+    taken = []
+    loss = RNNLM.loss
+    monkeypatch.setattr(RNNLM, "loss", lambda *given: (taken.append(given[-1]), loss(*given))[1])
+    rnn_lm.train(SMALL | {"epochs": 1}, products)
+    assert set(taken) == {products}
+
+
 def test_the_rate_falls_in_a_line(monkeypatch) -> None:
     rates = []
     step = torch.optim.Adam.step

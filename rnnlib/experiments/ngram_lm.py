@@ -73,9 +73,11 @@ def measured(model: nn.Module, rows: Tensor) -> training.Metrics:
     return {"nats": -log_p.mean().item(), "accuracy": right.double().mean().item()}
 
 
-def loss(model: nn.Module, rows: Tensor) -> tuple[Tensor, training.Metrics]:
-    """Mean cross-entropy of windows (N, n) in nats; products in bfloat16."""
-    with torch.autocast("cpu", torch.bfloat16):
+def loss(
+    model: nn.Module, rows: Tensor, products: torch.dtype = torch.bfloat16
+) -> tuple[Tensor, training.Metrics]:
+    """Mean cross-entropy of windows (N, n) in nats; ``products``: bfloat16 or float32."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=products == torch.bfloat16):
         logits = model(rows[:, :-1])
     return cross_entropy(logits.float(), rows[:, -1]), {}
 
@@ -98,15 +100,21 @@ def method(model: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=settings["lr"], fused=True)
 
 
-def train(settings: dict[str, Any]) -> tuple[NGramLM, dict[str, Any]]:
-    """A trained network at its best epoch, and what happened; every draw comes from the seed."""
+def train(
+    settings: dict[str, Any], products: torch.dtype = torch.bfloat16
+) -> tuple[NGramLM, dict[str, Any]]:
+    """A trained network at its best epoch, and what happened; every draw comes from the seed.
+
+    ``products``: see ``loss``; few processors have fast ones in bfloat16.
+    """
     text = words.load(settings["corpus"])
     rows, validation = (windows(part, settings["corpus"]) for part in text[:2])
     parts = {"validation": validation, "train": rows[: len(validation) // 2]}
     seed, N = settings["seed"], settings["batch"]
     model = build(rows, len(text.vocabulary), settings)
     result = words.fit(
-        model, tasks.Shuffled(rows, N, seed=1_000 + seed), loss, method(model, settings),
+        model, tasks.Shuffled(rows, N, seed=1_000 + seed),
+        functools.partial(loss, products=products), method(model, settings),
         len(rows) // N, settings, measured, parts,
     )  # fmt: skip
     return model.eval(), result

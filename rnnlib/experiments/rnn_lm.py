@@ -59,9 +59,11 @@ def build(train: Tensor, K: int, settings: dict[str, Any], generator: Generator)
     ).fast()  # fmt: skip
 
 
-def loss(model: RNNLM, x: Tensor, y: Tensor, state: Any) -> tuple[Tensor, Any]:
-    """Mean cross-entropy of a window in nats, the readout's products in bfloat16."""
-    return model.loss(x, y, state, torch.bfloat16)
+def loss(
+    model: RNNLM, x: Tensor, y: Tensor, state: Any, products: torch.dtype = torch.bfloat16
+) -> tuple[Tensor, Any]:
+    """Mean cross-entropy of a window in nats; ``products``: the data type of the readout's."""
+    return model.loss(x, y, state, products)
 
 
 def method(model: nn.Module, lr: float) -> torch.optim.Optimizer:
@@ -81,13 +83,21 @@ def measured(model: RNNLM, text: Tensor) -> training.Metrics:
     return metrics.carried(model, text, piece=50, strands=STRANDS)
 
 
-def train(settings: dict[str, Any]) -> tuple[RNNLM, dict[str, Any]]:
-    """A trained network at its best epoch, and what happened; every draw comes from the seed."""
+def train(
+    settings: dict[str, Any], products: torch.dtype = torch.bfloat16
+) -> tuple[RNNLM, dict[str, Any]]:
+    """A trained network at its best epoch, and what happened; every draw comes from the seed.
+
+    ``products``: see ``loss``; few processors have fast ones in bfloat16.
+    """
     text, validation, _, K = encoded(settings["corpus"])
     parts = {"validation": validation, "train": text[: len(validation) // 2]}
     generator = Generator().manual_seed(settings["seed"])
     model = build(text, K, settings, generator)
-    source = training.TruncatedBPTT(Contiguous(text, settings["T"], settings["batch"]), loss)
+    source = training.TruncatedBPTT(
+        Contiguous(text, settings["T"], settings["batch"]),
+        functools.partial(loss, products=products),
+    )
     result = words.fit(
         model, source, source.loss, method(model, settings["lr"]), source.windows.rounds, settings,
         measured, parts, clip_norm=settings["clip"],
