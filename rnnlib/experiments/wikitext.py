@@ -50,7 +50,12 @@ CHANGES: dict[str, dict[str, Any]] = {
     "beginning": {"first": "book", "frequencies": True},
     "adamw": {"optimizer": "adamw", "lr": 3e-3, "anneal": 0.0, "clip": 1.0, "weight_decay": 0.01},
     "resets": {"resets": 0.01},
-    "dropout": {"dropout": [0.35, 0.35, 0.35]},
+    "dropout": {
+        "dropout": [0.35, 0.35, 0.35],
+        "sample": 2048,
+        "products": "float32",
+        "every": 3,
+    },
 }
 PRODUCTS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 STRANDS = 10  # of an evaluation
@@ -200,30 +205,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=2, help="of the one run at a time")
     parser.add_argument("--products", choices=PRODUCTS, help="data type of the readout's products")
     parser.add_argument("--sample", type=int, help="words of the softmax that a step draws")
-    parser.add_argument("--again", type=int, default=0, help="epochs of AdamW's second fall")
+    parser.add_argument(
+        "--again", type=int, nargs="+", default=[0], help="epochs of AdamW's second fall"
+    )
     parser.add_argument("--every", type=int, default=1, help="epochs between two evaluations")
 
 
 def plan(chosen: argparse.Namespace) -> list[dict[str, Any]]:
-    """The settings of each run; ``--epochs`` is one number for all variants, or one for each."""
-    epochs = chosen.epochs * len(chosen.variants) if len(chosen.epochs) == 1 else chosen.epochs
-    if len(epochs) != len(chosen.variants):
-        raise SystemExit(
-            f"--epochs must be one number, or one for each of the {len(chosen.variants)} variants, "
-            f"got {len(epochs)}"
-        )
+    """The settings of each run.
+
+    ``--epochs`` and ``--again`` are one number for all variants, or one for each.
+    """
+    numbers: dict[str, list[int]] = {"epochs": chosen.epochs, "again": chosen.again}
+    for name, given in numbers.items():
+        if len(given) not in (1, len(chosen.variants)):
+            raise SystemExit(
+                f"--{name} must be one number, or one for each of the {len(chosen.variants)} "
+                f"variants, got {len(given)}"
+            )
+    each = zip(
+        chosen.variants,
+        *(given * len(chosen.variants) if len(given) == 1 else given for given in numbers.values()),
+        strict=True,
+    )
     every = variants()
-    given = {"name": chosen.name, "words": chosen.words, "threads": chosen.threads}
+    shared = {"name": chosen.name, "words": chosen.words, "threads": chosen.threads}
     asked = {
         "products": chosen.products, "sample": chosen.sample,
-        "every": chosen.every if chosen.every > 1 else None, "again": chosen.again or None,
+        "every": chosen.every if chosen.every > 1 else None,
     }  # fmt: skip
     other = {key: value for key, value in asked.items() if value is not None}
-    return [
-        {"variant": variant, "seed": seed, "epochs": n} | given | every[variant] | other
-        for seed in range(chosen.seeds)
-        for variant, n in zip(chosen.variants, epochs, strict=True)
-    ]
+    runs = [
+        {"variant": variant, "epochs": epochs} | shared | every[variant] | other
+        | ({"again": again} if again else {})
+        for variant, epochs, again in each
+    ]  # fmt: skip
+    return [one | {"seed": seed} for seed in range(chosen.seeds) for one in runs]
 
 
 def main(chosen: argparse.Namespace) -> None:
