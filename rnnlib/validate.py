@@ -151,7 +151,7 @@ def tensor(
     if not value.is_floating_point():
         raise TypeError(f"{name} must hold floating-point numbers, got {value.dtype}")
     if like is not None:
-        if value.dtype != like.dtype and not _autocast(value.device.type):
+        if value.dtype != like.dtype and not autocast(value.device.type):
             raise TypeError(
                 f"{name} must have the weights' data type {like.dtype}, got {value.dtype}"
             )
@@ -164,7 +164,7 @@ def tensor(
     return value
 
 
-def _autocast(device: str) -> bool:
+def autocast(device: str) -> bool:
     """Whether products on this device change their data type by themselves."""
     if device not in ("cpu", "cuda", "mps", "xpu"):
         return False

@@ -170,6 +170,7 @@ def test_shapes_are_batch_first(kind, L) -> None:
 @each_kind
 def test_unroll_gives_every_state(kind) -> None:
     net, x, state = layer(kind, D, H), normal(N, T, D), random_state(kind, 1, N, H)
+    net.compute_with("cells")
     outputs, last = net(x, state)
     first = tuple(s[0] for s in tensors(state))
     states = layers.unroll(net.cells[0], x, first if kind == "lstm" else first[0])
@@ -352,18 +353,18 @@ def test_torchs_kernel_computes_on_the_same_weights(kind, L) -> None:
     assert type(ours(x)[1]) is type(twin(x)[1])
     with pytest.raises(TypeError, match=r"x must have the weights' data type .*64, got .*32"):
         ours(x.float())
-    back = results(ours.compute_with("rnnlib"), x, state, kind, L)
+    back = results(ours.compute_with("fused"), x, state, kind, L)
     assert largest_error(back, {name: expected[name] for name in back}) == 0
 
 
 @each_kind
-@pytest.mark.parametrize("kernel", ["rnnlib", "torch"])
+@pytest.mark.parametrize("kernel", ["fused", "cells", "torch"])
 def test_dropout_acts_between_layers_in_training_only(kind, kernel) -> None:
     of_kind, options = LAYERS[kind]
     net = of_kind(D, 200, 2, dropout=0.4, generator=seeded(), dtype=F64, **options)
     net.compute_with(kernel)
     x, dropped = normal(N, T, D), []
-    if kernel == "rnnlib":
+    if kernel != "torch":
         net.cells[1].register_forward_pre_hook(lambda cell, args: dropped.append(args[0]))
     torch.manual_seed(0)
     outputs, _ = net(x)
@@ -401,6 +402,7 @@ def test_a_layer_of_a_new_cell_needs_the_cell_alone() -> None:
         cell_class = cells.RNNCell
 
     new, known = New(D, H, 2, generator=seeded()), layers.RNN(D, H, 2, generator=seeded())
+    known.compute_with("cells")
     x, state = normal(N, T, D).float(), normal(2, N, H).float()
     assert same(new(x, state), known(x, state))
 

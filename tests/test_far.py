@@ -60,7 +60,7 @@ def test_the_answers_that_count_are_the_last_digit_or_the_ten_symbols(task) -> N
     x, y = far.DRAWS[task](12, 6, seeded(2))
     loss, metrics = far.loss_fn(model, (x.double(), y))
     with torch.no_grad():
-        states, _ = model.rnn.compute_with("rnnlib")(x.double())  # type: ignore[operator]
+        states, _ = model.rnn.compute_with("cells")(x.double())  # type: ignore[operator]
         p = model.readout(states)
     if task == "copy":
         right = [(p[:, t].argmax(dim=1) == y[:, t]).double() for t in range(22, 32)]

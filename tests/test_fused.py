@@ -148,10 +148,10 @@ def test_the_gradients_that_come_in_are_left_as_they_were() -> None:
     assert torch.equal(dh, before[0]) and torch.equal(dc_T, before[1])
 
 
-def test_a_second_derivative_is_refused() -> None:
+def test_a_second_derivative_of_rounded_products_is_refused() -> None:
     a = problem((3, 2, 2, 3))
     for loss in (Tensor.sum, lambda h: h.square().sum()):  # the first needs no graph by itself
-        h, _ = fused.lstm(**a)
+        h, _ = fused.lstm(**a, products=torch.bfloat16)
         with pytest.raises(RuntimeError, match=r"first derivative only.*rnnlib\.LSTM"):
             torch.autograd.grad(loss(h), [a["x"]], create_graph=True)
 
@@ -166,10 +166,8 @@ def hidden(x: Tensor) -> Tensor:
     [
         lambda x: torch.func.grad(lambda x: hidden(x).sum())(x),
         lambda x: torch.vmap(hidden)(torch.stack([x, x])),
-        lambda x: torch.autograd.functional.hessian(lambda x: hidden(x).sum(), x),
-        lambda x: torch.autograd.functional.jvp(hidden, x, x),
     ],
-    ids=["func.grad", "vmap", "hessian", "jvp"],
+    ids=["func.grad", "vmap"],
 )
 def test_what_it_cannot_do_raises(differentiate) -> None:
     with pytest.raises((RuntimeError, NotImplementedError)):
@@ -179,8 +177,9 @@ def test_what_it_cannot_do_raises(differentiate) -> None:
 def test_an_output_changed_in_place_is_found() -> None:
     a = problem((3, 2, 2, 3))
     h, _ = fused.lstm(**a)
-    with pytest.raises(RuntimeError, match="inplace"):
-        h.mul_(2)
+    h.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        h.sum().backward()
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_logits_and_state_are_those_of_torchs_layers(kind) -> None:
         assert torch.allclose(logits, expected, rtol=1e-12, atol=1e-13)
         for a, b in zip(tensors(state), tensors(last), strict=True):
             assert torch.allclose(a, b, rtol=1e-12, atol=1e-13)
-    assert {layer.kernel for layer in made.layers} == {"rnnlib"}
+    assert {layer.kernel for layer in made.layers} == {"fused"}
     assert {layer.kernel for layer in made.fast().layers} == {"torch"}
 
 

@@ -297,7 +297,7 @@ WRONG = [
     Wrong("unknown", lambda: layers.LSTM(D, H, peepholes=True), TypeError, "peepholes", ("LSTM",)),
     Wrong(
         "another kernel", lambda: layers.LSTM(D, H).compute_with("cudnn"),
-        ValueError, "kernel", ("'rnnlib', 'torch'", "'cudnn'"),
+        ValueError, "kernel", ("'fused', 'cells', 'torch'", "'cudnn'"),
     ),
     Wrong(
         "x for torch's kernel", lambda: layers.LSTM(D, H).compute_with("torch")(X[0]),

@@ -2,6 +2,7 @@ r"""One LSTM layer that is fast on a CPU: the equations of ``rnnlib.bptt.lstm``,
 
 - The input product $W_x x_t + b$ of all steps is taken at once, before the loop.
 - Back-propagation is by hand: autograd would record dozens of operations a step.
+- What the way back multiplies by, the slopes, is taken for all steps at once, before its loop.
 - The gradient of $W_h$ is one product after the loop, over all steps at once.
 - Products may be in bfloat16: float32 without its last 16 bits, so 8 bits of precision. A processor
   with instructions for it does twice as many a second. Inside a product sums are float32; its
@@ -16,14 +17,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import Function
 
 from rnnlib import validate
-
-# One pass over memory each: (δ, σ) -> δ σ (1 - σ), and (δ, tanh) -> δ (1 - tanh²).
-_d_sigmoid = torch.ops.aten.sigmoid_backward.grad_input
-_d_tanh = torch.ops.aten.tanh_backward.grad_input
+from rnnlib.cells import LSTMCell
+from rnnlib.fused import sweep
+from rnnlib.fused.sweep import d_sigmoid, d_tanh
 
 
 def lstm(
@@ -44,34 +44,31 @@ def lstm(
     x (T, N, D), h0 and c0 (N, H), W_x (4H, D), W_h (4H, H), b (4H,), packed i, f, g, o
     -> h (T, N, H), c_T (N, H).
     ``products``: the data type of x and h in the products, and so of the h that is returned;
-    by default the weights'. x and h0 may have that type or the weights'.
+    by default the weights', under ``torch.autocast`` its own. x and h0 may have that type or the weights'.
+    A second derivative (``create_graph=True``) is taken through ``rnnlib.cells.LSTMCell``.
     Raises TypeError or ValueError that names an argument of the wrong type, shape or device, and
-    RuntimeError where a second derivative is asked for (``create_graph=True``); forward-mode
-    derivatives and ``torch.func`` raise in torch. ``rnnlib.LSTM`` has them all.
+    RuntimeError for a second derivative where products are of another type than the weights;
+    forward-mode derivatives and ``torch.func`` raise in torch. ``rnnlib.LSTM`` has them all.
     Source: Hochreiter and Schmidhuber (1997); forget gate: Gers, Schmidhuber and Cummins (2000).
     """
     validate.tensor("W_h", W_h, ("4H", "H"))
     H = W_h.shape[1]
     if len(W_h) != 4 * H:
         raise ValueError(f"W_h must have shape (4H, H), got {tuple(W_h.shape)}")
-    products = check_products(products, W_h)
+    if products is None and validate.autocast(W_h.device.type):
+        products = torch.get_autocast_dtype(W_h.device.type)
+    products = sweep.check_products(products, W_h)
     validate.tensor("x", x, ("T", "N", "D"), like=_like(x, products, W_h))
     N, D = x.shape[1:]
     validate.tensor("W_x", W_x, (4 * H, D), like=W_h)
     validate.tensor("b", b, (4 * H,), like=W_h)
     validate.tensor("h0", h0, (N, H), like=_like(h0, products, W_h))
     validate.tensor("c0", c0, (N, H), like=W_h)
-    a_x = nn.functional.linear(x.to(products), W_x.to(products), b.to(products))  # (T, N, 4H)
-    return _Sweep.apply(a_x, h0.to(products), c0, W_h)
-
-
-def check_products(products: torch.dtype | None, W: Tensor) -> torch.dtype:
-    """The data type of the products: that of the weights W, or bfloat16."""
-    if products not in (None, W.dtype, torch.bfloat16):
-        raise ValueError(
-            f"products must be {W.dtype}, as the weights are, or torch.bfloat16, got {products}"
-        )
-    return products or W.dtype
+    x, h0, W_x, W_h, b = (value.to(products) for value in (x, h0, W_x, W_h, b))
+    if sweep.wanted(x, h0, c0, W_x, W_h, b):
+        return _Sweep.apply(x.contiguous(), h0, c0, W_x, W_h, b)
+    h, c, _, _ = _states(x, h0, c0, W_x, W_h, b, keep=False)
+    return h, c[-1]
 
 
 def _like(value: object, products: torch.dtype, W_h: Tensor) -> Tensor | None:
@@ -79,65 +76,91 @@ def _like(value: object, products: torch.dtype, W_h: Tensor) -> Tensor | None:
     return None if isinstance(value, Tensor) and value.dtype == products else W_h
 
 
-class _Sweep(Function):
-    """The loop over time: a_x (T, N, 4H), h0, c0 (N, H), W_h (4H, H) -> h (T, N, H), c_T (N, H)."""
+def _states(
+    x: Tensor, h0: Tensor, c0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, keep: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The loop over time -> h (T, N, H) and c (T, N, H), gates (T, N, 4H), tanh_c (T, N, H).
 
-    @staticmethod
-    def forward(
-        ctx: Any, a_x: Tensor, h0: Tensor, c0: Tensor, W_h: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        T, N, H = len(a_x), *c0.shape
-        W = W_h.to(a_x.dtype)
-        h, c = a_x.new_empty(T + 1, N, H), c0.new_empty(T + 1, N, H)  # h[t]: before step t
-        gates, tanh_c = c0.new_empty(T, N, 4 * H), c0.new_empty(T, N, H)
-        h[0], c[0] = h0, c0
-        for t in range(T):
-            a = torch.add(a_x[t], h[t] @ W.T, out=gates[t])  # (N, 4H)
-            i, f, g, o = a.split(H, dim=1)  # (N, H) each
-            a[:, : 2 * H].sigmoid_()
-            _tanh(g, out=g)
-            o.sigmoid_()
-            torch.mul(g, i, out=c[t + 1]).addcmul_(c[t], f)
-            h[t + 1] = _tanh(c[t + 1], out=tanh_c[t]) * o
-        ctx.save_for_backward(gates, tanh_c, h, c, W)
-        return h[1:], c[T].clone()
-
-    @staticmethod
-    def backward(ctx: Any, dh_immediate: Tensor, dc_T: Tensor) -> tuple[Tensor, ...]:
-        refuse_second_derivatives()
-        gates, tanh_c, h, c, W = ctx.saved_tensors
-        T, N, H = tanh_c.shape
-        da = h.new_empty(T, N, 4 * H)  # as the products take it
-        da_t, through_h = c.new_empty(N, 4 * H), c.new_empty(N, H)
-        di, df, dg, do = da_t.split(H, dim=1)  # views of da_t, (N, H) each
-        dh_future, dc = torch.zeros_like(dc_T), dc_T.clone()  # what comes from beyond T
-        for t in reversed(range(T)):
-            i, f, g, o = gates[t].split(H, dim=1)
-            dh = dh_immediate[t].to(c.dtype) + dh_future
-            dc += _d_tanh(dh * o, tanh_c[t], grad_input=through_h)  # held what c_{t+1} sent
-            _d_sigmoid(dc * g, i, grad_input=di)
-            _d_sigmoid(dc * c[t], f, grad_input=df)
-            _d_tanh(dc * i, g, grad_input=dg)
-            _d_sigmoid(dh * tanh_c[t], o, grad_input=do)
-            da[t] = da_t  # rounded, if the products are
-            dh_future = da[t] @ W
-            dc *= f
-        dW_h = da.flatten(0, 1).T @ h[:T].flatten(0, 1)  # (4H, N T) @ (N T, H): all steps at once
-        return da, dh_future, dc, dW_h.to(c.dtype)
-
-
-def refuse_second_derivatives() -> None:
-    """Raise where autograd wants to differentiate the backward pass, which it cannot see into."""
-    if torch.is_grad_enabled():  # it is only under create_graph=True
-        raise RuntimeError(
-            "rnnlib.fused has a first derivative only, got create_graph=True: "
-            "rnnlib.LSTM and torch's cross_entropy have them all"
-        )
-
-
-def _tanh(a: Tensor, out: Tensor) -> Tensor:
-    r"""$\tanh a = 2\sigma(2a) - 1$ into ``out``: torch's sigmoid is much faster than its tanh.
-
-    The absolute error is that of rounding at 1, so a small a loses digits.
+    With ``keep`` False of the last three only what belongs to the last step.
     """
-    return torch.mul(a, 2, out=out).sigmoid_().mul_(2).sub_(1)
+    T, N, H = len(x), *c0.shape
+    kept = T if keep else 1
+    h, c, tanh_c = x.new_empty(T, N, H), c0.new_empty(kept, N, H), c0.new_empty(kept, N, H)
+    h_all, c_all, tanh_all = h.unbind(), c.unbind(), tanh_c.unbind()
+    h_t, c_t, W = h0, c0, W_h.T
+    t = 0
+    for a_x in sweep.products_with_x(x, W_x, b, whole=keep):  # (T, N, 4H), or fewer steps
+        gates = a_x if a_x.dtype == c0.dtype else c0.new_empty(a_x.shape)
+        parts = [part.unbind() for part in gates.split([2 * H, H, H], dim=2)]
+        i_and_f = [part.unbind() for part in gates.split(H, dim=2)][:2]
+        for a, a_t, i_f, g, o, i, f in zip(a_x, gates, *parts, *i_and_f, strict=True):
+            a.addmm_(h_t, W)  # (N, 4H)
+            if a_x is not gates:
+                a_t.copy_(a)
+            i_f.sigmoid_()
+            g.tanh_()
+            o.sigmoid_()
+            c_t = torch.mul(c_t, f, out=c_all[t % kept]).addcmul_(g, i)
+            h_t = torch.tanh(c_t, out=tanh_all[t % kept])
+            h_t = torch.mul(h_t, o, out=h_all[t])
+            t += 1
+    return h, c, gates, tanh_c
+
+
+def _again(ctx: Any, *deltas: Tensor) -> sweep.Gradients:
+    """The gradients by autograd, through the cell."""
+    x, h0, c0, W_x, W_h, b, *_ = ctx.saved_tensors
+    if x.dtype != c0.dtype:  # no cell rounds its products
+        return sweep.refuse(ctx)
+    arguments = {"x": x, "h0": h0, "c0": c0, "W_x": W_x, "W_h": W_h, "b": b}
+    cell = LSTMCell(x.shape[2], h0.shape[1], device="meta")
+    return sweep.by_autograd(cell, arguments, ctx.needs_input_grad, deltas)
+
+
+class _Sweep(Function):
+    """x (T, N, D), h0, c0 (N, H), W_x (4H, D), W_h (4H, H), b (4H,) -> h (T, N, H), c_T (N, H)."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Tensor) -> tuple[Tensor, Tensor]:
+        h, c, gates, tanh_c = _states(*arguments, keep=True)
+        ctx.save_for_backward(*arguments, h, c, gates, tanh_c)
+        return h, c[-1].clone()
+
+    @staticmethod
+    @sweep.first_derivative(_again)
+    def backward(ctx: Any, dh_immediate: Tensor, dc_T: Tensor) -> sweep.Gradients:
+        x, h0, c0, W_x, W_h, _, h, c, gates, tanh_c = ctx.saved_tensors
+        T, N, H = h.shape
+        da, h_to_c = _slopes(c0, c, gates, tanh_c)  # (T, N, 4H), (T, N, H)
+        through_c = da[..., : 3 * H].unflatten(2, (3, H)).unbind()  # i, f, g: (N, 3, H) each
+        through_o, f = da[..., 3 * H :].unbind(), gates[..., H : 2 * H].unbind()  # (N, H) each
+        dc, dh = dc_T.clone(), dh_immediate[-1]  # nothing else comes from beyond T
+        for t in reversed(range(T)):
+            dh = dh.to(c.dtype)
+            dc.addcmul_(dh, h_to_c[t])  # held what c_{t+1} sent
+            through_c[t].mul_(dc[:, None])  # slopes become da_t
+            through_o[t].mul_(dh)
+            dc.mul_(f[t])
+            before = dh_immediate[t - 1] if t > 0 else torch.zeros_like(h0)
+            dh = torch.addmm(before, da[t].to(h.dtype), W_h)
+        da = da.to(h.dtype)  # rounded, if the products are
+        needs_x, _, _, needs_W_x, needs_W_h, needs_b = ctx.needs_input_grad
+        dW_h = sweep.gradient_of_W_h(da, h, h0) if needs_W_h else None
+        dx, dW_x, db = sweep.gradients_at_x(da, x, W_x, (needs_x, needs_W_x, needs_b))
+        return dx, dh, dc, dW_x, dW_h, db
+
+
+def _slopes(c0: Tensor, c: Tensor, gates: Tensor, tanh_c: Tensor) -> tuple[Tensor, Tensor]:
+    """What da_t is a multiple of, (T, N, 4H): of dc_t for i, f and g, of dh_t for o.
+
+    And what dh_t is multiplied by on its way to dc_t, (T, N, H): of all steps at once.
+    """
+    i, f, g, o = gates.split(c.shape[2], dim=2)  # (T, N, H) each
+    slopes = torch.empty_like(gates)
+    to_i, to_f, to_g, to_o = slopes.split(c.shape[2], dim=2)
+    d_sigmoid(g, i, grad_input=to_i)
+    d_sigmoid(c0, f[0], grad_input=to_f[0])
+    d_sigmoid(c[:-1], f[1:], grad_input=to_f[1:])
+    d_tanh(i, g, grad_input=to_g)
+    d_sigmoid(tanh_c, o, grad_input=to_o)
+    return slopes, d_tanh(o, tanh_c, grad_input=torch.empty_like(c))

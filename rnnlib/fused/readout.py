@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from rnnlib import validate
-from rnnlib.fused.lstm import check_products, refuse_second_derivatives
+from rnnlib.fused.sweep import Gradients, check_products, first_derivative, refuse
 
 
 def cross_entropy(
@@ -61,8 +61,8 @@ class _Readout(Function):
         return loss
 
     @staticmethod
-    def backward(ctx: Any, dL: Tensor) -> tuple[Tensor | None, ...]:
-        refuse_second_derivatives()
+    @first_derivative(refuse)
+    def backward(ctx: Any, dL: Tensor) -> Gradients:
         h, W, dp, db = ctx.saved_tensors
         scale = dL / len(h)
         dh = (dp @ W).to(db.dtype) * scale  # (N, H)

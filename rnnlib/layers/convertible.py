@@ -1,4 +1,4 @@
-"""The layers that torch has too: weights go over and back, and torch's kernels can compute them."""
+"""The layers that torch has too: weights go over and back, and three kernels can compute them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from rnnlib import validate
-from rnnlib.cells import GRUCell, LSTMCell, RNNCell, State
+from rnnlib.cells import Cell, GRUCell, LSTMCell, RNNCell, State
+from rnnlib.layers.fast import fast_way
 from rnnlib.layers.recurrent import TORCH, Recurrent
 
+KERNELS = ("fused", "cells", "torch")
 WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # torch's names, each with _l0, _l1, ...
 
 
@@ -23,7 +25,7 @@ class Convertible(Recurrent):
 
     torch_class: ClassVar[Any]  # nn.RNN, nn.LSTM or nn.GRU
     options: ClassVar[tuple[str, ...]] = ("input_size", "hidden_size", "num_layers", "dropout")
-    kernel = "rnnlib"  # what computes: see ``compute_with``
+    kernel = "fused"  # what computes: see ``compute_with``
 
     @classmethod
     def from_torch(cls, module: nn.RNNBase) -> Self:
@@ -70,17 +72,22 @@ class Convertible(Recurrent):
         return {name: getattr(layer, name) for name in cls.options}
 
     def compute_with(self, kernel: str) -> Self:
-        """Let torch's own kernel compute, "torch", or the cells, "rnnlib"; returns self.
+        """Choose what computes; returns self.
 
-        The same numbers in less time. The weights are the same Parameters before and after, so
-        an optimizer may hold them.
+        "fused", the default: the backward pass derived by hand, ``rnnlib.fused``, wherever it
+        applies, and else the cells: see ``rnnlib.layers.fast``.
+        "cells": the cells, step by step, differentiated by autograd.
+        "torch": torch's own kernel.
+
+        The same numbers, in different times. The weights are the same Parameters before and
+        after, so an optimizer may hold them.
         """
-        self.kernel = validate.one_of("kernel", kernel, ("rnnlib", "torch"))
+        self.kernel = validate.one_of("kernel", kernel, KERNELS)
         return self
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """x (N, T, D), state (L, N, H) or zeros -> outputs (N, T, H), last state (L, N, H)."""
-        if self.kernel == "rnnlib":
+        if self.kernel != "torch":
             return self.over_depth(x, state)
         validate.tensor("x", x, ("N", "T", self.input_size), like=self.cells[0].W_x)
         before = self.join(self.split(state, x.shape[0]))
@@ -89,6 +96,14 @@ class Convertible(Recurrent):
             True, self.num_layers, self.dropout, self.training, False, True,
         )  # fmt: skip
         return outputs, last[0] if len(last) == 1 else tuple(last)
+
+    def over_time(self, cell: Cell, x: Tensor, state: Any, **along: Tensor) -> tuple[Tensor, Any]:
+        """One cell, x (N, T, D) and the state before it -> outputs (N, T, H), its last state."""
+        fast = fast_way(cell, x, state) if self.kernel == "fused" else None
+        if fast is None:
+            return super().over_time(cell, x, state, **along)
+        outputs, last = fast(cell, x.transpose(0, 1), state)
+        return outputs.transpose(0, 1), last
 
     def _torch_function(self) -> Callable[..., tuple[Tensor, ...]]:
         """torch.lstm, torch.gru, torch.rnn_tanh or torch.rnn_relu."""

@@ -68,5 +68,5 @@ class CharacterModel(nn.Module):
 
     def plain(self) -> Self:
         """Let rnnlib's own LSTM compute again; returns self."""
-        self.rnn.compute_with("rnnlib")
+        self.rnn.compute_with("fused")
         return self

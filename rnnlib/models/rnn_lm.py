@@ -132,7 +132,7 @@ class RNNLM(nn.Module):
 
     def plain(self) -> Self:
         """Let rnnlib's own layers compute again; returns self."""
-        return self._compute_with("rnnlib")
+        return self._compute_with("fused")
 
     def _compute_with(self, kernel: str) -> Self:
         for layer in self.layers:

@@ -1,0 +1,95 @@
+r"""One vanilla RNN layer, fast: the equations of ``rnnlib.bptt.rnn``, arranged as the LSTM's.
+
+A step is two operations, the product and the nonlinearity, each in the memory of its input, and
+so is a step back. Beside the states themselves, nothing is kept for the way back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from rnnlib import validate
+from rnnlib.cells import RNNCell
+from rnnlib.fused import sweep
+
+NONLINEARITIES = ("tanh", "relu")
+_d_relu = torch.ops.aten.threshold_backward.grad_input  # (δ, h, 0) -> δ where h > 0
+
+
+def rnn(
+    x: Tensor, h0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, nonlinearity: str = "tanh"
+) -> Tensor:
+    r"""Hidden states of a vanilla RNN: $h_t = \phi(W_x x_t + W_h h_{t-1} + b)$.
+
+    x (T, N, D), h0 (N, H), W_x (H, D), W_h (H, H), b (H,) -> h (T, N, H).
+    ``nonlinearity``: $\phi$, "tanh" or "relu".
+    A second derivative (``create_graph=True``) is taken through ``rnnlib.cells.RNNCell``.
+    Raises TypeError or ValueError that names an argument of the wrong type, shape, device or
+    value; forward-mode derivatives and ``torch.func`` raise in torch, and ``rnnlib.RNN`` has them.
+    Source: Elman (1990).
+    """
+    validate.one_of("nonlinearity", nonlinearity, NONLINEARITIES)
+    validate.tensor("W_h", W_h, ("H", "H"))
+    sweep.refuse_autocast("rnn", W_h)
+    H = W_h.shape[1]
+    validate.tensor("x", x, ("T", "N", "D"), like=W_h)
+    validate.tensor("W_x", W_x, (H, x.shape[2]), like=W_h)
+    validate.tensor("b", b, (H,), like=W_h)
+    validate.tensor("h0", h0, (x.shape[1], H), like=W_h)
+    if sweep.wanted(x, h0, W_x, W_h, b):
+        return _Sweep.apply(x.contiguous(), h0, W_x, W_h, b, nonlinearity)
+    return _states(x, h0, W_x, W_h, b, nonlinearity)
+
+
+def _states(
+    x: Tensor, h0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, nonlinearity: str
+) -> Tensor:
+    """The loop over time -> h (T, N, H)."""
+    h = nn.functional.linear(x, W_x, b)  # W_x x_t + b, and all that comes is in its place
+    h_t, W = h0, W_h.T
+    apply_ = torch.tanh_ if nonlinearity == "tanh" else torch.relu_
+    for a_t in h.unbind():  # (N, H)
+        h_t = apply_(a_t.addmm_(h_t, W))
+    return h
+
+
+def _again(ctx: Any, dh_immediate: Tensor) -> sweep.Gradients:
+    """The gradients by autograd, through the cell."""
+    x, h0, W_x, W_h, b, _ = ctx.saved_tensors
+    arguments = {"x": x, "h0": h0, "W_x": W_x, "W_h": W_h, "b": b}
+    cell = RNNCell(x.shape[2], len(b), nonlinearity=ctx.nonlinearity, device="meta")
+    return *sweep.by_autograd(cell, arguments, ctx.needs_input_grad[:5], (dh_immediate,)), None
+
+
+class _Sweep(Function):
+    """x (T, N, D), h0 (N, H), W_x (H, D), W_h (H, H), b (H,), nonlinearity -> h (T, N, H)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, h0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, nonlinearity: str
+    ) -> Tensor:
+        h = _states(x, h0, W_x, W_h, b, nonlinearity)
+        ctx.save_for_backward(x, h0, W_x, W_h, b, h)
+        ctx.nonlinearity = nonlinearity
+        return h
+
+    @staticmethod
+    @sweep.first_derivative(_again)
+    def backward(ctx: Any, dh_immediate: Tensor) -> sweep.Gradients:
+        x, h0, W_x, W_h, _, h = ctx.saved_tensors
+        da, dh = torch.empty_like(h), dh_immediate[-1]  # nothing else comes from beyond T
+        for t in reversed(range(len(h))):
+            if ctx.nonlinearity == "tanh":
+                sweep.d_tanh(dh, h[t], grad_input=da[t])
+            else:
+                _d_relu(dh, h[t], 0, grad_input=da[t])
+            before = dh_immediate[t - 1] if t > 0 else torch.zeros_like(h0)
+            dh = torch.addmm(before, da[t], W_h)
+        needs_x, _, needs_W_x, needs_W_h, needs_b, _ = ctx.needs_input_grad
+        dW_h = sweep.gradient_of_W_h(da, h, h0) if needs_W_h else None
+        dx, dW_x, db = sweep.gradients_at_x(da, x, W_x, (needs_x, needs_W_x, needs_b))
+        return dx, dh, dW_x, dW_h, db, None
