@@ -103,7 +103,7 @@ def main() -> None:
                     held.append(one.apply(memory, (name, size, kernel)))
             cells = "".join(f"{ratios[column][-1]:14.2f}" for column in columns)
             MB = ", ".join(f"{value:.0f}" for value in held)
-            print(f"{str(size):24}{cells}{ms[0]:8.1f}{ms[1]:8.1f}   {MB}", flush=True)
+            print(f"{size!s:24}{cells}{ms[0]:8.1f}{ms[1]:8.1f}   {MB}", flush=True)
         means = "".join(f"{geometric(ratios[column]):14.2f}" for column in columns)
         print(f"{'geometric mean':24}{means}\n", flush=True)
 

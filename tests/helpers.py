@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, get_type_hints
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnlib import layers
 from rnnlib.check import relative_error
@@ -51,6 +51,32 @@ def random_state(kind: str, L: int, N: int, H: int) -> Any:
 def tensors(state: Any) -> tuple[Tensor, ...]:
     """The tensors of a state: (h,), or (h, c)."""
     return state if isinstance(state, tuple) else (state,)
+
+
+def results(module: nn.Module, x: Tensor, state: Any, kind: str, L: int) -> dict[str, Tensor]:
+    """Outputs, last state and the gradients of x and the first state, by name.
+
+    The loss weighs every output and every entry of the last state at random.
+    """
+    module.zero_grad()
+    x = x.clone().requires_grad_()
+    first = tuple(s.clone().requires_grad_() for s in tensors(state))
+    outputs, last = module(x, first if kind == "lstm" else first[0])
+    values = [outputs, *tensors(last)]
+    sum((normal(*v.shape, seed=9 + k) * v).sum() for k, v in enumerate(values)).backward()
+    named = {"outputs": outputs, "dx": x.grad}
+    for k, (s, leaf) in enumerate(zip(tensors(last), first, strict=True)):
+        named |= {f"state {k} layer {m}": s[m] for m in range(L)}
+        named |= {f"d state {k} layer {m}": leaf.grad[m] for m in range(L)}
+    return named
+
+
+def our_gradients(net: layers.Recurrent) -> dict[str, Tensor]:
+    return {
+        f"{name} layer {k}": w.grad
+        for k, cell in enumerate(net.cells)
+        for name, w in cell.named_parameters()
+    }
 
 
 def same(a: Iterable[Tensor], b: Iterable[Tensor]) -> bool:

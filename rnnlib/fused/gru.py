@@ -50,7 +50,7 @@ def gru(x: Tensor, h0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, b_nh: Tensor
 
 
 def _states(
-    x: Tensor, h0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, b_nh: Tensor, keep: bool
+    x: Tensor, h0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, b_nh: Tensor, *, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The loop over time -> h (T, N, H), gates r, z, n (T, N, 3H) and W_nh h + b_nh (T, N, H).
 
@@ -76,8 +76,7 @@ def _again(ctx: Any, dh_immediate: Tensor) -> sweep.Gradients:
     """The gradients by autograd, through the cell."""
     x, h0, W_x, W_h, b, b_nh, *_ = ctx.saved_tensors
     arguments = {"x": x, "h0": h0, "W_x": W_x, "W_h": W_h, "b": b, "b_nh": b_nh}
-    cell = GRUCell(x.shape[2], len(b_nh), device="meta")
-    return sweep.by_autograd(cell, arguments, ctx.needs_input_grad, (dh_immediate,))
+    return sweep.by_autograd(GRUCell, arguments, ctx.needs_input_grad, (dh_immediate,))
 
 
 class _Sweep(Function):
@@ -95,23 +94,20 @@ class _Sweep(Function):
         x, h0, W_x, W_h, _, _, h, gates, m = ctx.saved_tensors
         T, _, H = h.shape
         da, to_n = _slopes(h0, h, gates, m)  # (T, N, 3H), (T, N, H)
-        dh = torch.empty_like(h)
-        dh[-1] = dh_t = dh_immediate[-1]  # nothing else comes from beyond T
-        blocks, z = da.unflatten(2, (3, H)), gates[..., H : 2 * H]  # (T, N, 3, H)
-        for t in reversed(range(T)):
-            blocks[t].mul_(dh_t[:, None])  # slopes become what W_h feeds
-            if t > 0:
-                dh_t = torch.addcmul(dh_immediate[t - 1], dh_t, z[t], out=dh[t - 1])
-            else:
-                dh_t = dh_t * z[t]
-            dh_t.addmm_(da[t], W_h)
+        dh = h.new_empty(T + 1, *h0.shape)  # dh[t]: of h_t, so dh[0] is that of h0
+        dh[0], dh[1:] = 0, dh_immediate
+        blocks, z = da.unflatten(2, (3, H)).unbind(), gates[..., H : 2 * H].unbind()
+        totals = dh.unbind()  # nothing else comes from beyond T
+        for t, da_t in reversed([*enumerate(da)]):
+            blocks[t].mul_(totals[t + 1][:, None])  # (N, 3, H): slopes become what W_h feeds
+            totals[t].addcmul_(totals[t + 1], z[t]).addmm_(da_t, W_h)
         needs_x, _, needs_W_x, needs_W_h, needs_b, needs_b_nh = ctx.needs_input_grad
         dW_h = sweep.gradient_of_W_h(da, h, h0) if needs_W_h else None
         d_m = da[..., 2 * H :]
         db_nh = d_m.sum(dim=(0, 1)) if needs_b_nh else None
-        torch.mul(dh, to_n, out=d_m)  # now what W_x feeds
+        torch.mul(dh[1:], to_n, out=d_m)  # now what W_x feeds
         dx, dW_x, db = sweep.gradients_at_x(da, x, W_x, (needs_x, needs_W_x, needs_b))
-        return dx, dh_t, dW_x, dW_h, db, db_nh
+        return dx, dh[0].clone(), dW_x, dW_h, db, db_nh
 
 
 def _slopes(h0: Tensor, h: Tensor, gates: Tensor, m: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,8 @@ def lstm(
     x (T, N, D), h0 and c0 (N, H), W_x (4H, D), W_h (4H, H), b (4H,), packed i, f, g, o
     -> h (T, N, H), c_T (N, H).
     ``products``: the data type of x and h in the products, and so of the h that is returned;
-    by default the weights', under ``torch.autocast`` its own. x and h0 may have that type or the weights'.
+    by default the weights', under ``torch.autocast`` its own. x and h0 may have that type or the
+    weights'.
     A second derivative (``create_graph=True``) is taken through ``rnnlib.cells.LSTMCell``.
     Raises TypeError or ValueError that names an argument of the wrong type, shape or device, and
     RuntimeError for a second derivative where products are of another type than the weights;
@@ -77,7 +78,7 @@ def _like(value: object, products: torch.dtype, W_h: Tensor) -> Tensor | None:
 
 
 def _states(
-    x: Tensor, h0: Tensor, c0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, keep: bool
+    x: Tensor, h0: Tensor, c0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, *, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The loop over time -> h (T, N, H) and c (T, N, H), gates (T, N, 4H), tanh_c (T, N, H).
 
@@ -113,8 +114,7 @@ def _again(ctx: Any, *deltas: Tensor) -> sweep.Gradients:
     if x.dtype != c0.dtype:  # no cell rounds its products
         return sweep.refuse(ctx)
     arguments = {"x": x, "h0": h0, "c0": c0, "W_x": W_x, "W_h": W_h, "b": b}
-    cell = LSTMCell(x.shape[2], h0.shape[1], device="meta")
-    return sweep.by_autograd(cell, arguments, ctx.needs_input_grad, deltas)
+    return sweep.by_autograd(LSTMCell, arguments, ctx.needs_input_grad, deltas)
 
 
 class _Sweep(Function):
@@ -130,19 +130,20 @@ class _Sweep(Function):
     @sweep.first_derivative(_again)
     def backward(ctx: Any, dh_immediate: Tensor, dc_T: Tensor) -> sweep.Gradients:
         x, h0, c0, W_x, W_h, _, h, c, gates, tanh_c = ctx.saved_tensors
-        T, N, H = h.shape
+        T, _, H = h.shape
         da, h_to_c = _slopes(c0, c, gates, tanh_c)  # (T, N, 4H), (T, N, H)
         through_c = da[..., : 3 * H].unflatten(2, (3, H)).unbind()  # i, f, g: (N, 3, H) each
         through_o, f = da[..., 3 * H :].unbind(), gates[..., H : 2 * H].unbind()  # (N, H) each
-        dc, dh = dc_T.clone(), dh_immediate[-1]  # nothing else comes from beyond T
-        for t in reversed(range(T)):
+        immediate = torch.zeros_like(h0), *dh_immediate.unbind()  # (N, H) each; h0 has none
+        dh, dc = immediate[T], dc_T.clone(memory_format=torch.contiguous_format)
+        dc_each = dc[:, None]  # (N, 1, H), a view of dc: for three gates at once
+        for t, (da_t, to_c) in reversed([*enumerate(zip(da, h_to_c, strict=True))]):
             dh = dh.to(c.dtype)
-            dc.addcmul_(dh, h_to_c[t])  # held what c_{t+1} sent
-            through_c[t].mul_(dc[:, None])  # slopes become da_t
+            dc.addcmul_(dh, to_c)  # dc held what c_{t+1} sent
+            through_c[t].mul_(dc_each)  # slopes become da_t
             through_o[t].mul_(dh)
             dc.mul_(f[t])
-            before = dh_immediate[t - 1] if t > 0 else torch.zeros_like(h0)
-            dh = torch.addmm(before, da[t].to(h.dtype), W_h)
+            dh = torch.addmm(immediate[t], da_t.to(h.dtype), W_h)
         da = da.to(h.dtype)  # rounded, if the products are
         needs_x, _, _, needs_W_x, needs_W_h, needs_b = ctx.needs_input_grad
         dW_h = sweep.gradient_of_W_h(da, h, h0) if needs_W_h else None

@@ -61,8 +61,9 @@ def _again(ctx: Any, dh_immediate: Tensor) -> sweep.Gradients:
     """The gradients by autograd, through the cell."""
     x, h0, W_x, W_h, b, _ = ctx.saved_tensors
     arguments = {"x": x, "h0": h0, "W_x": W_x, "W_h": W_h, "b": b}
-    cell = RNNCell(x.shape[2], len(b), nonlinearity=ctx.nonlinearity, device="meta")
-    return *sweep.by_autograd(cell, arguments, ctx.needs_input_grad[:5], (dh_immediate,)), None
+    phi, needed = ctx.nonlinearity, ctx.needs_input_grad[:5]
+    found = sweep.by_autograd(RNNCell, arguments, needed, (dh_immediate,), nonlinearity=phi)
+    return *found, None
 
 
 class _Sweep(Function):
@@ -81,14 +82,14 @@ class _Sweep(Function):
     @sweep.first_derivative(_again)
     def backward(ctx: Any, dh_immediate: Tensor) -> sweep.Gradients:
         x, h0, W_x, W_h, _, h = ctx.saved_tensors
-        da, dh = torch.empty_like(h), dh_immediate[-1]  # nothing else comes from beyond T
-        for t in reversed(range(len(h))):
+        da, immediate = torch.empty_like(h), (torch.zeros_like(h0), *dh_immediate.unbind())
+        dh = immediate[-1]  # nothing else comes from beyond T
+        for t, (da_t, h_t) in reversed([*enumerate(zip(da, h, strict=True))]):
             if ctx.nonlinearity == "tanh":
-                sweep.d_tanh(dh, h[t], grad_input=da[t])
+                sweep.d_tanh(dh, h_t, grad_input=da_t)
             else:
-                _d_relu(dh, h[t], 0, grad_input=da[t])
-            before = dh_immediate[t - 1] if t > 0 else torch.zeros_like(h0)
-            dh = torch.addmm(before, da[t], W_h)
+                _d_relu(dh, h_t, 0, grad_input=da_t)
+            dh = torch.addmm(immediate[t], da_t, W_h)  # immediate[t] belongs to h_{t-1}
         needs_x, _, needs_W_x, needs_W_h, needs_b, _ = ctx.needs_input_grad
         dW_h = sweep.gradient_of_W_h(da, h, h0) if needs_W_h else None
         dx, dW_x, db = sweep.gradients_at_x(da, x, W_x, (needs_x, needs_W_x, needs_b))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -67,8 +68,8 @@ def first_derivative(again: Backward) -> Callable[[Backward], Backward]:
     def decorate(by_hand: Backward) -> Backward:
         @functools.wraps(by_hand)
         def backward(ctx: Any, *deltas: Tensor) -> Gradients:
-            seen = torch.is_grad_enabled() or torch._C._are_functorch_transforms_active()
-            way, device = again if seen else by_hand, deltas[0].device.type
+            looked_into = torch.is_grad_enabled() or any(_mapped(delta) for delta in deltas)
+            way, device = again if looked_into else by_hand, deltas[0].device.type
             if not validate.autocast(device):
                 return way(ctx, *deltas)
             with torch.autocast(device, enabled=False):
@@ -79,27 +80,37 @@ def first_derivative(again: Backward) -> Callable[[Backward], Backward]:
     return decorate
 
 
+def _mapped(delta: Tensor) -> bool:
+    """Whether a gradient stands for many: under ``torch.vmap`` or ``is_grads_batched=True``."""
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(delta)
+    return bool(wrapped or torch._C._functorch.is_legacy_batchedtensor(delta))
+
+
 def by_autograd(
-    cell: Cell, arguments: dict[str, Tensor], needed: tuple[bool, ...], deltas: tuple[Tensor, ...]
+    cell: type[Cell],
+    arguments: dict[str, Tensor],
+    needed: tuple[bool, ...],
+    deltas: tuple[Tensor, ...],
+    **settings: Any,
 ) -> Gradients:
     """The gradients of a sweep as functions of its arguments, which autograd can differentiate.
 
-    The cell, of the sweep's sizes and without weights of its own, computes the states again.
+    The equations of the cell compute the states again, on weights that belong to no cell.
     ``arguments``: x (T, N, D), the parts of the first state, and the cell's weights, by name;
-    ``needed``: which of them need a gradient.
+    ``needed``: which of them need a gradient; ``settings``: what else the cell's step reads.
     ``deltas``: the gradients of h (T, N, H) and, for an LSTM, of the last c (N, H).
     """
     create_graph = torch.is_grad_enabled()
     with torch.enable_grad():
         # Views, because one argument may have been made from another.
         leaves = {name: value.view_as(value) for name, value in arguments.items()}
-        x, *state = (leaves[name] for name in ("x", *(part + "0" for part in cell.parts)))
-        for name in cell.shapes(cell.input_size, cell.hidden_size):
-            delattr(cell, name)
-            setattr(cell, name, leaves[name])
-        states = cell.over_time(x.transpose(0, 1), state[0] if len(state) == 1 else tuple(state))
-        outputs = [torch.stack([hidden(one) for one in states])]
-        if len(state) == 2:
+        weights: Any = SimpleNamespace(**leaves, **settings)
+        first = tuple(leaves[part + "0"] for part in cell.parts)
+        states: list[Any] = [first if len(first) == 2 else first[0]]
+        for x_t in leaves["x"].unbind():
+            states.append(cell.forward(weights, x_t, states[-1]))
+        outputs = [torch.stack([hidden(state) for state in states[1:]])]
+        if len(first) == 2:
             outputs.append(states[-1][1])
         asked = [leaf for leaf, one in zip(leaves.values(), needed, strict=True) if one]
         found = iter(torch.autograd.grad(outputs, asked, deltas, create_graph=create_graph))

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from rnnlib import fused, validate
 from rnnlib.cells import Cell, GRUCell, LSTMCell, RNNCell
+from rnnlib.fused.rnn import NONLINEARITIES
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 Over = Callable[[Any, Tensor, Any], tuple[Tensor, Any]]
@@ -58,7 +59,7 @@ def _steps_like(cell: Cell, kind: type[Cell]) -> bool:
         and own.over_time is kind.over_time
         and own._step is kind._step
         and not {"forward", "over_time", "_step"} & vars(cell).keys()
-        and getattr(cell, "nonlinearity", "tanh") in ("tanh", "relu")
+        and getattr(cell, "nonlinearity", "tanh") in NONLINEARITIES
     )
 
 

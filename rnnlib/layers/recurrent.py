@@ -88,8 +88,8 @@ class Recurrent(nn.Module):
         validate.tensor("x", x, ("N", "T", self.input_size), like=self.cells[0].W_x)
         last: list[Any] = []
         for cell, before in zip(self.cells, self.split(state, x.shape[0]), strict=True):
-            if last:
-                x = nn.functional.dropout(x, self.dropout, self.training)
+            if last and self.training and self.dropout:
+                x = nn.functional.dropout(x.contiguous(), self.dropout)  # one order of drawing
             x, state_T = self.over_time(cell, x, before, **along)
             last.append(state_T)
         return x, self.join(last)
