@@ -27,7 +27,7 @@ INPUTS = 66  # D: the characters of Tiny Shakespeare and one for "none"
 def ways(T: int, N: int, H: int) -> dict[str, Callable[[], Tensor]]:
     """The same layer computed in five ways: hidden states of N sequences of T one-hot vectors."""
     generator = torch.Generator().manual_seed(0)
-    loop = layers.LSTM(INPUTS, H, generator=generator)
+    loop = layers.LSTM(INPUTS, H, generator=generator).compute_with("cells")
     twin = loop.to_torch()
     cell = loop.cells[0]
     symbols = torch.randint(0, INPUTS, (N, T), generator=generator)

@@ -5,9 +5,10 @@
 Each repeat times every layer once, in turn, and the ratio to the LSTM is taken within the repeat:
 what slows the machine for a while slows them all. Printed are medians, and the range of the ratio.
 On one thread of a CPU it is processor time, to which other programs add little.
-Both rnnlib's layers (a loop over the cell's equations) and torch's own are timed, at equal hidden
-size H and at the LSTM's number of parameters. On a CPU torch's LSTM uses a kernel of oneDNN that
-its GRU lacks, so torch is timed without oneDNN as well.
+rnnlib's layers, as a loop over the cell's equations ("cells") and with the backward pass by hand
+("fused"), and torch's own are timed, at equal hidden size H and at the LSTM's number of
+parameters. On a CPU torch's LSTM uses a kernel of oneDNN that its GRU lacks, so torch is timed
+without oneDNN as well.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ from torch import nn
 
 from rnnlib import layers
 
-OURS = {"RNN": layers.RNN, "LSTM": layers.LSTM, "GRU": layers.GRU}
+OURS: dict[str, type[layers.Convertible]] = {
+    "RNN": layers.RNN,
+    "LSTM": layers.LSTM,
+    "GRU": layers.GRU,
+}
 SIZES = [(32, 30, 64), (128, 30, 128), (128, 100, 128), (64, 30, 512)]  # N, T, H
 INPUTS = 10  # D
 
@@ -108,12 +113,13 @@ def main() -> None:
         }
         print(f"N = {N}, T = {T}, H = {H}")
         print(f"{'layer':24}{'H':>5}{'parameters':>12}{'ms':>9}{'of LSTM':>9}   range")
-        for library in ("rnnlib", "torch", "torch without oneDNN")[: 2 if cuda else 3]:
+        for library in ("cells", "fused", "torch", "torch without oneDNN")[: 3 if cuda else 4]:
             nets = {
                 name: kind(INPUTS, size).to(chosen.device) for name, (kind, size) in sizes.items()
             }
             made = {
-                name: net if library == "rnnlib" else net.to_torch() for name, net in nets.items()
+                name: net.to_torch() if library.startswith("torch") else net.compute_with(library)
+                for name, net in nets.items()
             }
             steps = {name: step(net, x) for name, net in made.items()}
             with one_dnn(enabled=library != "torch without oneDNN"):
