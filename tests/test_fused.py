@@ -177,9 +177,8 @@ def test_what_it_cannot_do_raises(differentiate) -> None:
 def test_an_output_changed_in_place_is_found() -> None:
     a = problem((3, 2, 2, 3))
     h, _ = fused.lstm(**a)
-    h.mul_(2)
-    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
-        h.sum().backward()
+    with pytest.raises(RuntimeError, match="inplace"):
+        h.mul_(2)
 
 
 @pytest.mark.parametrize(

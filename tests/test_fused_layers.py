@@ -272,7 +272,7 @@ def test_without_a_gradient_nothing_is_kept_and_products_are_taken_in_pieces(
             assert rows == [2 * N] * T  # two layers, two steps a piece
         del rows[:]
         net(x)
-    assert kept and set(rows) == {N * T}
+    assert kept and set(rows) == (set() if kind.startswith("rnn") else {N * T})
 
 
 @each_kind

@@ -2,7 +2,7 @@ r"""One LSTM layer that is fast on a CPU: the equations of ``rnnlib.bptt.lstm``,
 
 - The input product $W_x x_t + b$ of all steps is taken at once, before the loop.
 - Back-propagation is by hand: autograd would record dozens of operations a step.
-- What the way back multiplies by, the slopes, is taken for all steps at once, before its loop.
+- What the way back multiplies by, the slopes, is taken for many steps at once.
 - The gradient of $W_h$ is one product after the loop, over all steps at once.
 - Products may be in bfloat16: float32 without its last 16 bits, so 8 bits of precision. A processor
   with instructions for it does twice as many a second. Inside a product sums are float32; its
@@ -69,7 +69,7 @@ def lstm(
     if sweep.wanted(x, h0, c0, W_x, W_h, b):
         return _Sweep.apply(x.contiguous(), h0, c0, W_x, W_h, b)
     h, c, _, _ = _states(x, h0, c0, W_x, W_h, b, keep=False)
-    return h, c[-1]
+    return h[1:], c[-1]
 
 
 def _like(value: object, products: torch.dtype, W_h: Tensor) -> Tensor | None:
@@ -80,16 +80,19 @@ def _like(value: object, products: torch.dtype, W_h: Tensor) -> Tensor | None:
 def _states(
     x: Tensor, h0: Tensor, c0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, *, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The loop over time -> h (T, N, H) and c (T, N, H), gates (T, N, 4H), tanh_c (T, N, H).
+    """The loop over time -> h and c (T + 1, N, H), the first state before the others, gates
+    (T, N, 4H) and tanh_c (T, N, H).
 
-    With ``keep`` False of the last three only what belongs to the last step.
+    With ``keep`` False of the last three only what belongs to the last steps.
     """
     T, N, H = len(x), *c0.shape
-    kept = T if keep else 1
-    h, c, tanh_c = x.new_empty(T, N, H), c0.new_empty(kept, N, H), c0.new_empty(kept, N, H)
-    h_all, c_all, tanh_all = h.unbind(), c.unbind(), tanh_c.unbind()
-    h_t, c_t, W = h0, c0, W_h.T
-    t = 0
+    h, c = x.new_empty(T + 1, N, H), c0.new_empty(T + 1 if keep else 1, N, H)
+    tanh_c = c0.new_empty(T if keep else 1, N, H)
+    h[0], c[0] = h0, c0
+    h_all, c_all, tanh_all = (one.unbind() for one in (h, c, tanh_c))
+    if not keep:
+        c_all, tanh_all = c_all * (T + 1), tanh_all * T
+    h_t, c_t, W, t = h_all[0], c_all[0], W_h.T, 0
     for a_x in sweep.products_with_x(x, W_x, b, whole=keep):  # (T, N, 4H), or fewer steps
         gates = a_x if a_x.dtype == c0.dtype else c0.new_empty(a_x.shape)
         parts = [part.unbind() for part in gates.split([2 * H, H, H], dim=2)]
@@ -101,9 +104,8 @@ def _states(
             i_f.sigmoid_()
             g.tanh_()
             o.sigmoid_()
-            c_t = torch.mul(c_t, f, out=c_all[t % kept]).addcmul_(g, i)
-            h_t = torch.tanh(c_t, out=tanh_all[t % kept])
-            h_t = torch.mul(h_t, o, out=h_all[t])
+            c_t = torch.mul(c_t, f, out=c_all[t + 1]).addcmul_(g, i)
+            h_t = torch.mul(torch.tanh(c_t, out=tanh_all[t]), o, out=h_all[t + 1])
             t += 1
     return h, c, gates, tanh_c
 
@@ -117,6 +119,21 @@ def _again(ctx: Any, *deltas: Tensor) -> sweep.Gradients:
     return sweep.by_autograd(LSTMCell, arguments, ctx.needs_input_grad, deltas)
 
 
+def _slopes(c_before: Tensor, gates: Tensor, tanh_c: Tensor, da: Tensor, h_to_c: Tensor) -> None:
+    """Into da what da_t is a multiple of: of dc_t for i, f and g, of dh_t for o.
+
+    And into h_to_c what dh_t is multiplied by on its way to dc_t. For some steps S: gates and da
+    are (S, N, 4H), the others (S, N, H).
+    """
+    i, f, g, o = gates.split(tanh_c.shape[2], dim=2)  # (S, N, H) each
+    to_i, to_f, to_g, to_o = da.split(tanh_c.shape[2], dim=2)
+    d_sigmoid(g, i, grad_input=to_i)
+    d_sigmoid(c_before, f, grad_input=to_f)
+    d_tanh(i, g, grad_input=to_g)
+    d_sigmoid(tanh_c, o, grad_input=to_o)
+    d_tanh(o, tanh_c, grad_input=h_to_c)
+
+
 class _Sweep(Function):
     """x (T, N, D), h0, c0 (N, H), W_x (4H, D), W_h (4H, H), b (4H,) -> h (T, N, H), c_T (N, H)."""
 
@@ -124,44 +141,31 @@ class _Sweep(Function):
     def forward(ctx: Any, *arguments: Tensor) -> tuple[Tensor, Tensor]:
         h, c, gates, tanh_c = _states(*arguments, keep=True)
         ctx.save_for_backward(*arguments, h, c, gates, tanh_c)
-        return h, c[-1].clone()
+        return h[1:], c[-1].clone()
 
     @staticmethod
     @sweep.first_derivative(_again)
     def backward(ctx: Any, dh_immediate: Tensor, dc_T: Tensor) -> sweep.Gradients:
-        x, h0, c0, W_x, W_h, _, h, c, gates, tanh_c = ctx.saved_tensors
-        T, _, H = h.shape
-        da, h_to_c = _slopes(c0, c, gates, tanh_c)  # (T, N, 4H), (T, N, H)
+        x, h0, _, W_x, W_h, _, h, c, gates, tanh_c = ctx.saved_tensors
+        T, N, H = tanh_c.shape
+        da, h_to_c = torch.empty_like(gates), torch.empty_like(tanh_c)  # (T, N, 4H), (T, N, H)
         through_c = da[..., : 3 * H].unflatten(2, (3, H)).unbind()  # i, f, g: (N, 3, H) each
         through_o, f = da[..., 3 * H :].unbind(), gates[..., H : 2 * H].unbind()  # (N, H) each
         immediate = torch.zeros_like(h0), *dh_immediate.unbind()  # (N, H) each; h0 has none
         dh, dc = immediate[T], dc_T.clone(memory_format=torch.contiguous_format)
         dc_each = dc[:, None]  # (N, 1, H), a view of dc: for three gates at once
-        for t, (da_t, to_c) in reversed([*enumerate(zip(da, h_to_c, strict=True))]):
-            dh = dh.to(c.dtype)
-            dc.addcmul_(dh, to_c)  # dc held what c_{t+1} sent
-            through_c[t].mul_(dc_each)  # slopes become da_t
-            through_o[t].mul_(dh)
-            dc.mul_(f[t])
-            dh = torch.addmm(immediate[t], da_t.to(h.dtype), W_h)
+        for piece in sweep.pieces(T, N * H):  # of steps
+            q = slice(piece.start, piece.stop)
+            _slopes(c[q], gates[q], tanh_c[q], da[q], h_to_c[q])
+            for t in reversed(piece):
+                dh = dh.to(c.dtype)
+                dc.addcmul_(dh, h_to_c[t])  # dc held what c_{t+1} sent
+                through_c[t].mul_(dc_each)  # slopes become da_t
+                through_o[t].mul_(dh)
+                dc.mul_(f[t])
+                dh = torch.addmm(immediate[t], da[t].to(h.dtype), W_h)
         da = da.to(h.dtype)  # rounded, if the products are
         needs_x, _, _, needs_W_x, needs_W_h, needs_b = ctx.needs_input_grad
-        dW_h = sweep.gradient_of_W_h(da, h, h0) if needs_W_h else None
+        dW_h = sweep.gradient_of_W_h(da, h) if needs_W_h else None
         dx, dW_x, db = sweep.gradients_at_x(da, x, W_x, (needs_x, needs_W_x, needs_b))
         return dx, dh, dc, dW_x, dW_h, db
-
-
-def _slopes(c0: Tensor, c: Tensor, gates: Tensor, tanh_c: Tensor) -> tuple[Tensor, Tensor]:
-    """What da_t is a multiple of, (T, N, 4H): of dc_t for i, f and g, of dh_t for o.
-
-    And what dh_t is multiplied by on its way to dc_t, (T, N, H): of all steps at once.
-    """
-    i, f, g, o = gates.split(c.shape[2], dim=2)  # (T, N, H) each
-    slopes = torch.empty_like(gates)
-    to_i, to_f, to_g, to_o = slopes.split(c.shape[2], dim=2)
-    d_sigmoid(g, i, grad_input=to_i)
-    d_sigmoid(c0, f[0], grad_input=to_f[0])
-    d_sigmoid(c[:-1], f[1:], grad_input=to_f[1:])
-    d_tanh(i, g, grad_input=to_g)
-    d_sigmoid(tanh_c, o, grad_input=to_o)
-    return slopes, d_tanh(o, tanh_c, grad_input=torch.empty_like(c))

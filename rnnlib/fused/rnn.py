@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import Function
 
 from rnnlib import validate
@@ -42,17 +42,20 @@ def rnn(
     validate.tensor("h0", h0, (x.shape[1], H), like=W_h)
     if sweep.wanted(x, h0, W_x, W_h, b):
         return _Sweep.apply(x.contiguous(), h0, W_x, W_h, b, nonlinearity)
-    return _states(x, h0, W_x, W_h, b, nonlinearity)
+    return _states(x, h0, W_x, W_h, b, nonlinearity)[1:]
 
 
 def _states(
     x: Tensor, h0: Tensor, W_x: Tensor, W_h: Tensor, b: Tensor, nonlinearity: str
 ) -> Tensor:
-    """The loop over time -> h (T, N, H)."""
-    h = nn.functional.linear(x, W_x, b)  # W_x x_t + b, and all that comes is in its place
-    h_t, W = h0, W_h.T
-    apply_ = torch.tanh_ if nonlinearity == "tanh" else torch.relu_
-    for a_t in h.unbind():  # (N, H)
+    """The loop over time -> h (T + 1, N, H), the first state before the others."""
+    T, N, _ = x.shape
+    h = x.new_empty(T + 1, *h0.shape)
+    h[0] = h_t = h0
+    # W_x x_t + b of all steps, and all that comes is in its place.
+    torch.addmm(b, x.reshape(T * N, -1), W_x.T, out=h[1:].view(T * N, -1))
+    W, apply_ = W_h.T, torch.tanh_ if nonlinearity == "tanh" else torch.relu_
+    for a_t in h[1:].unbind():  # (N, H)
         h_t = apply_(a_t.addmm_(h_t, W))
     return h
 
@@ -76,21 +79,22 @@ class _Sweep(Function):
         h = _states(x, h0, W_x, W_h, b, nonlinearity)
         ctx.save_for_backward(x, h0, W_x, W_h, b, h)
         ctx.nonlinearity = nonlinearity
-        return h
+        return h[1:]
 
     @staticmethod
     @sweep.first_derivative(_again)
     def backward(ctx: Any, dh_immediate: Tensor) -> sweep.Gradients:
         x, h0, W_x, W_h, _, h = ctx.saved_tensors
-        da, immediate = torch.empty_like(h), (torch.zeros_like(h0), *dh_immediate.unbind())
+        da = torch.empty_like(h[1:])
+        immediate = torch.zeros_like(h0), *dh_immediate.unbind()  # (N, H) each; h0 has none
         dh = immediate[-1]  # nothing else comes from beyond T
-        for t, (da_t, h_t) in reversed([*enumerate(zip(da, h, strict=True))]):
+        for t, (da_t, h_t) in reversed([*enumerate(zip(da, h[1:], strict=True))]):
             if ctx.nonlinearity == "tanh":
                 sweep.d_tanh(dh, h_t, grad_input=da_t)
             else:
                 _d_relu(dh, h_t, 0, grad_input=da_t)
             dh = torch.addmm(immediate[t], da_t, W_h)  # immediate[t] belongs to h_{t-1}
         needs_x, _, needs_W_x, needs_W_h, needs_b, _ = ctx.needs_input_grad
-        dW_h = sweep.gradient_of_W_h(da, h, h0) if needs_W_h else None
+        dW_h = sweep.gradient_of_W_h(da, h) if needs_W_h else None
         dx, dW_x, db = sweep.gradients_at_x(da, x, W_x, (needs_x, needs_W_x, needs_b))
         return dx, dh, dW_x, dW_h, db, None

@@ -25,6 +25,9 @@ Backward = Callable[..., Gradients]  # ctx and the gradients of the outputs -> t
 d_sigmoid = torch.ops.aten.sigmoid_backward.grad_input
 d_tanh = torch.ops.aten.tanh_backward.grad_input
 ROWS = 4096  # of x in one product where nothing is kept for a backward pass
+CACHED = (
+    2**16
+)  # numbers of one tensor in a piece of steps: with its like, what a core's cache holds
 
 
 def wanted(*tensors: Tensor) -> bool:
@@ -39,10 +42,19 @@ def products_with_x(x: Tensor, W_x: Tensor, b: Tensor, whole: bool) -> Iterator[
         yield nn.functional.linear(piece, W_x, b)
 
 
-def gradient_of_W_h(da: Tensor, h: Tensor, h0: Tensor) -> Tensor:
-    """Sum of da_t h_{t-1}^T over steps and sequences: da (T, N, G), h_1 to h_T (T, N, H), h0."""
-    first = da[0].T @ h0  # (G, N) @ (N, H)
-    return first.addmm_(da[1:].flatten(0, 1).T, h[:-1].flatten(0, 1))  # all steps at once
+def pieces(T: int, numbers: int) -> Iterator[range]:
+    """The T steps in pieces, the last steps first: what is made for a piece stays in a cache.
+
+    ``numbers``: how many numbers one (N, H) tensor of a step has.
+    """
+    steps = max(1, CACHED // numbers)
+    for end in range(T, 0, -steps):
+        yield range(max(0, end - steps), end)
+
+
+def gradient_of_W_h(da: Tensor, h: Tensor) -> Tensor:
+    """Sum of da_t h_{t-1}^T over steps and sequences: da (T, N, G), h_0 to h_T (T + 1, N, H)."""
+    return da.flatten(0, 1).T @ h[:-1].flatten(0, 1)  # (G, T N) @ (T N, H): all steps at once
 
 
 def gradients_at_x(
