@@ -77,6 +77,17 @@ def test_outputs_states_and_all_gradients_are_those_of_the_cells(kind, size, ste
 
 
 @each_kind
+def test_pieces_of_steps_on_the_way_back_change_nothing(kind, monkeypatch) -> None:
+    """Of 6 steps, three pieces of 2; one of 4 and one of 2; six of 1."""
+    net, x, state = layer(kind, D, H), normal(N, T, D), random_state(kind, 1, N, H)
+    expected = all_of(on("cells", net), x, state, kind)
+    for steps in (2, 4, 1):
+        monkeypatch.setattr(sweep, "CACHED", steps * N * H)
+        assert len(next(sweep.pieces(T, N * H))) == steps
+        assert largest_error(all_of(net, x, state, kind), expected) <= 1e-12
+
+
+@each_kind
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.bfloat16, 0.05)], ids=str
 )
