@@ -135,6 +135,31 @@ def chrono_gru_(b: Tensor, T_max: int, generator: Generator | None = None) -> Te
     return b
 
 
+@torch.no_grad()
+def chrono_min_gru_(b: Tensor, T_max: int, generator: Generator | None = None) -> Tensor:
+    r"""The same for a minGRU's ``b (2H,)``, packed z, n: $b_z \sim -\ln U(1, T_{max} - 1)$.
+
+    The gate z writes, and 1 - z keeps.
+    """
+    if len(validate.tensor("b", b, ("2H",))) % 2:
+        raise ValueError(f"b must be a minGRU bias of shape (2H,), got {tuple(b.shape)}")
+    _log_uniform_(b.chunk(2)[0], T_max, generator).neg_()
+    return b
+
+
+@torch.no_grad()
+def chrono_min_lstm_(b: Tensor, T_max: int, generator: Generator | None = None) -> Tensor:
+    r"""The same for a minLSTM's ``b (3H,)``, packed i, f, g: $b_f$ and $b_i$ as for the LSTM.
+
+    Then $i/f = e^{-b_f}$, so what a unit keeps, $f' = f/(f + i)$, is $\sigma(b_f)$ here too.
+    """
+    if len(validate.tensor("b", b, ("3H",))) % 3:
+        raise ValueError(f"b must be a minLSTM bias of shape (3H,), got {tuple(b.shape)}")
+    i, f, _g = b.chunk(3)
+    i.copy_(-_log_uniform_(f, T_max, generator))
+    return b
+
+
 def _log_uniform_(b: Tensor, T_max: int, generator: Generator | None) -> Tensor:
     validate.positive_int("T_max", T_max, minimum=3)
     validate.generator("generator", generator, like=b)

@@ -419,4 +419,26 @@ complains("edges", "C-C", "what a node keeps of itself is lam")
 complains("source", "Z", "source must be one of the nodes A, B, C, D, E, F, got 'Z'")
 """,
     ],
+    "parallel": [
+        """
+def right():
+    return float(shown().split(": ")[1].split()[0])
+
+def best(a, b, a_0, b_0, T):
+    x, y = tasks.parity(T, 200, seeded(0))
+    h = scan.sequential(a * x + a_0 * (1 - x), b * x + b_0 * (1 - x))[:, -1, 0]
+    found = [((h > cut).long() == y[:, -1]).float().mean().item() for cut in [-99.0, *h.tolist()]]
+    return max(max(found), 1 - min(found))
+
+assert abs(right() - best(0.8, 0.5, 0.95, 0.0, 30)) < 0.006 and figures_shown()
+panel.knobs["a"].value, panel.knobs["a_0"].value = 0.5, 1.0
+assert abs(right() - best(0.5, 0.5, 1.0, 0.0, 30)) < 0.006 and right() < 0.7
+panel.knobs["a"].value, panel.knobs["b"].value = -1.0, 1.0
+assert right() == 1.0
+panel.knobs["T"].value = 100
+assert right() == 1.0 and figures_shown()
+panel.knobs["a"].value = -0.8
+assert right() < 1.0
+"""
+    ],
 }

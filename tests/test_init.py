@@ -7,6 +7,7 @@ import torch
 from helpers import F64, seeded
 
 from rnnlib import init
+from rnnlib.cells import MinGRUCell, MinLSTMCell
 
 
 def weight(rows: int, cols: int) -> torch.Tensor:
@@ -96,6 +97,21 @@ def test_chrono_for_the_gru_sets_the_gate_that_keeps_and_nothing_else() -> None:
     assert (n == 7).all()
 
 
+def test_chrono_for_the_minimal_cells_gives_each_unit_its_share_to_keep() -> None:
+    """Units without an input keep u / (1 + u) of their state, u from U(1, T_max - 1)."""
+    for cell, chrono_ in ((MinGRUCell, init.chrono_min_gru_), (MinLSTMCell, init.chrono_min_lstm_)):
+        one = cell(1, 1000, dtype=F64)
+        one.b.data.fill_(7)
+        chrono_(one.b.data, 40, seeded())
+        assert (one.b[-1000:] == 7).all()  # the candidate's
+        keeps, _ = one.coefficients(torch.zeros(1, 1, dtype=F64))
+        u = (keeps / (1 - keeps))[0]
+        assert 1 <= u.min() and 38 < u.max() <= 39
+        assert u.mean().item() == pytest.approx(20, rel=0.05)
+    i, f, _ = init.chrono_min_lstm_(torch.zeros(30), 40, seeded()).chunk(3)
+    assert torch.equal(i, -f)
+
+
 FILLS = {
     "uniform": lambda g: init.uniform_(weight(8, 4), 1.0, g),
     "xavier": lambda g: init.xavier_(weight(8, 4), g, blocks=2),
@@ -103,6 +119,8 @@ FILLS = {
     "orthogonal": lambda g: init.orthogonal_(weight(8, 4), g, blocks=2),
     "chrono": lambda g: init.chrono_(torch.zeros(8), 20, g),
     "chrono, GRU": lambda g: init.chrono_gru_(torch.zeros(6), 20, g),
+    "chrono, minGRU": lambda g: init.chrono_min_gru_(torch.zeros(6), 20, g),
+    "chrono, minLSTM": lambda g: init.chrono_min_lstm_(torch.zeros(6), 20, g),
 }
 
 
@@ -131,6 +149,8 @@ IN_PLACE = {
     "orthogonal": lambda W, g: init.orthogonal_(W, g, gain=0.7, blocks=2),
     "chrono": lambda W, g: init.chrono_(W.view(-1), 200_000, g),
     "chrono gru": lambda W, g: init.chrono_gru_(W.view(-1), 200_000, g),
+    "chrono minGRU": lambda W, g: init.chrono_min_gru_(W.view(-1), 200_000, g),
+    "chrono minLSTM": lambda W, g: init.chrono_min_lstm_(W.view(-1), 200_000, g),
 }
 
 
@@ -185,6 +205,8 @@ def test_what_is_left_out_is_one_block_and_a_gain_of_one() -> None:
         (lambda: init.chrono_gru_([0.0] * 3, 9), TypeError, "b must be a torch.Tensor"),
         (lambda: init.chrono_(torch.zeros(4).long(), 9), TypeError, "b must hold floating"),
         (lambda: init.forget_bias_([0.0] * 4), TypeError, "b must be a torch.Tensor"),
+        (lambda: init.chrono_min_gru_(torch.zeros(3), 9), ValueError, r"\(2H,\), got \(3,\)"),
+        (lambda: init.chrono_min_lstm_(torch.zeros(4), 9), ValueError, r"\(3H,\), got \(4,\)"),
         (lambda: init.xavier_(torch.zeros(2, 2), blocks=0), ValueError, "blocks must be at least"),
         (lambda: init.xavier_(torch.zeros(2, 2), blocks=1.0), TypeError, "blocks must be an int"),
         (lambda: init.uniform_([0.0], 1), TypeError, "W must be a torch.Tensor"),

@@ -96,6 +96,7 @@ FIGURES = [
     interactive.perplexity(),
     interactive.word_map(interactive.word_data(*some_words()), word='"'),
     interactive.bptt_graph(),
+    interactive.scan_tree(),
     interactive.wheel(interactive.wheel_data(*a_wheel(), 4), t=3, digit=2),
 ]
 by_tag = pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.tag)
@@ -168,6 +169,14 @@ def test_settings_are_taken() -> None:
         interactive.bptt_graph(19)
     with pytest.raises(TypeError, match=r"step must be an integer, got 0\.5"):
         interactive.bptt_graph(0.5)  # type: ignore[arg-type]
+
+
+def test_the_settings_of_the_tree_are_taken() -> None:
+    assert interactive.scan_tree(5, 0).settings == {"steps": 5, "row": 0}
+    with pytest.raises(ValueError, match=r"steps must be finite and in \[1, 8\], got 9"):
+        interactive.scan_tree(9)
+    with pytest.raises(TypeError, match=r"row must be an integer, got 0\.5"):
+        interactive.scan_tree(row=0.5)  # type: ignore[arg-type]
 
 
 def test_the_script_of_the_hops_has_the_books_graph_and_its_settings_are_taken() -> None:

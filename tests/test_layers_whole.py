@@ -9,7 +9,7 @@ import torch
 from helpers import F64, largest_error, normal, same, seeded
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from whole_layers import D, H, L, N, T, each_kind, layer, outputs, x_of
+from whole_layers import D, H, L, N, T, each_kind, every_kind, layer, outputs, x_of
 
 import rnnlib
 from rnnlib import fused
@@ -17,7 +17,7 @@ from rnnlib import fused
 # ---- vectorised, without values -----------------------------------------------------------------
 
 
-@each_kind
+@every_kind
 def test_vmap_of_grad_gives_the_gradient_of_each_sequence(kind) -> None:
     net, x = layer(kind), x_of()
     weights, weighing = dict(net.named_parameters()), normal(1, T, H, seed=3)
@@ -33,7 +33,7 @@ def test_vmap_of_grad_gives_the_gradient_of_each_sequence(kind) -> None:
         assert largest_error({k: v[n] for k, v in found.items()}, expected) <= 1e-12
 
 
-@each_kind
+@every_kind
 def test_shapes_alone_on_meta_and_with_fake_tensors(kind) -> None:
     shapes = [v.shape for v in outputs(layer(kind)(x_of()))]
     on_meta = kind(D, H, L, device="meta")(torch.empty(N, T, D, device="meta"))
@@ -58,7 +58,7 @@ def test_a_nan_goes_through_as_in_torch_and_stays_in_its_sequence(kind) -> None:
 # ---- number formats -----------------------------------------------------------------------------
 
 
-@each_kind
+@every_kind
 def test_autocast_behind_a_linear_is_near_float32(kind) -> None:
     before, net = nn.Linear(D, D), layer(kind, torch.float32)
     x = x_of(N, torch.float32)
@@ -77,7 +77,7 @@ def test_autocast_behind_a_linear_is_near_float32(kind) -> None:
     assert not same([again[0]], [found[0]])
 
 
-@each_kind
+@every_kind
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_every_floating_type_is_kept_and_near_float64(kind, dtype) -> None:
     net = layer(kind, dtype)
@@ -94,7 +94,7 @@ def test_every_floating_type_is_kept_and_near_float64(kind, dtype) -> None:
     )
 
 
-@each_kind
+@every_kind
 def test_weights_are_made_in_the_default_type_and_on_the_default_device(kind) -> None:
     before = torch.get_default_dtype()
     try:
@@ -109,7 +109,7 @@ def test_weights_are_made_in_the_default_type_and_on_the_default_device(kind) ->
 # ---- copied, stored, parallel, hooked -----------------------------------------------------------
 
 
-@each_kind
+@every_kind
 def test_copies_and_pickles_give_the_same_numbers(kind) -> None:
     net, x = layer(kind, dropout=0.5).eval(), x_of()
     for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
@@ -123,7 +123,7 @@ def test_copies_and_pickles_give_the_same_numbers(kind) -> None:
     assert same(outputs(loaded.eval()(x)), outputs(net(x)))
 
 
-@each_kind
+@every_kind
 def test_data_parallel_and_its_replicas_give_the_same_numbers(kind) -> None:
     net, x = layer(kind), x_of()
     assert same(outputs(nn.DataParallel(net)(x)), outputs(net(x)))
@@ -153,7 +153,7 @@ def test_hooks_of_a_phased_cell_fire_too() -> None:
     assert same(torch.stack(seen, dim=1)[None], h[None])
 
 
-@each_kind
+@every_kind
 def test_checkpointing_of_activations_gives_the_same_gradients(kind) -> None:
     net, x = layer(kind), x_of()
     grads = []
@@ -163,7 +163,7 @@ def test_checkpointing_of_activations_gives_the_same_gradients(kind) -> None:
     assert same(*grads)
 
 
-@each_kind
+@every_kind
 def test_second_derivatives_of_a_layer_are_right(kind) -> None:
     net = kind(2, 3, generator=seeded(), dtype=F64)
     x = normal(2, 3, 2).requires_grad_()

@@ -19,8 +19,10 @@ from rnnlib.tasks import (
     copying_baseline,
     palindromes,
     parity,
+    permutations,
 )
 
+ALL = (adding, copying, palindromes, parity, permutations)
 LENGTHS = [2, 3, 4, 5, 10, 11, 40]
 each_length = pytest.mark.parametrize("T", LENGTHS)
 
@@ -163,10 +165,10 @@ def test_one_hot_is_yes_or_no(one_hot) -> None:
 
 
 def test_tasks_are_float32_whatever_torch_s_default_is() -> None:
-    before = [draw(9, 5, seeded()) for draw in (adding, copying, palindromes, parity)]
+    before = [draw(9, 5, seeded()) for draw in ALL]
     torch.set_default_dtype(torch.float64)
     try:
-        after = [draw(9, 5, seeded()) for draw in (adding, copying, palindromes, parity)]
+        after = [draw(9, 5, seeded()) for draw in ALL]
     finally:
         torch.set_default_dtype(torch.float32)
     for a, b in zip(before, after, strict=True):
@@ -270,7 +272,40 @@ def test_parity_refuses_what_does_not_fit() -> None:
             call()
 
 
-@pytest.mark.parametrize("draw", [adding, copying, parity])
+@pytest.mark.parametrize("T", [1, 2, 9])
+def test_permutations_follow_every_thing_through_the_swaps(T) -> None:
+    x, y = permutations(T, 300, seeded())
+    assert x.shape == (300, T, 10) and x.dtype == torch.float32 and (x.sum(dim=2) == 1).all()
+    assert y.shape == (300, T, 5) and y.dtype == torch.int64
+    pairs = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4)]
+    for swaps, labels in zip(x.argmax(dim=2).tolist(), y.tolist(), strict=True):
+        table = list("abcde")  # the thing at each place
+        for swap, places in zip(swaps, labels, strict=True):
+            one, other = pairs[swap]
+            table[one], table[other] = table[other], table[one]
+            assert [table.index(thing) for thing in "abcde"] == places
+    assert same(permutations(T, 300, seeded()), permutations(T, 300, seeded()))
+    assert permutations(T, 1, seeded())[0].shape == (1, T, 10)  # not all swaps come
+
+
+def test_all_swaps_come_and_all_arrangements_that_parity_allows() -> None:
+    x, y = permutations(30, 4000, seeded())
+    assert x.mean(dim=(0, 1)).tolist() == pytest.approx(10 * [0.1], abs=0.01)
+    assert len(y[:, -1].unique(dim=0)) == 60  # after an even number of swaps
+    assert len(y[:, -2:].flatten(0, 1).unique(dim=0)) == 120
+
+
+def test_permutations_refuse_what_does_not_fit() -> None:
+    for call, error, says in [
+        (lambda: permutations(0, 2), ValueError, "T must be at least 1, got 0"),
+        (lambda: permutations(2, 0), ValueError, "N must be at least 1, got 0"),
+        (lambda: permutations(2, 2, 3), TypeError, "generator must be"),
+    ]:
+        with pytest.raises(error, match=says):
+            call()
+
+
+@pytest.mark.parametrize("draw", [adding, copying, parity, permutations])
 def test_batches_follow_their_seed_and_go_on_from_where_they_stood(draw) -> None:
     source, same, other = (Batches(draw, seed, T=12, N=3) for seed in (5, 5, 6))
     first = next(source)

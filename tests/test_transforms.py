@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import F64, largest_error, normal, seeded
-from whole_layers import D, H, L, N, T, close, each_kind, layer, outputs, state_of, x_of
+from whole_layers import D, H, L, N, T, close, each_kind, every_kind, layer, outputs, state_of, x_of
 
 import rnnlib
 from rnnlib import models
@@ -31,8 +31,9 @@ def _forget_what_was_compiled() -> Any:
 # ---- compiled, exported, traced -----------------------------------------------------------------
 
 
-@each_kind
+@every_kind
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own
 @new_torch
 def test_compile_takes_the_whole_graph_and_gives_numbers_and_gradients(kind, backend) -> None:
     net, x, state = layer(kind), x_of(), state_of(N, kind)
@@ -51,7 +52,7 @@ def test_compile_takes_the_whole_graph_and_gives_numbers_and_gradients(kind, bac
     assert close(compiled(x), net(x))  # without a state
 
 
-@each_kind
+@every_kind
 @new_torch
 def test_export_takes_any_batch_with_and_without_a_state(kind) -> None:
     net = layer(kind)
@@ -75,7 +76,7 @@ def test_a_trace_takes_any_batch(kind) -> None:
     assert close(with_state(x_of(7), state_of(7, kind)), net(x_of(7), state_of(7, kind)))
 
 
-@each_kind
+@every_kind
 @new_torch
 def test_onnx_with_a_dynamic_batch_by_onnxs_own_evaluator(kind) -> None:
     from onnx.reference import ReferenceEvaluator

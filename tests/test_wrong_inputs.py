@@ -23,6 +23,7 @@ from rnnlib import (
     models,
     ngram,
     sampling,
+    scan,
     tasks,
     text,
     training,
@@ -308,6 +309,45 @@ WRONG = [
         lambda: layers.GRU(D, H, 2).compute_with("torch")(X, STATE[:1]),
         ValueError, "state", ("(2, 2, 5)", "(1, 2, 5)"),
     ),
+    # minimal layers and the scan
+    Wrong(
+        "another method", lambda: layers.MinGRU(D, H, method="fast"),
+        ValueError, "method", ("'scan', 'log scan', 'loop'", "'fast'"),
+    ),
+    Wrong(
+        "another method, later", lambda: layers.MinLSTM(D, H).compute_with(True),
+        ValueError, "method", ("'scan', 'log scan', 'loop'", "True"),
+    ),
+    Wrong(
+        "logarithms of a linear candidate",
+        lambda: layers.MinLSTM(D, H, candidate="linear", method="log scan"),
+        ValueError, "method", ("'scan' or 'loop'", "candidate='linear'", "'log scan'"),
+    ),
+    Wrong(
+        "another candidate", lambda: layers.MinGRU(D, H, candidate="tanh"),
+        ValueError, "candidate", ("'positive', 'linear'", "'tanh'"),
+    ),
+    Wrong("flag", lambda: cells.MinLSTMCell(D, H, candidate=True), ValueError, "candidate", ("True",)),
+    Wrong("no bias", lambda: cells.MinGRUCell(D, H, bias=False), ValueError, "bias", ("MinGRUCell",)),
+    Wrong("size of zero", lambda: layers.MinGRU(D, 0), ValueError, "hidden_size", ("least 1", "0")),
+    Wrong("float size", lambda: layers.MinLSTM(3.0, H), TypeError, "input_size", ("3.0 (float)",)),
+    Wrong("unknown", lambda: layers.MinLSTM(D, H, peepholes=True), TypeError, "peepholes", ("MinLSTMCell",)),
+    Wrong("no batch", layer(layers.MinGRU, X[0]), ValueError, "x", ("(N, T, 3)", "(4, 3)")),
+    Wrong("empty time", layer(layers.MinLSTM, X[:, :0]), ValueError, "x", ("empty", "(2, 0, 3)")),
+    Wrong("other dtype", layer(layers.MinGRU, X.double()), TypeError, "x", ("float32", "float64")),
+    Wrong("(h, c) for h", layer(layers.MinLSTM, X, (STATE,) * 2), TypeError, "state", ("Tensor", "tuple")),
+    Wrong(
+        "state of one layer", layer(layers.MinGRU, X, STATE[0]),
+        ValueError, "state", ("(2, 2, 5)", "(2, 5)"),
+    ),
+    Wrong(
+        "half precision h", cell(cells.MinLSTMCell, h=STATE[0].half()),
+        TypeError, "state", ("float32", "float16"),
+    ),
+    Wrong("a sequence", cell(cells.MinGRUCell, X), ValueError, "x", ("(N, 3)", "(2, 4, 3)")),
+    Wrong("steps that broadcast", lambda: scan.parallel(X, X[:, :1]), ValueError, "b", ("(2, 4, 3)", "(2, 1, 3)")),
+    Wrong("a batch-first state", lambda: scan.sequential(X, X, X[:, 0, None]), ValueError, "h_0", ("(2, 3)", "(2, 1, 3)")),
+    Wrong("integers", lambda: scan.parallel_log(X.long(), X), TypeError, "log_a", ("floating", "int64")),
     # initialisations
     Wrong("vector", lambda: init.xavier_(torch.zeros(3)), ValueError, "W", ("(out, in)", "(3,)")),
     Wrong("array", lambda: init.orthogonal_(Z["W_hh"]), TypeError, "W", ("Tensor", "ndarray")),
@@ -791,6 +831,7 @@ RIGHT = {
     "readout_forward": readout(), "readout_backward": readout_back(), "cross_entropy": entropy(),
     "RNN": layer(layers.RNN, X, STATE), "LSTM": layer(layers.LSTM, X, (STATE, STATE)),
     "RNNCell": cell(cells.RNNCell), "LSTMCell": cell(cells.LSTMCell, h=(STATE[0], STATE[0])),
+    "MinGRU": layer(layers.MinGRU, X, STATE), "MinLSTMCell": cell(cells.MinLSTMCell),
     "time_gate": gate(), "PhasedLSTM": phased(torch.zeros(N, T)), "lengths": ends([T, 1]),
     "train": train(), "train one step": step((W.sum(), {})),
 }  # fmt: skip

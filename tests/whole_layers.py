@@ -11,7 +11,9 @@ import rnnlib
 
 N, T, D, H, L = 3, 4, 4, 5, 2
 KINDS = (rnnlib.RNN, rnnlib.GRU, rnnlib.LSTM)
+MINIMAL = (rnnlib.MinGRU, rnnlib.MinLSTM)  # torch has no such layers
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+every_kind = pytest.mark.parametrize("kind", KINDS + MINIMAL, ids=lambda kind: kind.__name__)
 
 
 def layer(kind: Any, dtype: torch.dtype = F64, **options: Any) -> Any:

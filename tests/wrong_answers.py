@@ -463,4 +463,31 @@ WRONG = {
             "the other sign": [("return (", "return -(")],
         },
     },
+    "parallel": {
+        1: {
+            "first and second exchanged": [("a[:, t] * B + b[:, t]", "A * b[:, t] + B")],
+            "the factor forgotten": [("a[:, t] * B + b[:, t]", "B + b[:, t]")],
+            "B first": [("[A, B]", "[B, A]")],
+            "one step too few": [("range(a.shape[1])", "range(a.shape[1] - 1)")],
+        },
+        2: {
+            "the gate of its own step": [
+                ("delta[:, t] = dh[:, t] + carried", "delta[:, t] = dh[:, t] + (1 - z[:, t]) * carried"),
+                ("carried = (1 - z[:, t]) * delta[:, t]", "carried = delta[:, t]"),
+            ],
+            "z keeps": [("(1 - z[:, t]) *", "z[:, t] *")],
+            "the state after the step": [("(n - before)", "(n - h)")],
+            "the other sign": [("(n - before)", "(before - n)")],
+            "no slope of the sigmoid": [(" * z * (1 - z)\n", "\n")],
+            "nothing carried": [("dh[:, t] + carried", "dh[:, t]")],
+        },
+        3: {
+            "the share that is written": [("log_sigmoid(phi) - log_sigmoid(iota)", "log_sigmoid(iota) - log_sigmoid(phi)")],
+            "without the inner logarithms": [("log_sigmoid(log_sigmoid(phi) - log_sigmoid(iota))", "log_sigmoid(phi - iota)")],
+            "no logarithm": [("return log_sigmoid(", "return np.exp(log_sigmoid("), ("log_sigmoid(iota))", "log_sigmoid(iota)))")],
+            "as the formula stands": [
+                ("return log_sigmoid(log_sigmoid(phi) - log_sigmoid(iota))", "f, i = np.exp(log_sigmoid(phi)), np.exp(log_sigmoid(iota))\n    with np.errstate(all='ignore'):\n        return np.log(f / (f + i))"),
+            ],
+        },
+    },
 }  # fmt: skip

@@ -44,13 +44,13 @@ from mutations import Mutant, mutants
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
-    "cells layers bptt optim metrics text sampling training ngram init models fused phased check "
-    "tasks validate"
+    "cells scan layers bptt optim metrics text sampling training ngram init models fused phased "
+    "check tasks validate"
 ).split()
 # The tests of a room are test_ROOM*.py, test_wrong_inputs.py and these.
 ALSO = {
-    "cells": ["cells_layers", "layers_whole", "phased"],
-    "layers": ["cells_layers", "models", "phased"],
+    "cells": ["cells_layers", "layers_whole", "phased", "min_layers"],
+    "layers": ["cells_layers", "models", "phased", "min_layers"],
 }
 # How a mutant is found: a test fails, or cannot be imported; it hangs; torch breaks down.
 FOUND = {1, 2, 4, -signal.SIGALRM, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGFPE}

@@ -58,7 +58,7 @@
 
   // A moving figure has many controls: a link leads past them.
   function skips() {
-    each('rnn-time-gate, rnn-lstm-step, rnn-lstm-units, rnn-optimizer-paths, rnn-adam-spike, rnn-gradient-disc, rnn-bptt-graph, rnn-wheel, rnn-word-map, rnn-graph-hops, rnn-perplexity, rnn-char-writer, rnn-word-writer, rnn-poem-writer', (figure) => {
+    each('rnn-time-gate, rnn-lstm-step, rnn-lstm-units, rnn-optimizer-paths, rnn-adam-spike, rnn-gradient-disc, rnn-bptt-graph, rnn-scan-tree, rnn-wheel, rnn-word-map, rnn-graph-hops, rnn-perplexity, rnn-char-writer, rnn-word-writer, rnn-poem-writer', (figure) => {
       if (figure.previousElementSibling?.matches('.skip-figure')) return;
       const end = document.createElement('span');
       end.tabIndex = -1;

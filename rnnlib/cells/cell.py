@@ -81,7 +81,7 @@ class Cell(nn.Module):
         """The state before the first input: zeros, h (N, H)."""
         if not isinstance(N, Tensor | torch.SymInt):  # a size that torch is tracing
             validate.positive_int("N", N)
-        return self.W_h.new_zeros(N, self.hidden_size)
+        return self.W_x.new_zeros(N, self.hidden_size)
 
     def __call__(self, x: Tensor, state: State | None = None) -> Any:
         """One step with its arguments checked: x (N, D), state or zeros -> the next state."""
@@ -108,7 +108,7 @@ class Cell(nn.Module):
         names = ["state"] if len(self.parts) == 1 else [f"state {part}" for part in self.parts]
         tensors = (state,) if len(names) == 1 else validate.pair("state", state)
         for name, value in zip(names, tensors, strict=True):
-            validate.tensor(name, value, (*sizes, self.hidden_size), like=self.W_h)
+            validate.tensor(name, value, (*sizes, self.hidden_size), like=self.W_x)
         return state
 
     def torch_weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:

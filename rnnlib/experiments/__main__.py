@@ -21,6 +21,7 @@ from rnnlib.experiments import (
     optimizers,
     palindrome,
     palindrome_memory,
+    parallel,
     rnn_lm,
     shakespeare,
     signals,
@@ -46,6 +47,7 @@ STUDIES = {
     "rnn_lm": rnn_lm,
     "tang": tang,
     "cora": cora,
+    "parallel": parallel,
 }
 
 

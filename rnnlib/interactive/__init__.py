@@ -21,8 +21,9 @@ from rnnlib.interactive.words import word_data, word_script
 
 __all__ = [
     "FALLBACK", "RANGES", "Figure", "adam_spike", "bptt_graph", "gradient_disc", "graph_hops",
-    "lstm_step", "lstm_units", "optimizer_paths", "perplexity", "script", "time_gate", "unit_data",
-    "unit_script", "wheel", "wheel_data", "wheel_script", "word_data", "word_map", "word_script",
+    "lstm_step", "lstm_units", "optimizer_paths", "perplexity", "scan_tree", "script", "time_gate",
+    "unit_data", "unit_script", "wheel", "wheel_data", "wheel_script", "word_data", "word_map",
+    "word_script",
 ]  # fmt: skip
 
 # The sliders' ranges, as in js/. (tests/browser/interactive.mjs compares them.)
@@ -32,6 +33,7 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "rnn-gradient-disc": {"gain": (0.2, 2), "bias": (-2, 6)},
     "rnn-adam-spike": {"spike": (0, 3), "beta1": (0, 0.99), "beta2": (0.9, 0.999)},  # spike: log10
     "rnn-graph-hops": {"layers": (0, 6), "lam": (0, 3)},
+    "rnn-scan-tree": {"steps": (1, 8), "row": (0, 5)},
     "rnn-bptt-graph": {"step": (0, 18), "w_hh": (-2, 2), "x_1": (-2, 2)},
     "rnn-perplexity": {
         "padding": (0, 0.9), "perplexity": (2, 300), "spread": (0, 1.5), "lengths": (0, 1),
@@ -204,6 +206,19 @@ def bptt_graph(step: int = 0, w_hh: float = 0.9, x_1: float = 1.0) -> Figure:
     """
     validate.positive_int("step", step, minimum=0)
     return _figure("rnn-bptt-graph", step=step, w_hh=w_hh, x_1=x_1)
+
+
+def scan_tree(steps: int = 8, row: int = 5) -> Figure:
+    r"""The scan of a linear recurrence of one unit as a tree, row by row.
+
+    Sliders for the ``steps`` (1 to 8) and for the ``row`` up to which the tree is done (0 to 5): in
+    rows upwards maps $h \mapsto a h + b$ are joined, in rows downwards applied to states that are
+    known. Maps are drawn by their two numbers, known states as one; see ``rnnlib.scan``.
+    Raises TypeError or ValueError for an argument that does not fit.
+    """
+    validate.positive_int("steps", steps)
+    validate.positive_int("row", row, minimum=0)
+    return _figure("rnn-scan-tree", steps=steps, row=row)
 
 
 def perplexity(

@@ -6,6 +6,7 @@ Batch first: x (N, T, D), outputs (N, T, H); state h (L, N, H), or (h, c) for th
 from rnnlib.cells import hidden
 from rnnlib.layers.convertible import GRU, LSTM, RNN, Convertible
 from rnnlib.layers.graph import GraphConvolution
+from rnnlib.layers.minimal import MinGRU, Minimal, MinLSTM
 from rnnlib.layers.phased import PhasedLSTM
 from rnnlib.layers.recurrent import Recurrent, unroll
 
@@ -15,6 +16,9 @@ __all__ = [
     "RNN",
     "Convertible",
     "GraphConvolution",
+    "MinGRU",
+    "MinLSTM",
+    "Minimal",
     "PhasedLSTM",
     "Recurrent",
     "hidden",

@@ -90,10 +90,14 @@ class Recurrent(nn.Module):
         for cell, before in zip(self.cells, self.split(state, x.shape[0]), strict=True):
             if last:
                 x = nn.functional.dropout(x, self.dropout, self.training)
-            states = cell.over_time(x, before, **along)
-            x = torch.stack([hidden(s) for s in states], dim=1)  # (N, T, H)
-            last.append(states[-1])
+            x, after = self.over_one(cell, x, before, **along)
+            last.append(after)
         return x, self.join(last)
+
+    def over_one(self, cell: Cell, x: Tensor, state: Any, **along: Tensor) -> tuple[Tensor, Any]:
+        """One cell over all steps: x (N, T, D), a state -> outputs (N, T, H), the last state."""
+        states = cell.over_time(x, state, **along)
+        return torch.stack([hidden(s) for s in states], dim=1), states[-1]
 
     def split(self, state: State | None, N: int) -> tuple[Any, ...]:
         """A state of (L, N, H) tensors, checked, or zeros for None -> one state a layer."""

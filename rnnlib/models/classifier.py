@@ -23,8 +23,8 @@ class Classifier(nn.Module):
         super().__init__()
         self.rnn = validate.instance("rnn", rnn, Recurrent, "an rnnlib layer")
         validate.positive_int("classes", classes)
-        W_h = rnn.cells[0].W_h
-        self.readout = nn.Linear(rnn.hidden_size, classes, device=W_h.device, dtype=W_h.dtype)
+        W_x = rnn.cells[0].W_x
+        self.readout = nn.Linear(rnn.hidden_size, classes, device=W_x.device, dtype=W_x.dtype)
         for weight in self.readout.parameters():  # torch's default, from our generator
             init.uniform_(weight, 1 / math.sqrt(rnn.hidden_size), generator)
 

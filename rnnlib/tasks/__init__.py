@@ -6,6 +6,7 @@ from rnnlib.tasks.copying import copying, copying_baseline
 from rnnlib.tasks.frequency import frequency, frequency_chance
 from rnnlib.tasks.palindrome import PalindromeBatches, PalindromeDataset, palindromes
 from rnnlib.tasks.parity import parity
+from rnnlib.tasks.permutations import permutations
 
 __all__ = [
     "Batches",
@@ -20,4 +21,5 @@ __all__ = [
     "frequency_chance",
     "palindromes",
     "parity",
+    "permutations",
 ]

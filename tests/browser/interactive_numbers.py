@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rnnlib import bptt, graphs, init, interactive, optim, surfaces
+from rnnlib import bptt, graphs, init, interactive, optim, scan, surfaces
 from rnnlib.cells import LSTMCell
 from rnnlib.layers import RNN
 from rnnlib.models import Classifier
@@ -30,13 +30,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 STEP = {  # of a slider where it is not 0.01
     "tau": 0.5, "s": 0.5, "leak": 0.001, "bias": 0.1, "spike": 0.05, "beta2": 0.001,
-    "step": 1, "w_hh": 0.1, "x_1": 0.1, "padding": 0.005, "perplexity": 0.1,
+    "step": 1, "steps": 1, "row": 1, "w_hh": 0.1, "x_1": 0.1, "padding": 0.005, "perplexity": 0.1,
 }  # fmt: skip
 PATHS = "rnn-optimizer-paths"
 MAP = "rnn-word-map"
 UNITS = "rnn-lstm-units"
 HOPS = "rnn-graph-hops"
 GRAPH = "rnn-bptt-graph"
+TREE = "rnn-scan-tree"
 WHEEL = "rnn-wheel"
 WAYS = ["sentences", "excluded", "padded", "counted"]  # of counting perplexity
 OPTIONS: dict[str, dict[str, list[str]]] = {  # of choices
@@ -66,6 +67,7 @@ BUTTONS: dict[str, dict[str, dict[str, float | str]]] = {  # what they set; the 
         "shorter memory": {"beta2": 0.99},
     },
     HOPS: {"C to E": {"source": "C", "layers": 4}, "no self-connections": {"lam": 0}},
+    TREE: {"before the first row": {"row": 0}},
     GRAPH: {"all forward": {"step": 8}, "all the way back": {"step": 18}},
     "rnn-perplexity": {
         "no padding": {"padding": 0},
@@ -76,7 +78,7 @@ BUTTONS: dict[str, dict[str, dict[str, float | str]]] = {  # what they set; the 
         "lengths alike": {"lengths": 0},
     },
 }  # fmt: skip
-STEPPED = {GRAPH: "step", WHEEL: "t"}  # sliders that the buttons "next" and "back" move
+STEPPED = {GRAPH: "step", WHEEL: "t", TREE: "row"}  # sliders that "next" and "back" move
 LINES = {  # values that are drawn as lines, in this order
     "rnn-gradient-disc": ["lstm", "predicted", "rnn"],
     "rnn-adam-spike": ["m", "root", "adam", "rmsprop"],
@@ -287,6 +289,28 @@ def sweep(step: float, w_hh: float, x_1: float) -> dict[str, Any]:
             drawn[f"{name} {t}"] = value
             drawn[f"{name} sum"] = sum(part[name] for part in shares[t - 1 :])
     return found | {"sweep": {"drawn": drawn, "results": results}}
+
+
+def tree(steps: float, row: float) -> dict[str, Any]:
+    """The map of each step's own stretch after each row, by the loop from 0 and from 1."""
+    a, b = tensor(2, 1, -1, 3, 1, 2, -2, 1), tensor(1, 2, 0, 1, -3, 1, 2, 1)
+    T = int(steps)
+    k = T.bit_length() - 1  # rows upwards; downwards one for each d with 3d <= T
+    downwards = [2**n for n in reversed(range(k)) if 3 * 2**n <= T]
+    found: dict[str, Any] = {"a": [], "b": [], "known": []}
+    for r in range(min(int(row), k + len(downwards)) + 1):
+        widths = [min(t & -t, 2 ** min(r, k)) for t in range(1, T + 1)]  # powers of 2 in t
+        for d in downwards[: max(0, r - k)]:
+            for t in range(3 * d, T + 1, 2 * d):
+                widths[t - 1] = t
+        maps = []
+        for t, width in enumerate(widths, 1):
+            stretch = [v[t - width : t].view(1, -1, 1) for v in (a, b)]
+            zero, one = (scan.sequential(*stretch, tensor(h).view(1, 1))[0, -1, 0] for h in (0, 1))
+            maps.append(((one - zero).item(), zero.item(), int(width == t)))
+        for values, column in zip(found.values(), zip(*maps, strict=True), strict=True):
+            values.append(list(column))
+    return found | {"done": len(found["a"]) - 1}
 
 
 def made_up_wheel() -> dict[str, Any]:
@@ -572,6 +596,7 @@ def main() -> None:
         ("rnn-adam-spike", interactive.adam_spike(), spike),
         (GRAPH, interactive.bptt_graph(), sweep),
         ("rnn-perplexity", interactive.perplexity(), four),
+        (TREE, interactive.scan_tree(), tree),
     ]:
         figures[tag] = {
             "html": figure._repr_html_(),
