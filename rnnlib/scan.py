@@ -5,9 +5,9 @@ A step is a map $h \mapsto a \odot h + b$. One map after another is a map of thi
 $$(a_2, b_2) \circ (a_1, b_1) = (a_2 \odot a_1,\; a_2 \odot b_1 + b_2),$$
 
 and $\circ$ is associative, so the maps from the first to each step can be had as a tree of
-pairs: $2 \log_2 T$ operations on whole tensors in place of T on single steps, and fewer than T
-compositions and T applications in all. Source: Brent and Kung (1982); Blelloch (1990) for scans
-in general; Martin and Cundy (2018) for recurrences.
+pairs: about $2 \log_2 T$ rows of operations on many steps each in place of T on single steps, and
+fewer than T compositions and T applications in all. Source: Brent and Kung (1982); Blelloch
+(1990) for scans in general; Martin and Cundy (2018) for recurrences.
 
 Nothing is divided, so the tree needs no logarithms for gates in [0, 1]: a product of gates that
 is too small for its type is zero, which is right. The closed form does divide, by the product of
@@ -90,9 +90,10 @@ def parallel_log(log_a: Tensor, log_b: Tensor, log_h_0: Tensor | None = None) ->
       \frac{\partial L}{\partial \ln a_t} = p_t \odot \lambda_t, \quad
       \frac{\partial L}{\partial \ln h_0} = p_1 \odot \lambda_1$$
 
-    The closed form $\ln h_t = A_t + \mathrm{logcumsumexp}_t(\ln b_t - A_t)$ with
-    $A_t = \sum_{s \le t} \ln a_s$ (Heinsen, 2023) is the same in exact arithmetic. It loses
-    digits as $|A_t|$ grows, and $A_t$ grows with t.
+    From $h_0 = 0$ the closed form
+    $\ln h_t = \ln A_t + \mathrm{logcumsumexp}_t(\ln b_t - \ln A_t)$ with
+    $\ln A_t = \sum_{s \le t} \ln a_s$ (Heinsen, 2023) is the same in exact arithmetic. It loses
+    digits as $|\ln A_t|$ grows, and it grows with t.
     Raises TypeError or ValueError that names an argument of the wrong type, shape or device.
     """
     return _LogScan.apply(*_checked(log_a, log_b, log_h_0, log=True))

@@ -130,8 +130,22 @@ def test_times_are_taken_of_each_way_in_turn_without_the_first() -> None:
         assert (nets["one"].weight.grad is not None) or not train
     assert parallel.time_it(T=2, train=False, repeats=1, seed=0)["milliseconds"].keys() == {
         *(f"min{c}, {m}" for c in ("GRU", "LSTM") for m in ("scan", "log scan", "loop")),
-        "torch's GRU",
-    }
+        "minGRU, gates at once", "torch's GRU",
+    }  # fmt: skip
+
+
+def test_ways_of_one_cell_compute_the_same_numbers() -> None:
+    x = torch.randn(2, 9, parallel.H, generator=torch.Generator().manual_seed(0))
+    found = parallel.ways("cpu")
+    for cell in ("minGRU", "minLSTM"):
+        loop, _ = found[f"{cell}, loop"](x)
+        for name in (name for name in found if name.startswith(f"{cell}, ")):
+            torch.testing.assert_close(found[name](x)[0], loop, rtol=1e-4, atol=1e-6)
+
+
+def test_signed_factors_have_no_logarithm() -> None:
+    with pytest.raises(NotImplementedError, match="below zero"):
+        parallel.SignedMinGRU(2, 3, method="log scan")(torch.randn(1, 4, 2))
 
 
 def test_each_run_is_planned_once_and_has_what_it_needs() -> None:

@@ -26,7 +26,7 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor, nn
 
-from rnnlib import cells, init, layers, tasks, training
+from rnnlib import cells, init, layers, scan, tasks, training
 from rnnlib.experiments import palindrome
 from rnnlib.experiments.study import Settings, means, not_lost, run_study
 from rnnlib.layers.minimal import Minimal
@@ -39,6 +39,19 @@ class SignedMinGRUCell(cells.MinGRUCell):
         """x (..., D) -> a = 1 - 2z and b = z n, (..., H) each."""
         a, b = super().coefficients(x)
         return 2 * a - 1, b
+
+    def log_coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """There are none: a factor below zero has no logarithm."""
+        raise NotImplementedError("a factor below zero has no logarithm")
+
+
+class GatesAtOnce(layers.MinGRU):
+    """A minGRU that computes all gates in one product, and then its states in a loop."""
+
+    def over_one(self, cell: cells.Cell, x: Tensor, state: Any, **along: Tensor) -> Any:
+        """One cell over all steps: x (N, T, D), h_0 (N, H) -> h (N, T, H), h_T (N, H)."""
+        h = scan.sequential(*cast(cells.MinGRUCell, cell).coefficients(x), state)
+        return h, h[:, -1]
 
 
 class SignedMinGRU(Minimal):
@@ -173,12 +186,16 @@ LENGTHS = [16, 64, 256, 1024, 4096, 16_384]
 
 
 def ways(device: str) -> dict[str, nn.Module]:
-    """The layers whose times are taken, with random weights."""
-    generator = Generator().manual_seed(0)
+    """The layers whose times are taken; those of one cell have the same weights."""
+
+    def drawn(kind: type[Minimal], method: str = "scan") -> nn.Module:
+        return kind(H, H, method=method, generator=Generator().manual_seed(0))
+
     found: dict[str, nn.Module] = {}
     for kind, name in ((layers.MinGRU, "minGRU"), (layers.MinLSTM, "minLSTM")):
         for method in ("scan", "log scan", "loop"):
-            found[f"{name}, {method}"] = kind(H, H, method=method, generator=generator)
+            found[f"{name}, {method}"] = drawn(kind, method)
+    found["minGRU, gates at once"] = drawn(GatesAtOnce)
     found["torch's GRU"] = nn.GRU(H, H, batch_first=True)
     return {name: layer.to(device) for name, layer in found.items()}
 

@@ -58,7 +58,7 @@ if (!customElements.get('rnn-scan-tree')) {
       const joined = last && listed(last.pairs.map(([t, s]) => `${t} and ${s}`));
       const said = !last ? 'Each step is a map.' : last.up
         ? `Up: steps ${joined} are joined${last.d > 1 ? `, ${last.d} steps each` : ''}.`
-        : `Down: ${listed(last.pairs.map(([t, s]) => `step ${t} is applied to the state of ${s}`))}.`;
+        : `Down: ${listed(last.pairs.map(([t, s]) => `the map at step ${t} is applied to the state of ${s}`))}.`;
       const known = v.known.at(-1).flatMap((is, k) => (is ? [`${k + 1} (${n(states[k])})`] : []));
       return `${v.steps === 1 ? 'One step' : `${v.steps} steps`}, row ${v.done} of ${all.length}. ${said} Known are the states of ${listed(known)}.`;
     }
