@@ -742,14 +742,17 @@ figures.table(["words drawn", "loss, nats", "cosine of $\\delta h$", "cosine of 
 # The record of the full vocabulary: two layers of 200 units, tied, as published and with changes; the training loss of the last 1,500 steps in nats, with dropout and, where words are drawn, over these; then perplexities, those of the test text after epoch 6 and with the weights that were best on the validation text.
 
 # %% tags=["paste:ladder"]
-CHANGES = {  # each variant has all changes of those before it
+CHANGES = {  # each variant has all changes of those before it, and is told by its own and those not yet told
     "sampled": "softmax over 4,096 drawn words", "beginning": "first weights of the book, bias at the log frequencies",
     "adamw": "AdamW, the rate falling to zero", "resets": "the state reset now and then",
     "dropout": "dropout 0.35, 2,048 drawn words",
 }
-LABELS = {"published": "as published"}
-for k, variant in enumerate(CHANGES, 1):
-    LABELS[variant] = "; ".join(list(CHANGES.values())[:k])
+LABELS, new = {"published": "as published"}, []
+run_here = {run["settings"]["variant"] for run in records["wikitext"]["runs"]}
+for variant, change in CHANGES.items():
+    new.append(change)
+    if variant in run_here:
+        LABELS[variant], new = "; ".join(new), ["the same"]
 
 
 def at_six(runs):
@@ -762,11 +765,13 @@ for run in records["wikitext"]["runs"]:
     once, again = run["settings"]["epochs"], run["settings"].get("again", 0)
     epochs = f"{once} + {again}" if again else f"{once}"  # a second fall of the rate
     ladder.setdefault((run["settings"]["variant"], epochs), []).append(run["result"])
-found = []
+found, told = [], set()
 for (variant, epochs), runs in ladder.items():
     six = at_six(runs)
+    label = "the same" if variant in told else LABELS[variant]
+    told.add(variant)
     found.append([
-        LABELS[variant], epochs, len(runs), figures.spread([np.mean(r["loss_per_500_steps"][-3:]) for r in runs], 2),
+        label, epochs, len(runs), figures.spread([np.mean(r["loss_per_500_steps"][-3:]) for r in runs], 2),
         figures.spread(six) if six else "",
         figures.spread([r["valid_perplexity"] for r in runs]), figures.spread([r["test_perplexity"] for r in runs]),
     ])
