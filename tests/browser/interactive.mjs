@@ -36,7 +36,7 @@ const TOUCH_SIZE = 44;
 const SMALLEST = 11.5; // CSS pixels of text
 const DESKTOP = { viewport: { width: 1280, height: 900 } };
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-const ELSEWHERE = /<rnn-(char|word|poem)-writer[\s>]/g; // char_writer.mjs, word_writer.mjs and poem_writer.mjs look at them
+const ELSEWHERE = /<rnn-((char|word|poem)-writer|playground)[\s>]/g; // their own checks look at them
 const drawingFile = (tag) => join(ROOT, 'book/_static/figures', `${tag.replace(/^rnn-/, '')}.svg`);
 
 // ---- pages made here ------------------------------------------------------------------------------
@@ -1023,7 +1023,7 @@ async function tryPage(browser, book, path) {
     return page;
   };
   const close = (page) => page.context().close();
-  const tags = (page) => page.evaluate(() => [...document.querySelectorAll('*')].map((e) => e.localName).filter((name) => name.startsWith('rnn-') && !name.endsWith('-writer')));
+  const tags = (page) => page.evaluate(() => [...document.querySelectorAll('*')].map((e) => e.localName).filter((name) => name.startsWith('rnn-') && !/-writer$|-playground$/.test(name)));
   const hostsOf = async (page) => {
     const count = {};
     return (await tags(page)).map((tag) => [tag, page.locator(tag).nth(count[tag] = (count[tag] ?? -1) + 1), count[tag]]);
