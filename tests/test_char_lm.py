@@ -146,6 +146,14 @@ def test_the_rate_reaches_the_optimizer(tmp_path, monkeypatch) -> None:
     assert made[1].param_groups[0]["lr"] == 2e-3
 
 
+@pytest.mark.parametrize("other", [{"decay": 0.5}, {"steps": 10}])
+def test_a_checkpoint_of_another_schedule_is_refused(other, tmp_path) -> None:
+    settings = SETTINGS | {"steps": 5, "decay": 0.2}
+    char_lm.train(TEXT, tmp_path / "c.checkpoint", settings)
+    with pytest.raises(ValueError, match=next(iter(other))):
+        char_lm.train(TEXT, tmp_path / "c.checkpoint", settings | other)
+
+
 def test_the_baselines_are_the_n_gram_model_and_xz_on_the_same_split() -> None:
     found = char_lm.baselines(TEXT)
     train, held_out = split(TEXT)

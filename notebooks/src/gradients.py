@@ -475,7 +475,8 @@ figures.table(
 
 # %%
 for name, kind in kinds.items():
-    ratios = [watch("rnn orthogonal", kind, some[0], steps, 1 + change)[2] for change in (0, 1e-7, -1e-7)]
+    moved = [watch("rnn orthogonal", kind, some[0], steps, 1 + change) for change in (1e-7, -1e-7)]
+    ratios = [one[2] for one in (watched["rnn orthogonal", name, some[0]], *moved)]
     print(f"{name:7}: first digit / last after {steps} steps: " + ", ".join(f"{r:.0e}" for r in ratios))
 
 # %% [markdown]

@@ -216,18 +216,17 @@ def plan(chosen: argparse.Namespace) -> list[dict[str, Any]]:
 
     ``--epochs`` and ``--again`` are one number for all variants, or one for each.
     """
-    numbers: dict[str, list[int]] = {"epochs": chosen.epochs, "again": chosen.again}
-    for name, given in numbers.items():
-        if len(given) not in (1, len(chosen.variants)):
+
+    def of_each(name: str) -> list[int]:
+        """An option, one number for each variant."""
+        given, n = getattr(chosen, name), len(chosen.variants)
+        if len(given) not in (1, n):
             raise SystemExit(
-                f"--{name} must be one number, or one for each of the {len(chosen.variants)} "
-                f"variants, got {len(given)}"
+                f"--{name} must be one number, or one for each of the {n} variants, "
+                f"got {len(given)}"
             )
-    each = zip(
-        chosen.variants,
-        *(given * len(chosen.variants) if len(given) == 1 else given for given in numbers.values()),
-        strict=True,
-    )
+        return list(given) * (n if len(given) == 1 else 1)
+
     every = variants()
     shared = {"name": chosen.name, "words": chosen.words, "threads": chosen.threads}
     asked = {
@@ -238,7 +237,9 @@ def plan(chosen: argparse.Namespace) -> list[dict[str, Any]]:
     runs = [
         {"variant": variant, "epochs": epochs} | shared | every[variant] | other
         | ({"again": again} if again else {})
-        for variant, epochs, again in each
+        for variant, epochs, again in zip(
+            chosen.variants, of_each("epochs"), of_each("again"), strict=True
+        )
     ]  # fmt: skip
     return [one | {"seed": seed} for seed in range(chosen.seeds) for one in runs]
 

@@ -20,7 +20,7 @@ import { availableParallelism, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BASE } from './check.mjs';
-import { DESKTOP, NEAR, command, focused, loading, looks, open, tabTo, withoutWeights } from './writer.mjs';
+import { DESKTOP, NEAR, command, loadByKey, loading, looks, open, tabTo, withoutWeights } from './writer.mjs';
 
 const FAST = 300; // characters a second
 const LARGEST = 700_000; // bytes of a script with weights
@@ -207,9 +207,7 @@ async function byKeyboard(browser, book, name, note, swap) {
     await w.named('model').focus();
     await page.keyboard.press(name === 'grimm' ? 'ArrowUp' : 'ArrowDown');
     await tabTo(w, 'load', note);
-    await page.keyboard.press('Enter');
-    await w.until(`e.hasAttribute('loaded') || e.status.classList.contains('bad')`);
-    if (await focused(w) !== 'write') note('keyboard', `after loading the focus is on ${await focused(w)}`);
+    await loadByKey(w, note);
     await w.named('model').focus();
     await tabTo(w, 'beginning', note);
     await page.keyboard.press('Control+A');

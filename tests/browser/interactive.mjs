@@ -36,7 +36,7 @@ const TOUCH_SIZE = 44;
 const SMALLEST = 11.5; // CSS pixels of text
 const DESKTOP = { viewport: { width: 1280, height: 900 } };
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-const ELSEWHERE = /<rnn-((char|word|poem)-writer|playground)[\s>]/g; // their own checks look at them
+const ELSEWHERE = ['rnn-char-writer', 'rnn-word-writer', 'rnn-poem-writer', 'rnn-playground']; // their own checks look at them
 const drawingFile = (tag) => join(ROOT, 'book/_static/figures', `${tag.replace(/^rnn-/, '')}.svg`);
 
 // ---- pages made here ------------------------------------------------------------------------------
@@ -1023,7 +1023,7 @@ async function tryPage(browser, book, path) {
     return page;
   };
   const close = (page) => page.context().close();
-  const tags = (page) => page.evaluate(() => [...document.querySelectorAll('*')].map((e) => e.localName).filter((name) => name.startsWith('rnn-') && !/-writer$|-playground$/.test(name)));
+  const tags = (page) => page.evaluate((elsewhere) => [...document.querySelectorAll('*')].map((e) => e.localName).filter((name) => name.startsWith('rnn-') && !elsewhere.includes(name)), ELSEWHERE);
   const hostsOf = async (page) => {
     const count = {};
     return (await tags(page)).map((tag) => [tag, page.locator(tag).nth(count[tag] = (count[tag] ?? -1) + 1), count[tag]]);
@@ -1167,8 +1167,9 @@ function shown(root) {
   const pages = [], problems = [];
   for (const path of pagesOf(root)) {
     const html = readFileSync(join(root, path), 'utf8');
-    if (/<rnn-[a-z-]+[\s>]/.test(html.replace(ELSEWHERE, ''))) pages.push(path);
-    else if (!/<rnn-[a-z-]+[\s>]/.test(html) && /<script [^>]*src="[^"]*rnn-[a-z-]+\.js/.test(html)) problems.push(`load: ${path} loads a figure's script and shows none`);
+    const tags = [...html.matchAll(/<(rnn-[a-z-]+)[\s>]/g)].map(([, tag]) => tag);
+    if (tags.some((tag) => !ELSEWHERE.includes(tag))) pages.push(path);
+    else if (!tags.length && /<script [^>]*src="[^"]*rnn-[a-z-]+\.js/.test(html)) problems.push(`load: ${path} loads a figure's script and shows none`);
   }
   return { pages, problems };
 }

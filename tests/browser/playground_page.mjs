@@ -24,7 +24,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { central, CLOSE } from './central.mjs';
 import { chosen, load } from './playground_stories.mjs';
-import { audit, check, cramped, DESKTOP, focused, open, PHONE, selftest, still, tabTo } from './writer.mjs';
+import { audit, check, cramped, DESKTOP, focused, loadByKey, open, PHONE, selftest, still, tabTo } from './writer.mjs';
 
 const SCRIPTS = resolve(dirname(fileURLToPath(import.meta.url)), '../../rnnlib/interactive/js');
 const LATER = ['product', 'engine', 'views', 'worker'].map((name) => `rnn-playground-${name}.js`); // what the button loads
@@ -33,12 +33,7 @@ const STILL = resolve(SCRIPTS, '../../../book/_static/figures/playground.png');
 const NEAR = 1e-10;
 const SOON = 20000; // milliseconds: much longer than anything takes here
 
-/** The engine in Node. */
-const { RnnEngine: { Training, Random } } = (() => {
-  const world = { WebAssembly };
-  for (const name of LATER.slice(0, 2)) new Function('globalThis', readFileSync(join(SCRIPTS, name), 'utf8'))(world);
-  return world;
-})();
+const { RnnEngine: { Training, Random } } = load(); // the engine in Node
 
 function make(folder) {
   mkdirSync(join(folder, '_static'));
@@ -406,10 +401,7 @@ async function byKeyboard(browser, book, name, note, swap) {
   const w = await open(browser, book, note, { swap });
   try {
     const { keyboard } = w.page;
-    await w.part('.load').focus();
-    await keyboard.press('Enter');
-    await w.until('e.snapshot');
-    if (await focused(w) !== 'go') note('keyboard', `after loading the focus is on ${await focused(w)}`);
+    await loadByKey(w, note, 'go', 'e.snapshot');
     for (const control of ['one', 'reset', 'link', 'left', 'right']) await tabTo(w, control, note);
     await keyboard.press('End');
     if (await w.host.evaluate((e) => e.inputs.right.value) !== 'norm') note('keyboard', 'End does not choose the last view');

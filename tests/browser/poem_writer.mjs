@@ -20,7 +20,7 @@
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { command, focused, loading, looks, open, tabTo, withoutWeights } from './writer.mjs';
+import { command, loadByKey, loading, looks, open, tabTo, withoutWeights } from './writer.mjs';
 
 const SCRIPTS = resolve(dirname(fileURLToPath(import.meta.url)), '../../rnnlib/interactive/js');
 const LARGEST = 2_500_000; // bytes of the script with weights
@@ -238,10 +238,7 @@ async function byKeyboard(browser, book, name, note, swap) {
   const w = await open(browser, book, note, { swap });
   try {
     const { keyboard } = w.page;
-    await w.part('.load').focus();
-    await keyboard.press('Enter');
-    await w.until(`e.hasAttribute('loaded') || e.status.classList.contains('bad')`);
-    if (await focused(w) !== 'write') note('keyboard', `after loading the focus is on ${await focused(w)}`);
+    await loadByKey(w, note);
     await w.named('how').focus();
     await keyboard.press('ArrowDown');
     if (await w.host.evaluate((e) => e.values.how) !== 'acrostic') note('keyboard', 'an arrow does not choose an acrostic');

@@ -15,7 +15,7 @@
 
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NEAR, command, focused, loading, looks, open, tabTo, withoutWeights } from './writer.mjs';
+import { NEAR, command, loadByKey, loading, looks, open, tabTo, withoutWeights } from './writer.mjs';
 
 const LARGEST = 2_500_000; // bytes of the script with weights
 const words = (w) => w.host.evaluate((e) => [...e.symbols]);
@@ -121,10 +121,7 @@ async function byKeyboard(browser, book, name, note, swap) {
   const w = await open(browser, book, note, { swap });
   try {
     const { keyboard } = w.page;
-    await w.part('.load').focus();
-    await keyboard.press('Enter');
-    await w.until(`e.hasAttribute('loaded') || e.status.classList.contains('bad')`);
-    if (await focused(w) !== 'write') note('keyboard', `after loading the focus is on ${await focused(w)}`);
+    await loadByKey(w, note);
     await keyboard.press('Enter');
     await w.until('e.symbols.length > 4');
     await tabTo(w, 'Stop', note);

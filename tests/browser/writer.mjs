@@ -62,6 +62,14 @@ export async function tabTo(w, wanted, note) {
 
 export const focused = (w) => w.host.evaluate(({ shadowRoot: { activeElement: e } }) => e && (e.name || e.className || e.textContent));
 
+/** The button that loads is pressed by a key; what comes next then has the focus. */
+export async function loadByKey(w, note, next = 'write', loaded = `e.hasAttribute('loaded') || e.status.classList.contains('bad')`) {
+  await w.part('.load').focus();
+  await w.page.keyboard.press('Enter');
+  await w.until(loaded);
+  if (await focused(w) !== next) note('keyboard', `after loading the focus is on ${await focused(w)}`);
+}
+
 /** What is too wide for a phone, or too small for a finger. */
 export const cramped = (w, book, width) => w.page.evaluate(([tag, most]) => {
   const found = document.scrollingElement.scrollWidth > most ? [`the page is ${document.scrollingElement.scrollWidth} px wide`] : [];
